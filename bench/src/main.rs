@@ -1,0 +1,2 @@
+//! Benchmarks: limit, mock, load.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The line: one request's journey from identify to record.

@@ -1,0 +1,1 @@
+//! Surfaces: HTTP to the line, and nothing that decides.

@@ -1,0 +1,1 @@
+//! The promise: the pure spend ledger. No clock, no network, no randomness.

@@ -1,0 +1,1 @@
+//! Every decision but the ledger's, pure: time and randomness are arguments.

@@ -1,0 +1,1 @@
+//! The embedded store: a journal that survives, and the views read from it.

@@ -1,0 +1,1 @@
+//! HTTP to providers: the pool that knows what was written, and the simulated model.

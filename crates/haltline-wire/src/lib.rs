@@ -1,0 +1,1 @@
+//! Dialects: bytes to requests, events, usage and faults, and back.

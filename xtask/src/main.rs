@@ -1,0 +1,2 @@
+//! cargo xtask: checks and continuous integration.
+fn main() {}
