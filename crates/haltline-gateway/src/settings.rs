@@ -1,0 +1,205 @@
+//! What the line is told to do: the configuration after it was read and checked. Plain data; a
+//! new configuration is a new value, swapped in whole.
+
+use haltline_ledger::Budgets;
+use haltline_policy::{breaker::BreakerRules, limits::RateLimit, price::Price, retry::RetryRules, route::FallbackOn};
+use haltline_types::{ModelName, Name, Tokens};
+use haltline_wire::PassFields;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The whole of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Providers by name.
+    pub providers: BTreeMap<Name, ProviderSettings>,
+    /// Names that clients may ask for besides `provider/model`.
+    pub models: BTreeMap<Name, ModelSettings>,
+    /// Prices of everything that may be called. What has no entry is refused.
+    pub prices: BTreeMap<ModelName, Price>,
+    /// Budgets, the one for retries included.
+    pub budgets: Budgets,
+    /// Rate limits.
+    pub rate_limits: Vec<RateLimit>,
+    /// When and how to repeat.
+    pub retry: RetryRules,
+    /// When to leave an endpoint alone.
+    pub breaker: BreakerRules,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// What happens to a stream whose client left.
+    pub streams: StreamSettings,
+    /// What happens when headroom is short.
+    pub headroom: HeadroomSettings,
+    /// What bounds the process.
+    pub bounds: Bounds,
+}
+
+/// A provider.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// Which dialect and rules.
+    pub kind: ProviderKind,
+    /// Without a trailing slash: `https://api.openai.com/v1`. Empty for `simulated`.
+    pub base_url: String,
+    /// The operator's key, sent as a bearer token.
+    pub api_key: Option<Secret>,
+    /// Body fields that pass although we do not know them.
+    pub pass_fields: PassFields,
+    /// Certificates to trust besides the system's, PEM.
+    pub extra_ca: Option<String>,
+    /// How the simulated model behaves.
+    pub simulated: SimulatedSettings,
+}
+
+/// The kinds of provider of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderKind {
+    /// OpenAI itself.
+    OpenAi,
+    /// A server that speaks OpenAI's dialect.
+    OpenAiCompatible,
+    /// The built-in model for demos and tests.
+    Simulated,
+}
+
+/// How the simulated model behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedSettings {
+    /// From request to head.
+    pub latency: Duration,
+    /// Between tokens of a stream.
+    pub token_interval: Duration,
+    /// Tokens of an answer, if the cap allows.
+    pub output_tokens: Tokens,
+    /// Per mille of calls that fail with a 500.
+    pub fail_per_mille: u16,
+    /// Per mille of calls that are answered 429.
+    pub rate_limit_per_mille: u16,
+}
+
+impl Default for SimulatedSettings {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(150),
+            token_interval: Duration::from_millis(20),
+            output_tokens: Tokens::new(48),
+            fail_per_mille: 0,
+            rate_limit_per_mille: 0,
+        }
+    }
+}
+
+/// Text that must not be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one place that writes it to the provider.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// A name that clients may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// In order of preference.
+    pub targets: Vec<ModelName>,
+    /// Written to the provider when the client gives no cap; never above the client's own.
+    pub max_output_tokens: Tokens,
+    /// Which faults lead to the next target.
+    pub fallback_on: Vec<FallbackOn>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From writing the request to the first byte of content.
+    pub first_token: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// For a whole attempt.
+    pub total: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { first_token: Duration::from_secs(30), idle: Duration::from_secs(30), total: Duration::from_secs(300) }
+    }
+}
+
+/// What happens to a stream whose client left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// Read on to the end.
+    Continue,
+    /// Give up after this grace time.
+    Cancel {
+        /// How long to wait for the usage report of an answer that is nearly done.
+        grace: Duration,
+    },
+}
+
+/// How streams are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// What happens when the client leaves.
+    pub on_disconnect: OnDisconnect,
+    /// Between two heartbeat comments.
+    pub heartbeat: Duration,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self { on_disconnect: OnDisconnect::Continue, heartbeat: Duration::from_secs(10) }
+    }
+}
+
+/// What happens when headroom is short (promise, rule 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadroomSettings {
+    /// How long to wait for headroom that is only held.
+    pub wait: Duration,
+    /// The output cap is never lowered below this, nor below the client's own if that is less.
+    pub min_output_tokens: Tokens,
+    /// The cap where neither client nor model names one.
+    pub default_output_tokens: Tokens,
+}
+
+impl Default for HeadroomSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(5), min_output_tokens: Tokens::new(256), default_output_tokens: Tokens::new(1024) }
+    }
+}
+
+/// What bounds the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Requests under way at once; beyond that `overloaded`.
+    pub in_flight: usize,
+    /// Largest whole answer of a provider, in bytes.
+    pub answer_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { body_bytes: 32 << 20, in_flight: 8192, answer_bytes: 64 << 20 }
+    }
+}

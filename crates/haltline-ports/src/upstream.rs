@@ -1,0 +1,51 @@
+//! The door to providers.
+
+use crate::{BoxFuture, Permit};
+use bytes::Bytes;
+use futures_util::Stream;
+use haltline_types::{Fault, ModelName};
+use http::{HeaderMap, StatusCode};
+use std::pin::Pin;
+
+/// One request to a provider, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Provider and model.
+    pub endpoint: ModelName,
+    /// Path below the provider's base URL: `/chat/completions`.
+    pub path: &'static str,
+    /// Headers of the client that pass; never credentials.
+    pub headers: HeaderMap,
+    /// The body as it goes out, the output cap written into it.
+    pub body: Bytes,
+    /// Was a stream asked for?
+    pub stream: bool,
+}
+
+/// The bytes of an answer as they come. An error item is the last one. Dropping the body closes
+/// the connection unless it was read to its end.
+pub type AnswerBody = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
+
+/// A provider's answer whose head says success.
+pub struct Answer {
+    /// The status, 2xx.
+    pub status: StatusCode,
+    /// The head.
+    pub headers: HeaderMap,
+    /// The rest.
+    pub body: AnswerBody,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).field("headers", &self.headers).finish_non_exhaustive()
+    }
+}
+
+/// A provider.
+pub trait Upstream: Send + Sync {
+    /// Sends one attempt. Consumes the permit: there is no other way to a provider, and no way to
+    /// send twice on one hold. A status that is not a success comes back as a fault that says
+    /// whether it may have cost money.
+    fn call(&self, permit: Permit, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
+}
