@@ -1,1 +1,19 @@
 //! Every decision but the ledger's, pure: time and randomness are arguments.
+//!
+//! No clock, no network, no randomness and no lock lives here. Each module owns one decision and
+//! returns a verdict; the gateway acts on it. State that must be shared is locked by the caller.
+
+pub mod backoff;
+pub mod breaker;
+pub mod bucket;
+pub mod clock;
+pub mod concurrency;
+pub mod limits;
+pub mod measure;
+pub mod meter;
+pub mod once;
+pub mod price;
+pub mod quote;
+pub mod retry;
+pub mod route;
+pub mod window;
