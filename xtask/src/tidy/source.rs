@@ -103,7 +103,7 @@ fn history(file: &TextFile, lines: &[rust::Line]) -> Vec<Problem> {
     problems
 }
 
-/// "is used to sign" tells what for, "it used to sign" tells history.
+/// After a form of "to be" the words tell what for: "the key is" such "to sign".
 fn is_purpose(phrase: &str, before: &str) -> bool {
     let last = before.rsplit(' ').next().unwrap_or_default();
     phrase == "used to" && matches!(last, "is" | "are" | "be" | "been" | "being" | "was" | "were")
