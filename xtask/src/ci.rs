@@ -44,7 +44,14 @@ pub(crate) fn list() {
 /// Runs the named stages, or all of them.
 pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<ExitCode> {
     let chosen = choose(wanted)?;
-    let shared = shared_data(workspace)?;
+    let shared = match shared_data(workspace) {
+        Ok(shared) => shared,
+        Err(error) => {
+            println!("error: {error:#}");
+            println!("{}", Tally { failed: 1, ..Tally::default() });
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let mut outcomes = Vec::new();
     for (index, stage) in chosen.iter().enumerate() {
         println!("\n=== [{}/{}] {}: {}", index + 1, chosen.len(), stage.name, stage.about);
@@ -87,23 +94,25 @@ fn shared_data(workspace: &Workspace) -> Result<OsString> {
 fn run_stage(workspace: &Workspace, stage: &'static Stage, shared: &OsString) -> Outcome {
     let begin = Instant::now();
     let mut tally = Tally::default();
-    let mut error = None;
+    let mut errors = Vec::new();
+    // All steps, also after one that failed: who reads the output wants all of what is wrong.
     for step in stage.steps {
         println!("--- {step}");
         let step_begin = Instant::now();
         let result = run_step(workspace, stage, step, shared, &mut tally);
         println!("--- {} {step} ({})", if result.is_ok() { "ok" } else { "failed" }, clock(step_begin.elapsed()));
         if let Err(cause) = result {
-            error = Some(format!("{cause:#}"));
-            break;
+            errors.push(format!("{cause:#}"));
         }
     }
-    if error.is_none() && stage.has_tests && tally.passed == 0 {
-        error = Some("no test ran".to_owned());
+    if errors.is_empty() && stage.has_tests && tally.passed == 0 {
+        errors.push("no test ran".to_owned());
     }
-    if error.is_some() && tally.failed == 0 {
+    // The last line must not say "0 failed" of a run that failed.
+    if !errors.is_empty() && tally.failed == 0 {
         tally.failed = 1;
     }
+    let error = (!errors.is_empty()).then(|| errors.join("; "));
     Outcome { stage: stage.name, took: begin.elapsed(), tally, error }
 }
 
@@ -228,7 +237,7 @@ mod tests {
         Stage { name: "empty", about: "runs nothing", env: &[], steps: &[Step::Run(&["true"])], has_tests: true };
     static BROKEN: Stage = Stage {
         name: "broken",
-        about: "fails before it ends",
+        about: "one of its steps fails",
         env: &[],
         steps: &[
             Step::Run(&["false"]),
@@ -259,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failing_step_ends_a_stage() {
+    fn a_failed_step_fails_its_stage_and_the_others_still_run() {
         let outcome = run_stage(&here(), &BROKEN, &OsString::new());
         assert!(outcome.error.is_some());
-        assert_eq!(outcome.tally.to_string(), "0 passed, 1 failed, 0 skipped");
+        assert_eq!(outcome.tally.to_string(), "1 passed, 1 failed, 0 skipped");
     }
 
     #[test]
