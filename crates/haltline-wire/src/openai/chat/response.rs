@@ -1,0 +1,84 @@
+//! A whole answer that is no stream.
+
+use super::Finish;
+use super::stream::{Identity, Malformed, identify};
+use super::wire::{Choices, Word};
+use crate::openai::fault::FaultSeed;
+use crate::openai::usage::{Report, read};
+use haltline_types::Usage;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What a body with status 200 says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An answer.
+    Complete(Complete),
+    /// An error in spite of the status.
+    Error(Box<FaultSeed>),
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complete {
+    /// Id, model and tier.
+    pub identity: Identity,
+    /// Choices.
+    pub choices: u32,
+    /// Why the first choice with a reason ended.
+    pub finish: Option<Finish>,
+    /// Choices that have a reason.
+    pub finished: u32,
+    /// Bytes of text after decoding, over all choices.
+    pub text_bytes: usize,
+    /// The provider's count. `None` also when it cannot be relied on.
+    pub usage: Option<Usage>,
+    /// A usage report came and cannot be relied on.
+    pub usage_unreadable: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    object: Word<'a>,
+    choices: Choices,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// Reads a whole body. Blank lines before it are allowed (DeepSeek keeps connections alive so).
+///
+/// # Errors
+/// When it is neither an answer nor an error.
+pub fn inspect(body: &[u8]) -> Result<Answer, Malformed> {
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| Malformed {
+        detail: format!("the answer is not in the shape of a chat completion: {error}"),
+    })?;
+    let failed = wire.error.is_some() || wire.object.0.as_deref() == Some("error");
+    if wire.choices.count == 0 || failed {
+        if let Some(seed) = FaultSeed::read(body) {
+            return Ok(Answer::Error(Box::new(seed)));
+        }
+        if wire.choices.count == 0 {
+            return Err(Malformed { detail: "the answer has neither choices nor an error".to_owned() });
+        }
+    }
+    if wire.choices.finish == Some(Finish::Error) {
+        let seed =
+            FaultSeed { message: "the answer ended with finish_reason `error`".to_owned(), ..FaultSeed::default() };
+        return Ok(Answer::Error(Box::new(seed)));
+    }
+    let report = wire.usage.map_or(Report::Absent, |usage| read(usage.get()));
+    Ok(Answer::Complete(Complete {
+        identity: identify(body),
+        choices: wire.choices.count,
+        finish: wire.choices.finish,
+        finished: wire.choices.finished,
+        text_bytes: wire.choices.text_bytes,
+        usage: if let Report::Read(usage) = report { Some(usage) } else { None },
+        usage_unreadable: report == Report::Unreadable,
+    }))
+}

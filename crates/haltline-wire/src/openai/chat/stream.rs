@@ -1,0 +1,166 @@
+//! One `data` of a stream: what metering and ending need to know of it, nothing else. The bytes
+//! themselves are passed on by whoever holds them.
+
+use super::Finish;
+use super::wire::{Choices, Word};
+use crate::openai::fault::FaultSeed;
+use crate::openai::usage::{Report, read};
+use bytes::BytesMut;
+use haltline_types::Usage;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// What one `data` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunk {
+    /// A piece of the answer, or its end, or its usage.
+    Delta(Delta),
+    /// `[DONE]`: the stream is complete.
+    Done,
+    /// The provider reports that it failed. The same chunk may hold text and usage.
+    Error {
+        /// What it said.
+        seed: Box<FaultSeed>,
+        /// The rest of the chunk.
+        delta: Delta,
+    },
+}
+
+/// A piece of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Delta {
+    /// Bytes of text after decoding, over all choices: content, refusal, reasoning, names and
+    /// arguments of tool calls.
+    pub text_bytes: usize,
+    /// Does it hold any text? The first such chunk is the first token.
+    pub nonempty: bool,
+    /// Why a choice ended; of several in one chunk the first.
+    pub finish: Option<Finish>,
+    /// Choices that ended in this chunk. A request with `n` choices is finished after `n`.
+    pub finished: u32,
+    /// The provider's count so far; the last one of a stream stands.
+    pub usage: Option<Usage>,
+    /// A usage report came and cannot be relied on: no earlier one may stand for it.
+    pub usage_unreadable: bool,
+    /// No choices, only usage: the extra chunk that a client sees only when it asked.
+    pub only_usage: bool,
+}
+
+/// A `data` that is no chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// For operators' logs.
+    pub detail: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    object: Word<'a>,
+    choices: Choices,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    x_groq: Option<Groq<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Groq<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// Reads one `data`.
+///
+/// # Errors
+/// When it is neither `[DONE]` nor JSON in the shape of a chunk or an error.
+pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
+    if data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]" {
+        return Ok(Chunk::Done);
+    }
+    let wire: Wire<'_> = serde_json::from_slice(data)
+        .map_err(|error| Malformed { detail: format!("a stream's data is no chunk: {error}") })?;
+    let groq = wire.x_groq.unwrap_or_default();
+    let report = match wire.usage.or(groq.usage) {
+        Some(usage) => read(usage.get()),
+        None => Report::Absent,
+    };
+    let delta = Delta {
+        text_bytes: wire.choices.text_bytes,
+        nonempty: wire.choices.text_bytes > 0,
+        finish: wire.choices.finish,
+        finished: wire.choices.finished,
+        usage: if let Report::Read(usage) = report { Some(usage) } else { None },
+        usage_unreadable: report == Report::Unreadable,
+        only_usage: wire.choices.count == 0 && report != Report::Absent,
+    };
+    let failed = wire.error.or(groq.error).is_some_and(|error| !matches!(error.get(), "false" | "\"\"" | "{}"));
+    let no_chunk = !wire.choices.present && report == Report::Absent;
+    if failed || wire.object.0.as_deref() == Some("error") || no_chunk {
+        if let Some(seed) = FaultSeed::read(data) {
+            return Ok(Chunk::Error { seed: Box::new(seed), delta });
+        }
+    }
+    if delta.finish == Some(Finish::Error) {
+        let seed =
+            FaultSeed { message: "the stream ended with finish_reason `error`".to_owned(), ..FaultSeed::default() };
+        return Ok(Chunk::Error { seed: Box::new(seed), delta });
+    }
+    Ok(Chunk::Delta(delta))
+}
+
+/// What a provider calls its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// The answer's id.
+    pub id: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The service tier that was used.
+    pub service_tier: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct IdentityWire<'a> {
+    #[serde(borrow)]
+    id: Word<'a>,
+    #[serde(borrow)]
+    model: Word<'a>,
+    #[serde(borrow)]
+    service_tier: Word<'a>,
+}
+
+/// Reads id, model and tier of a chunk or an answer: once a stream is enough.
+#[must_use]
+pub fn identify(data: &[u8]) -> Identity {
+    let wire: IdentityWire<'_> = serde_json::from_slice(data).unwrap_or_default();
+    let owned = |word: Word<'_>| word.0.filter(|word| !word.is_empty()).map(|word| word.into_owned());
+    Identity { id: owned(wire.id), model: owned(wire.model), service_tier: owned(wire.service_tier) }
+}
+
+/// Appends an error frame: `data: {"error":…}`. `error_json` is the ready body, braces included.
+/// When the provider's bytes were cut inside a line, write a blank line first.
+pub fn error_frame(out: &mut BytesMut, id: Option<u64>, error_json: &[u8]) {
+    crate::sse::write_event(out, id, None, error_json);
+}
+
+/// Appends the end of a complete stream: `data: [DONE]`.
+pub fn done_frame(out: &mut BytesMut, id: Option<u64>) {
+    crate::sse::write_event(out, id, None, b"[DONE]");
+}

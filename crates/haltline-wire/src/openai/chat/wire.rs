@@ -1,0 +1,299 @@
+//! The shapes in which OpenAI-shaped servers write choices, read just as far as metering needs:
+//! how much text, and why it ended. Tolerates what imitators do to them.
+
+use super::Finish;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// All choices of a chunk or an answer, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Choices {
+    /// The member was there and a list.
+    pub(super) present: bool,
+    pub(super) count: u32,
+    pub(super) text_bytes: usize,
+    /// Choices that have a finish reason.
+    pub(super) finished: u32,
+    /// The finish reason of the first choice that has one.
+    pub(super) finish: Option<Finish>,
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ChoicesVisitor)
+    }
+}
+
+struct ChoicesVisitor;
+
+impl<'de> Visitor<'de> for ChoicesVisitor {
+    type Value = Choices;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of choices")
+    }
+
+    fn visit_unit<E>(self) -> Result<Choices, E> {
+        Ok(Choices::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
+        let mut sum = Choices { present: true, ..Choices::default() };
+        while let Some(choice) = seq.next_element::<Choice>()? {
+            sum.count = sum.count.saturating_add(1);
+            sum.text_bytes = sum.text_bytes.saturating_add(choice.text_bytes());
+            if let Some(finish) = choice.finish_reason.0 {
+                sum.finished = sum.finished.saturating_add(1);
+                sum.finish = sum.finish.or(Some(finish));
+            }
+        }
+        Ok(sum)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Choice {
+    delta: Option<Delta>,
+    message: Option<Delta>,
+    text: Text,
+    finish_reason: Reason,
+}
+
+impl Choice {
+    fn text_bytes(&self) -> usize {
+        let delta = self.delta.as_ref().map_or(0, Delta::text_bytes);
+        let message = self.message.as_ref().map_or(0, Delta::text_bytes);
+        delta.saturating_add(message).saturating_add(self.text.0)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Delta {
+    content: Text,
+    refusal: Text,
+    reasoning_content: Text,
+    reasoning: Text,
+    reasoning_details: Text,
+    tool_calls: Option<Vec<ToolCall>>,
+    function_call: Option<Function>,
+    audio: Text,
+}
+
+impl Delta {
+    fn text_bytes(&self) -> usize {
+        // The same reasoning comes under several names at once (OpenRouter).
+        let reasoning = self.reasoning_content.0.max(self.reasoning.0).max(self.reasoning_details.0);
+        let tools = self.tool_calls.iter().flatten().map(ToolCall::text_bytes).sum::<usize>();
+        let function = self.function_call.as_ref().map_or(0, Function::text_bytes);
+        self.content.0 + self.refusal.0 + reasoning + tools + function + self.audio.0
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToolCall {
+    function: Option<Function>,
+    custom: Option<Function>,
+}
+
+impl ToolCall {
+    fn text_bytes(&self) -> usize {
+        self.function.iter().chain(&self.custom).map(Function::text_bytes).sum()
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Function {
+    name: Text,
+    arguments: Text,
+    input: Text,
+}
+
+impl Function {
+    fn text_bytes(&self) -> usize {
+        self.name.0 + self.arguments.0 + self.input.0
+    }
+}
+
+/// A finish reason, where there is one. Some servers write an empty word for none.
+#[derive(Clone, Copy, Default)]
+struct Reason(Option<Finish>);
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReasonVisitor).map(Reason)
+    }
+}
+
+struct ReasonVisitor;
+
+impl<'de> Visitor<'de> for ReasonVisitor {
+    type Value = Option<Finish>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a finish reason")
+    }
+
+    fn visit_str<E>(self, word: &str) -> Result<Option<Finish>, E> {
+        Ok((!word.is_empty()).then(|| Finish::from_word(word)))
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<Finish>, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Option<Finish>, E> {
+        Ok(Some(Finish::Other))
+    }
+}
+
+/// Bytes of text in any value: of a string its own, of lists and objects those within. The
+/// members `type`, `id`, `index`, `format`, `signature` of objects are no text.
+#[derive(Clone, Copy, Default)]
+struct Text(usize);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Text)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<usize, E> {
+        Ok(text.len())
+    }
+
+    fn visit_unit<E>(self) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
+        let mut sum = 0_usize;
+        while let Some(Text(bytes)) = seq.next_element()? {
+            sum = sum.saturating_add(bytes);
+        }
+        Ok(sum)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+        let mut sum = 0_usize;
+        while let Some(is_text) = map.next_key_seed(IsText)? {
+            if is_text {
+                sum = sum.saturating_add(map.next_value::<Text>()?.0);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Reads a key, and says whether text stands under it.
+struct IsText;
+
+impl<'de> DeserializeSeed<'de> for IsText {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsText {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(!matches!(key, "type" | "id" | "index" | "format" | "signature"))
+    }
+}
+
+/// A short word: `object`, `id`, `model`. Anything that is not a string reads as none.
+#[derive(Debug, Default)]
+pub(super) struct Word<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordVisitor).map(Word)
+    }
+}
+
+struct WordVisitor;
+
+impl<'de> Visitor<'de> for WordVisitor {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word")
+    }
+
+    fn visit_borrowed_str<E>(self, word: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(word)))
+    }
+
+    fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(word.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}

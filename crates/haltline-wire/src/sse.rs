@@ -1,0 +1,316 @@
+//! Server-sent events: bytes to events, however the bytes were cut, and events to bytes.
+//!
+//! Knows nothing of what stands in `data`. Reading costs no copy for an event whose lines came in
+//! one chunk, and memory is bounded by the cap on one event.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use std::fmt;
+
+/// The largest event that is taken: 1 MiB of lines.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// One event, or one comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The `data` lines joined by line feeds; the text of a comment.
+    pub data: Bytes,
+    /// The `event` field. A line of the non-standard field `error` is an event of its own with
+    /// this name.
+    pub event: Option<Bytes>,
+    /// A comment line: it keeps a connection alive and says nothing else.
+    pub comment: bool,
+}
+
+impl Event {
+    /// Is the `event` field `name`?
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.event.as_deref() == Some(name.as_bytes())
+    }
+}
+
+/// Why a stream cannot be read further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SseError {
+    /// An event is larger than the cap; holds the cap in bytes.
+    EventTooLarge(usize),
+}
+
+impl fmt::Display for SseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EventTooLarge(cap) => write!(f, "an event is larger than {cap} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for SseError {}
+
+/// Splits a byte stream into events. The events do not depend on how the bytes were cut. An event
+/// whose blank line never came is never given out.
+#[derive(Debug)]
+pub struct Splitter {
+    /// What came and was not looked at yet.
+    chunk: Bytes,
+    /// The begin of a line whose end has not come.
+    carry: BytesMut,
+    /// A carriage return ended the last line: a line feed right after it belongs to it.
+    after_cr: bool,
+    /// No line was complete so far: a byte order mark may stand before the first.
+    at_start: bool,
+    data: Data,
+    event: Option<Bytes>,
+    /// Bytes of the field lines of the event in hand.
+    event_bytes: usize,
+    cap: usize,
+    failed: bool,
+}
+
+/// The data lines so far: most events have one, which is kept as a slice of what came.
+#[derive(Debug)]
+enum Data {
+    None,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Splitter {
+    /// With the cap `EVENT_BYTES_MAX`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_cap(EVENT_BYTES_MAX)
+    }
+
+    /// With a cap of its own, in bytes of one event's lines.
+    #[must_use]
+    pub fn with_cap(cap: usize) -> Self {
+        Self {
+            chunk: Bytes::new(),
+            carry: BytesMut::new(),
+            after_cr: false,
+            at_start: true,
+            data: Data::None,
+            event: None,
+            event_bytes: 0,
+            cap,
+            failed: false,
+        }
+    }
+
+    /// Adds what came. All events of earlier chunks should have been taken with `next_event`
+    /// first; if not, the bytes are joined, which costs a copy.
+    pub fn push(&mut self, chunk: &Bytes) {
+        if self.chunk.is_empty() {
+            self.chunk = chunk.clone();
+        } else {
+            let mut joined = BytesMut::with_capacity(self.chunk.len() + chunk.len());
+            joined.extend_from_slice(&self.chunk);
+            joined.extend_from_slice(chunk);
+            self.chunk = joined.freeze();
+        }
+    }
+
+    /// The next complete event or comment; `None` when more bytes are needed. After an error
+    /// there is nothing more.
+    pub fn next_event(&mut self) -> Option<Result<Event, SseError>> {
+        if self.failed {
+            return None;
+        }
+        if self.after_cr && !self.chunk.is_empty() {
+            self.after_cr = false;
+            if self.chunk[0] == b'\n' {
+                let _ = self.chunk.split_to(1);
+            }
+        }
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', &self.chunk) {
+            let piece = self.chunk.split_to(end);
+            self.end_line();
+            let line = if self.carry.is_empty() {
+                piece
+            } else {
+                self.carry.extend_from_slice(&piece);
+                self.carry.split().freeze()
+            };
+            if self.event_bytes + line.len() > self.cap {
+                return self.fail();
+            }
+            if let Some(event) = self.take_line(line) {
+                return Some(Ok(event));
+            }
+        }
+        if !self.chunk.is_empty() {
+            self.carry.extend_from_slice(&self.chunk);
+            self.chunk = Bytes::new();
+            if self.event_bytes + self.carry.len() > self.cap {
+                return self.fail();
+            }
+        }
+        None
+    }
+
+    /// Is there an event that has begun and not ended? At the end of the stream it is lost: the
+    /// stream was cut.
+    #[must_use]
+    pub fn is_inside_event(&self) -> bool {
+        !self.carry.is_empty() || !self.chunk.is_empty() || !matches!(self.data, Data::None) || self.event.is_some()
+    }
+
+    fn fail(&mut self) -> Option<Result<Event, SseError>> {
+        self.failed = true;
+        self.chunk = Bytes::new();
+        self.carry = BytesMut::new();
+        self.data = Data::None;
+        Some(Err(SseError::EventTooLarge(self.cap)))
+    }
+
+    /// Steps over the line's end: LF, CR, or CRLF.
+    fn end_line(&mut self) {
+        let end = self.chunk.split_to(1);
+        if end[0] == b'\r' {
+            if self.chunk.is_empty() {
+                self.after_cr = true;
+            } else if self.chunk[0] == b'\n' {
+                let _ = self.chunk.split_to(1);
+            }
+        }
+    }
+
+    fn take_line(&mut self, mut line: Bytes) -> Option<Event> {
+        if self.at_start {
+            self.at_start = false;
+            if line.starts_with(b"\xEF\xBB\xBF") {
+                let _ = line.split_to(3);
+            }
+        }
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let (name, value_at) = match memchr::memchr(b':', &line) {
+            Some(0) => {
+                let text = value(&line, 1);
+                return Some(Event { data: text, event: None, comment: true });
+            }
+            Some(colon) => (&line[..colon], colon + 1),
+            None => (&line[..], line.len()),
+        };
+        match name {
+            b"data" => {
+                self.event_bytes += line.len();
+                let value = value(&line, value_at);
+                self.add_data(value);
+            }
+            b"event" => {
+                self.event_bytes += line.len();
+                self.event = Some(value(&line, value_at));
+            }
+            // llama.cpp and llama-box write errors as a field of their own.
+            b"error" => {
+                return Some(Event {
+                    data: value(&line, value_at),
+                    event: Some(Bytes::from_static(b"error")),
+                    comment: false,
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn add_data(&mut self, value: Bytes) {
+        self.data = match std::mem::replace(&mut self.data, Data::None) {
+            Data::None => Data::One(value),
+            Data::One(first) => {
+                let mut joined = BytesMut::with_capacity(first.len() + 1 + value.len());
+                joined.extend_from_slice(&first);
+                joined.put_u8(b'\n');
+                joined.extend_from_slice(&value);
+                Data::Many(joined)
+            }
+            Data::Many(mut joined) => {
+                joined.put_u8(b'\n');
+                joined.extend_from_slice(&value);
+                Data::Many(joined)
+            }
+        };
+    }
+
+    fn dispatch(&mut self) -> Option<Event> {
+        let event = self.event.take();
+        self.event_bytes = 0;
+        let data = match std::mem::replace(&mut self.data, Data::None) {
+            Data::None => return None,
+            Data::One(data) => data,
+            Data::Many(data) => data.freeze(),
+        };
+        Some(Event { data, event, comment: false })
+    }
+}
+
+/// The value that begins at `at`, without the one space that may stand before it.
+fn value(line: &Bytes, at: usize) -> Bytes {
+    let at = if line.get(at) == Some(&b' ') { at + 1 } else { at };
+    line.slice(at..)
+}
+
+/// Appends one event. Line ends inside `data` become further `data` lines.
+pub fn write_event(out: &mut BytesMut, id: Option<u64>, event: Option<&str>, data: &[u8]) {
+    out.reserve(data.len() + 48);
+    if let Some(id) = id {
+        out.extend_from_slice(b"id: ");
+        write_number(out, id);
+        out.put_u8(b'\n');
+    }
+    if let Some(event) = event {
+        out.extend_from_slice(b"event: ");
+        for byte in event.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+            out.put_u8(byte);
+        }
+        out.put_u8(b'\n');
+    }
+    write_lines(out, b"data: ", data);
+    out.put_u8(b'\n');
+}
+
+/// Appends a comment and the blank line after it. Line ends inside `text` become further comments.
+pub fn write_comment(out: &mut BytesMut, text: &[u8]) {
+    out.reserve(text.len() + 8);
+    write_lines(out, b": ", text);
+    out.put_u8(b'\n');
+}
+
+fn write_lines(out: &mut BytesMut, prefix: &[u8], text: &[u8]) {
+    let mut rest = text;
+    loop {
+        out.extend_from_slice(prefix);
+        let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else {
+            out.extend_from_slice(rest);
+            out.put_u8(b'\n');
+            return;
+        };
+        out.extend_from_slice(&rest[..end]);
+        out.put_u8(b'\n');
+        let crlf = rest[end] == b'\r' && rest.get(end + 1) == Some(&b'\n');
+        rest = &rest[end + 1 + usize::from(crlf)..];
+    }
+}
+
+fn write_number(out: &mut BytesMut, number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
