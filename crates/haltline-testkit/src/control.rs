@@ -1,5 +1,6 @@
 //! The paths of the fake provider: what providers have, and the control API for other processes:
-//! `POST /__control`, `GET /__bill`, `GET /__calls`, `POST /__reset`.
+//! `POST /__control`, `GET /__bill`, `GET /__calls`, `POST /__reset`;
+//! and `GET /readyz` for whoever waits.
 
 use crate::bill::CutBilling;
 use crate::body::AnswerBody;
@@ -58,6 +59,7 @@ pub(crate) async fn route(
             }
             Err(error) => serve::error(StatusCode::BAD_REQUEST, &error.to_string()),
         },
+        (&Method::GET, "/readyz") => document(&json!({"ready": true})),
         (&Method::GET, "/__bill") => document(&shared.book.bill()),
         (&Method::GET, "/__calls") => document(&shared.book.calls()),
         (&Method::POST, "/__reset") => {
