@@ -142,3 +142,30 @@ impl Workspace {
         String::from_utf8(output.stdout).with_context(|| format!("`{shown}` printed something that is not text"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_crate_reaches_is_asked_of_cargo() {
+        let here = Workspace::find().expect("the workspace");
+        let reached = here.reaches("xtask").expect("cargo tree");
+        for name in ["haltline-types", "clap", "clap_builder"] {
+            assert!(reached.iter().any(|other| other == name), "{name} in {reached:?}");
+        }
+        assert!(!reached.iter().any(|other| other == "xtask"));
+    }
+
+    #[test]
+    fn files_and_crates_are_found() {
+        let here = Workspace::find().expect("the workspace");
+        let files = here.files().expect("git");
+        assert!(files.iter().any(|file| file == "xtask/src/workspace.rs"));
+        assert!(!files.iter().any(|file| file.starts_with("target/")));
+        let packages = here.packages().expect("cargo metadata");
+        let own = packages.iter().find(|package| package.name == "xtask").expect("xtask");
+        assert_eq!(here.manifest(own), "xtask/Cargo.toml");
+        assert!(own.dependencies.iter().any(|dependency| dependency.name == "haltline-types"));
+    }
+}
