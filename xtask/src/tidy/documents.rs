@@ -1,5 +1,6 @@
 //! Documents that must keep step with the code: the page of a request's journey with the stage files,
-//! the pages of error codes with the table of codes.
+//! the pages of error codes with the table of codes. A helper beside the stages says in its header
+//! that it is "Not a stage".
 
 use crate::problem::Problem;
 use crate::workspace::TextFile;
@@ -13,6 +14,7 @@ const PAGES: &str = "docs/errors/";
 pub(super) fn stages(files: &[TextFile]) -> Vec<Problem> {
     let stages: Vec<&str> = files
         .iter()
+        .filter(|file| is_stage(file))
         .filter_map(|file| file.path.strip_prefix(STAGES)?.strip_suffix(".rs"))
         .filter(|stem| !stem.contains('/'))
         .collect();
@@ -41,7 +43,7 @@ pub(super) fn stages(files: &[TextFile]) -> Vec<Problem> {
                 JOURNEY,
                 0,
                 format!("the stage `{stage}` ({STAGES}{stage}.rs) has no section"),
-                format!("add `## {stage}` in travel order"),
+                format!("add `## {stage}` in travel order, or say \"Not a stage\" in the file's header"),
             ));
         }
     }
@@ -59,6 +61,10 @@ pub(super) fn stages(files: &[TextFile]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+fn is_stage(file: &TextFile) -> bool {
+    !file.text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Not a stage"))
 }
 
 /// Exactly one page a code, and the facts at its head are those of the code.
@@ -162,6 +168,18 @@ mod tests {
         assert!(whats(&problems).contains("the stage `accept`"), "{problems:?}");
         assert!(whats(&problems).contains("the section `Accept` has no stage file"), "{problems:?}");
         assert_eq!(problems.iter().filter(|problem| problem.line == 3).count(), 1);
+    }
+
+    #[test]
+    fn a_helper_that_says_so_is_no_stage_and_has_no_section() {
+        let helper =
+            || file(&format!("{STAGES}notes.rs"), "//! Keeps notes.\n//! Not a stage; the notebook.\nuse x;\n");
+        let page = |text: &str| file(JOURNEY, text);
+        assert_eq!(stages(&[page("## identify\n"), stage("identify"), helper()]), []);
+        let with_section = stages(&[page("## identify\n## notes\n"), stage("identify"), helper()]);
+        assert!(whats(&with_section).contains("the section `notes` has no stage file"));
+        let later = file(&format!("{STAGES}notes.rs"), "//! Keeps notes.\nuse x;\n// Not a stage\n");
+        assert!(whats(&stages(&[page("## identify\n"), stage("identify"), later])).contains("the stage `notes`"));
     }
 
     #[test]
