@@ -1,1 +1,43 @@
 //! The promise: the pure spend ledger. No clock, no network, no randomness.
+//!
+//! A **decision** (`Ledger::hold`, `settle`, …) looks and changes nothing; it returns the journal
+//! **entry** that would do it, or why it must not be done. `Ledger::apply` is the one way to change
+//! a ledger, for a new entry as for the replay of an old one, so that balances are a pure function
+//! of the budgets and the journal. A store calls them in this order, with nothing between:
+//! decide, make [`Ledger::marks_needed`] and the entry durable, apply.
+//!
+//! What is absent: clocks (`at` is an argument and never runs backwards inside), I/O, floats,
+//! balances that are kept apart from the entries they are sums of, and any way to a [`Held`] that
+//! does not count it in every account first.
+
+mod account;
+mod adjust;
+mod balance;
+mod budget;
+mod check;
+mod entry;
+mod error;
+mod expire;
+mod hold;
+mod ledger;
+mod limit_override;
+mod mark;
+mod recover;
+mod refusal;
+mod release;
+pub mod scenario;
+mod settle;
+mod shelf;
+mod standing;
+mod true_up;
+mod window;
+
+pub use balance::Balance;
+pub use budget::{Budget, BudgetError, Budgets, OnFull};
+pub use entry::{AccountId, Entry, EntryKind};
+pub use error::LedgerError;
+pub use hold::{Held, Hold, OpenHold};
+pub use ledger::{Applied, Ledger, Skipped};
+pub use refusal::{Headroom, Refusal, RefusalReason};
+pub use settle::Settled;
+pub use window::{CalendarSpan, Span, Window, Zone};

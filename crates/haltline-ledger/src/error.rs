@@ -1,0 +1,50 @@
+//! Why an entry cannot be made or applied. Nothing changes when it cannot.
+
+use haltline_types::{AttemptId, Name};
+use std::fmt;
+
+/// Why an entry cannot be made or applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// No hold with this id is open: it never was, or it is settled, released or expired.
+    UnknownHold(AttemptId),
+    /// A hold with this id is open.
+    DuplicateId(AttemptId),
+    /// A quantity is negative or too large to be counted.
+    Malformed(AttemptId),
+    /// A true-up may only lower a hold.
+    Raises(AttemptId),
+    /// No budget has this name.
+    UnknownBudget(Name),
+    /// The budget counts another unit.
+    WrongUnit(Name),
+    /// The budget has no window that began then.
+    NoSuchWindow(Name),
+    /// More would be given back than was spent.
+    BelowZero(Name),
+    /// The limit is negative or too large.
+    LimitOutOfRange(Name),
+    /// An override ends in the past, or later than 31 days from now.
+    UntilOutOfRange(Name),
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownHold(id) => write!(f, "no hold is open for attempt {id}"),
+            Self::DuplicateId(id) => write!(f, "a hold is open for attempt {id} already"),
+            Self::Malformed(id) => write!(f, "attempt {id}: a quantity is negative or too large to be counted"),
+            Self::Raises(id) => write!(f, "attempt {id}: a true-up may only lower what is held"),
+            Self::UnknownBudget(name) => write!(f, "there is no budget \"{name}\""),
+            Self::WrongUnit(name) => write!(f, "budget \"{name}\" counts another unit"),
+            Self::NoSuchWindow(name) => write!(f, "budget \"{name}\" has no window that began at that time"),
+            Self::BelowZero(name) => write!(f, "budget \"{name}\": more would be given back than was spent"),
+            Self::LimitOutOfRange(name) => write!(f, "budget \"{name}\": the limit is negative or too large"),
+            Self::UntilOutOfRange(name) => {
+                write!(f, "budget \"{name}\": an override must end in the future, at most 31 days from now")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}

@@ -1,0 +1,241 @@
+//! Windows of time: when one begins and ends. Which account that makes is in `shelf`.
+
+use haltline_types::{Timestamp, format_duration, parse_duration};
+use jiff::civil::Date;
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use std::fmt;
+use std::time::Duration;
+
+/// The time over which a budget counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// Begins and ends by the calendar of a time zone.
+    Calendar {
+        /// How long.
+        span: CalendarSpan,
+        /// Whose calendar.
+        zone: Zone,
+    },
+    /// Always the time just past.
+    Rolling(Duration),
+}
+
+/// A unit of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalendarSpan {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A week; it starts on Monday.
+    Week,
+    /// A month.
+    Month,
+}
+
+/// A time zone, from a database that is part of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+/// A window's instants, from `start` until just before `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The first instant after it.
+    pub end: Timestamp,
+}
+
+impl Zone {
+    /// Universal time.
+    #[must_use]
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// A zone by its name in the IANA database, like `Europe/Berlin`.
+    ///
+    /// # Errors
+    /// A sentence that says what a zone looks like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        TimeZoneDatabase::bundled()
+            .get(text.trim())
+            .map(Self)
+            .map_err(|_| format!("`{text}` is not a time zone; write one like \"Europe/Berlin\" or \"UTC\""))
+    }
+}
+
+impl CalendarSpan {
+    /// All, shortest first.
+    pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// Its length when no clock is changed; a month's is that of the longest.
+    const fn seconds(self) -> u32 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+            Self::Week => 7 * 86_400,
+            Self::Month => 31 * 86_400,
+        }
+    }
+}
+
+impl Window {
+    /// Reads `minute`, `hour`, `day`, `week`, `month`, in `zone`, or a rolling window like `24h`.
+    ///
+    /// # Errors
+    /// A sentence that lists what is possible.
+    pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
+        let trimmed = text.trim();
+        if let Some(span) = CalendarSpan::ALL.into_iter().find(|span| span.word() == trimmed) {
+            return Ok(Self::Calendar { span, zone: zone.clone() });
+        }
+        parse_duration(trimmed).map(Self::Rolling).map_err(|_| {
+            format!("`{text}` is not a window; use minute, hour, day, week, month, or a rolling one like \"24h\"")
+        })
+    }
+
+    /// Its length when no clock is changed; for months the longest.
+    #[must_use]
+    pub fn nominal(&self) -> Duration {
+        match self {
+            Self::Calendar { span, .. } => Duration::from_secs(u64::from(span.seconds())),
+            Self::Rolling(length) => *length,
+        }
+    }
+
+    /// No window of this kind is longer: the nominal length, and a day more where changes of the
+    /// clock can lengthen it.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        match self {
+            Self::Calendar { span: CalendarSpan::Day | CalendarSpan::Week | CalendarSpan::Month, .. } => {
+                self.nominal() + Duration::from_secs(86_400)
+            }
+            _ => self.nominal(),
+        }
+    }
+
+    /// The calendar window that `at` lies in; `None` for a rolling one.
+    ///
+    /// It never goes back: a later `at` never lies in an earlier window, whatever the zone's clock does.
+    #[must_use]
+    pub fn span_at(&self, at: Timestamp) -> Option<Span> {
+        match self {
+            Self::Rolling(_) => None,
+            Self::Calendar { span, zone } => Some(span.around(zone, at)),
+        }
+    }
+}
+
+impl CalendarSpan {
+    fn around(self, zone: &Zone, at: Timestamp) -> Span {
+        match self {
+            // Minutes and hours have the same length on every clock: where a clock is set back,
+            // the hour that it shows twice is two windows.
+            Self::Minute | Self::Hour => {
+                let length = i64::from(self.seconds()) * 1000;
+                let offset = zone.offset_millis(at);
+                let start = at.as_millis() - (at.as_millis() + offset).rem_euclid(length);
+                Span { start: Timestamp::from_millis(start), end: Timestamp::from_millis(start + length) }
+            }
+            Self::Day | Self::Week | Self::Month => self
+                .by_date(zone, at)
+                .unwrap_or(Span { start: Timestamp::from_millis(i64::MIN), end: Timestamp::from_millis(i64::MAX) }),
+        }
+    }
+
+    /// By the first instants at which the zone's calendar shows a date or a later one. These never
+    /// go back, also where a clock is set back over midnight and shows a date again. `None` only
+    /// beyond the calendar's years.
+    fn by_date(self, zone: &Zone, at: Timestamp) -> Option<Span> {
+        let mut date = self.first_day(zone.date(at)?)?;
+        let mut start = zone.first_instant(date)?;
+        loop {
+            date = self.next_first_day(date)?;
+            let end = zone.first_instant(date)?;
+            if at < end {
+                return Some(Span { start, end });
+            }
+            start = end;
+        }
+    }
+
+    fn first_day(self, date: Date) -> Option<Date> {
+        match self {
+            Self::Month => Some(date.first_of_month()),
+            Self::Week => {
+                let days = i64::from(date.weekday().to_monday_zero_offset());
+                date.checked_sub(jiff::Span::new().days(days)).ok()
+            }
+            _ => Some(date),
+        }
+    }
+
+    fn next_first_day(self, first: Date) -> Option<Date> {
+        match self {
+            Self::Month => first.last_of_month().tomorrow().ok(),
+            Self::Week => first.checked_add(jiff::Span::new().days(7)).ok(),
+            _ => first.tomorrow().ok(),
+        }
+    }
+}
+
+impl Zone {
+    fn offset_millis(&self, at: Timestamp) -> i64 {
+        instant(at).map_or(0, |at| i64::from(self.0.to_offset(at).seconds()) * 1000)
+    }
+
+    fn date(&self, at: Timestamp) -> Option<Date> {
+        instant(at).map(|at| self.0.to_datetime(at).date())
+    }
+
+    /// The first instant at which a clock of the zone shows `date` or later.
+    fn first_instant(&self, date: Date) -> Option<Timestamp> {
+        let midnight = self.0.to_ambiguous_timestamp(date.at(0, 0, 0, 0));
+        let first = match midnight.offset() {
+            AmbiguousOffset::Gap { .. } => {
+                let before = midnight.earlier().ok()?;
+                let skip = self.0.following(before).next();
+                skip.map(|transition| transition.timestamp())?
+            }
+            _ => midnight.earlier().ok()?,
+        };
+        Some(Timestamp::from_millis(first.as_millisecond()))
+    }
+}
+
+fn instant(at: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(at.as_millis()).ok()
+}
+
+/// As `parse` reads it.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Calendar { span, .. } => f.write_str(span.word()),
+            Self::Rolling(length) => f.write_str(&format_duration(*length)),
+        }
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
