@@ -1,9 +1,9 @@
 //! Text measured for a bound on its tokens: bytes, and for what is not ASCII the bytes of the
-//! longer of the text and its compatibility decomposition (NFKD). Tokenizers that normalise first
-//! see more bytes than we sent; every public one stays within this measure.
+//! longest of a character and its two decompositions (NFD, NFKD). Tokenizers that normalise first
+//! see more bytes than we sent; in any normal form they see no more than this.
 
 use std::sync::OnceLock;
-use unicode_normalization::char::decompose_compatible;
+use unicode_normalization::char::{decompose_canonical, decompose_compatible};
 
 /// Bytes looked at together while there is nothing but plain ASCII.
 const BLOCK: usize = 64;
@@ -13,7 +13,7 @@ const BLOCK: usize = 64;
 pub struct TextMeasure {
     /// Bytes of ASCII.
     pub ascii: u64,
-    /// For every other character the longer of its bytes and the bytes of its decomposition.
+    /// For every other character the longest of its bytes and those of its decompositions.
     pub other: u64,
 }
 
@@ -119,7 +119,7 @@ fn unit_at(text: &str, from: usize) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// The longer of a character's bytes and its decomposition's.
+/// The longest of a character's forms, in bytes.
 fn longest(c: char) -> u64 {
     static BASIC_PLANE: OnceLock<Vec<u8>> = OnceLock::new();
     let table =
@@ -128,8 +128,11 @@ fn longest(c: char) -> u64 {
     u64::from(known.unwrap_or_else(|| decomposed(c)))
 }
 
+/// Mostly the compatible decomposition is the longest form; where a compatible character stands in
+/// for a longer one (a long s with a dot becomes a plain s), it is the canonical one.
 fn decomposed(c: char) -> u8 {
-    let mut bytes = 0;
-    decompose_compatible(c, |part| bytes += part.len_utf8());
-    u8::try_from(bytes.max(c.len_utf8())).unwrap_or(u8::MAX)
+    let (mut compatible, mut canonical) = (0, 0);
+    decompose_compatible(c, |part| compatible += part.len_utf8());
+    decompose_canonical(c, |part| canonical += part.len_utf8());
+    u8::try_from(compatible.max(canonical).max(c.len_utf8())).unwrap_or(u8::MAX)
 }

@@ -47,7 +47,7 @@ pub struct Rates {
 /// A factor on the whole cost: 11/10 for a regional endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiplier {
-    /// Above the line.
+    /// Above the line; 0 makes every cost unknown, as nothing becomes free by a factor.
     pub numerator: u32,
     /// Below the line; 0 makes every cost unknown.
     pub denominator: u32,
@@ -61,7 +61,8 @@ impl Multiplier {
     #[must_use]
     pub fn of(self, cost: PicoUsd) -> Option<PicoUsd> {
         let product = cost.checked_mul(u64::from(self.numerator))?.get();
-        (self.denominator > 0).then(|| PicoUsd::new(product.div_ceil(u128::from(self.denominator))))
+        (self.numerator > 0 && self.denominator > 0)
+            .then(|| PicoUsd::new(product.div_ceil(u128::from(self.denominator))))
     }
 }
 

@@ -246,8 +246,7 @@ fn output_for(request: &QuoteInput<'_>, input: Tokens, left: NanoUsd) -> Option<
     let fixed = dearest.cost(input, Tokens::ZERO)?.get();
     let Multiplier { numerator, denominator } = request.multiplier;
     let pico = u128::try_from(left.get()).ok()?.checked_mul(1000)?;
-    let before_factor = pico.checked_mul(u128::from(denominator))?.checked_div(u128::from(numerator));
-    let Some(before_factor) = before_factor else { return Some(u64::MAX) };
+    let before_factor = pico.checked_mul(u128::from(denominator))?.checked_div(u128::from(numerator))?;
     let for_output = before_factor.checked_sub(fixed)?;
     let tokens = for_output.checked_div(u128::from(dearest.output.get()));
     Some(tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX))

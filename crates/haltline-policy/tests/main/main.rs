@@ -1,0 +1,20 @@
+//! The decisions against their properties and against simpler models written apart.
+
+mod breaker;
+mod clock;
+mod limits;
+mod measure;
+mod meter;
+mod once;
+mod price;
+mod quote;
+mod rates;
+mod retry;
+mod route;
+
+use proptest::test_runner::{Config, RngSeed};
+
+/// The same cases on every run.
+pub(crate) fn fixed(cases: u32) -> Config {
+    Config { cases, rng_seed: RngSeed::Fixed(0x4861_6c74), failure_persistence: None, ..Config::default() }
+}

@@ -1,0 +1,206 @@
+//! Ceilings from bytes, and the largest cap that fits.
+
+use crate::fixed;
+use crate::price::any_price;
+use haltline_policy::price::{Multiplier, Price};
+use haltline_policy::quote::{
+    Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, asked_cap, lower_cap, quote, quote_at,
+};
+use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
+use proptest::prelude::*;
+
+fn tokens(count: u64) -> Tokens {
+    Tokens::new(count)
+}
+
+/// 1 and 5 USD per million.
+fn price() -> Price {
+    Price::flat(PicoUsdPerToken::new(1_000_000), PicoUsdPerToken::new(5_000_000))
+}
+
+fn request(price: &Price) -> QuoteInput<'_> {
+    QuoteInput {
+        text: TextMeasure { ascii: 1000, other: 0 },
+        messages: 2,
+        tools: 0,
+        images: 0,
+        names: 0,
+        segments: 0,
+        n: 1,
+        client_cap: Some(tokens(100)),
+        default_cap: tokens(1024),
+        price,
+        bound: TokenBound::Bytes,
+        framing: Framing::OPENAI,
+        multiplier: Multiplier::ONE,
+    }
+}
+
+#[test]
+fn a_quote_is_bytes_framing_and_cap() {
+    let price = price();
+    let quoted = quote(&request(&price)).expect("quote");
+    assert_eq!((quoted.input, quoted.cap, quoted.output), (tokens(1032), tokens(100), tokens(164)));
+    assert_eq!(quoted.ceiling.usd, NanoUsd::new(1_032_000 + 820_000));
+    assert_eq!((quoted.ceiling.tokens, quoted.ceiling.requests, quoted.ceiling.retries), (tokens(1196), 1, 0));
+}
+
+#[test]
+fn everything_that_is_added_is_counted() {
+    let price = price();
+    let all = QuoteInput {
+        tools: 3,
+        images: 2,
+        names: 5,
+        segments: 7,
+        n: 4,
+        client_cap: None,
+        bound: TokenBound::Unpublished,
+        framing: Framing::ANTHROPIC,
+        multiplier: Multiplier { numerator: 11, denominator: 10 },
+        ..request(&price)
+    };
+    let quoted = quote(&all).expect("quote");
+    assert_eq!(quoted.input, tokens(1250 + 16 + 2 * 16 + 5 + 1024 + 3 * 16 + 2 * 4784 + 7));
+    assert_eq!((quoted.cap, quoted.output), (tokens(1024), tokens(4 * 1088)));
+    let plain = i64::try_from(quoted.input.get() * 1000 + quoted.output.get() * 5000).expect("small");
+    assert_eq!(quoted.ceiling.usd, NanoUsd::new(plain / 10 * 11 + plain % 10 * 11 / 10));
+}
+
+#[test]
+fn a_model_bounds_its_own_input_and_output() {
+    let small = Price { max_input: Some(tokens(500)), max_output: Some(tokens(50)), ..price() };
+    let quoted = quote(&request(&small)).expect("quote");
+    assert_eq!((quoted.input, quoted.cap), (tokens(500), tokens(50)));
+    let huge = QuoteInput { text: TextMeasure { ascii: 128 * 501, other: 0 }, ..request(&small) };
+    let above = QuoteError::InputAboveContext { at_least: tokens(501), max_input: tokens(500) };
+    assert_eq!(quote(&huge), Err(above));
+    let embedding = Price { max_output: Some(Tokens::ZERO), ..price() };
+    assert_eq!(quote(&request(&embedding)).map(|quoted| quoted.output), Ok(Tokens::ZERO));
+}
+
+#[test]
+fn what_cannot_be_computed_is_refused() {
+    let unpriced = Price::default();
+    assert_eq!(quote(&request(&unpriced)), Err(QuoteError::Unpriced));
+    let price = price();
+    let endless = QuoteInput { client_cap: Some(tokens(u64::MAX)), ..request(&price) };
+    assert_eq!(quote(&endless), Err(QuoteError::Overflow));
+    let dear = QuoteInput { client_cap: Some(tokens(1 << 62)), ..request(&price) };
+    assert_eq!(quote(&dear), Err(QuoteError::Overflow));
+    let free = Price::free();
+    let quoted = quote(&request(&free)).expect("quote");
+    assert_eq!((quoted.ceiling.usd, quoted.ceiling.tokens), (NanoUsd::ZERO, tokens(1196)));
+}
+
+#[test]
+fn the_cap_is_lowered_to_what_is_left() {
+    let price = price();
+    let asked = QuoteInput { client_cap: Some(tokens(1000)), ..request(&price) };
+    let lowered = |usd: Option<i64>, left: Option<u64>, minimum: u64| {
+        lower_cap(&asked, usd.map(NanoUsd::new), left.map(Tokens::new), tokens(minimum)).map(|quote| quote.cap.get())
+    };
+    assert_eq!(lowered(None, None, 256), Some(1000));
+    // 1,032 tokens of input, 64 of slack, 300 of output.
+    assert_eq!(lowered(Some(1_032_000 + 364 * 5_000), None, 256), Some(300));
+    assert_eq!(lowered(Some(1_032_000 + 364 * 5_000 - 1), None, 256), Some(299));
+    assert_eq!(lowered(None, Some(1032 + 364), 256), Some(300));
+    assert_eq!(lowered(Some(i64::MAX), Some(1032 + 364), 301), None, "below the minimum");
+    assert_eq!(lowered(Some(1_000_000), None, 0), None, "the input alone does not fit");
+    assert_eq!(lowered(Some(-5), None, 0), None);
+    let modest = QuoteInput { client_cap: Some(tokens(10)), ..asked };
+    let lowered = lower_cap(&modest, Some(NanoUsd::new(1_032_000 + 74 * 5_000)), None, tokens(256));
+    assert_eq!(lowered.map(|quote| quote.cap), Some(tokens(10)), "the client asked for less than the minimum");
+    let lowered = lower_cap(&modest, Some(NanoUsd::new(1_032_000 + 74 * 5_000 - 1)), None, tokens(256));
+    assert_eq!(lowered, None);
+}
+
+prop_compose! {
+    fn any_shape()(
+        ascii in 0_u64..200_000,
+        other in 0_u64..50_000,
+        counts in (0_u32..100, 0_u32..20, 0_u32..5, 0_u32..10, 0_u32..100, 0_u32..5),
+        client_cap in prop::option::of(0_u64..200_000),
+        default_cap in 1_u64..5_000,
+        unpublished: bool,
+        numerator in 1_u32..50,
+        denominator in 1_u32..20,
+    ) -> QuoteInput<'static> {
+        static NONE: Price =
+            Price { settle: Vec::new(), ceiling: Vec::new(), max_input: None, max_output: None, free: false };
+        QuoteInput {
+            text: TextMeasure { ascii, other },
+            messages: counts.0,
+            tools: counts.1,
+            images: counts.2,
+            names: counts.3,
+            segments: counts.4,
+            n: counts.5,
+            client_cap: client_cap.map(Tokens::new),
+            default_cap: Tokens::new(default_cap),
+            price: &NONE,
+            bound: if unpublished { TokenBound::Unpublished } else { TokenBound::Bytes },
+            framing: Framing::OPENAI_COMPATIBLE,
+            multiplier: Multiplier { numerator, denominator },
+        }
+    }
+}
+
+fn fits(quote: &Quote, usd: Option<NanoUsd>, left: Option<Tokens>) -> bool {
+    usd.is_none_or(|usd| quote.ceiling.usd <= usd) && left.is_none_or(|left| quote.ceiling.tokens <= left)
+}
+
+proptest! {
+    #![proptest_config(fixed(6000))]
+
+    #[test]
+    fn the_lowered_cap_fits_and_one_more_does_not(
+        shape in any_shape(),
+        price in any_price(),
+        share in 0_u64..1200,
+        by in 0_u8..4,
+        minimum in 0_u64..1_000,
+    ) {
+        let request = QuoteInput { price: &price, ..shape };
+        let asked = asked_cap(&request);
+        let Ok(whole) = quote(&request) else { return Ok(()) };
+        // Somewhere between nothing and a fifth more than the whole ceiling.
+        let part = |value: u64| u64::try_from(u128::from(value) * u128::from(share) / 1000).expect("fits");
+        let nano = u64::try_from(whole.ceiling.usd.get()).expect("positive");
+        let usd = (by & 1 == 0).then(|| NanoUsd::new(i64::try_from(part(nano)).expect("fits")));
+        let left = (by & 2 == 0).then(|| Tokens::new(part(whole.ceiling.tokens.get())));
+        let least = Tokens::new(minimum).min(asked);
+        match lower_cap(&request, usd, left, Tokens::new(minimum)) {
+            Some(lowered) => {
+                prop_assert!(fits(&lowered, usd, left));
+                prop_assert!(lowered.cap >= least && lowered.cap <= asked);
+                if lowered.cap < asked {
+                    let more = quote_at(&request, Tokens::new(lowered.cap.get() + 1)).expect("quote");
+                    prop_assert!(!fits(&more, usd, left));
+                }
+            }
+            None => {
+                let smallest = quote_at(&request, least).expect("quote");
+                prop_assert!(!fits(&smallest, usd, left), "the minimum would have fitted");
+            }
+        }
+    }
+
+    #[test]
+    fn more_of_anything_never_costs_less(shape in any_shape(), price in any_price(), more in any_shape()) {
+        let less = QuoteInput { price: &price, ..shape };
+        let grown = QuoteInput {
+            text: less.text.checked_add(more.text).expect("small"),
+            messages: less.messages + more.messages,
+            tools: less.tools + more.tools,
+            images: less.images + more.images,
+            names: less.names + more.names,
+            segments: less.segments + more.segments,
+            n: less.n.max(1) + more.n,
+            client_cap: Some(Tokens::new(asked_cap(&less).get() + more.default_cap.get())),
+            ..less
+        };
+        let (Ok(less), Ok(grown)) = (quote(&less), quote(&grown)) else { return Ok(()) };
+        prop_assert!(less.ceiling.usd <= grown.ceiling.usd && less.ceiling.tokens <= grown.ceiling.tokens);
+    }
+}
