@@ -1,3 +1,22 @@
-//! The line: one request's journey from identify to record.
+//! The line: one request's journey from identify to record. Knows ports, never a store, a
+//! provider or an HTTP server.
 
+mod chance;
+mod deliver;
+mod gateway;
+mod incoming;
+mod lanes;
+mod line;
+mod metrics;
+mod problem;
+mod quarantine;
+mod recover;
 pub mod settings;
+
+pub use chance::SeededEntropy;
+pub use deliver::{Delivery, Notes, Piece};
+pub use gateway::{Gateway, GatewayParts, Upstreams};
+pub use incoming::{Claims, Incoming, Surface};
+pub use metrics::Metrics;
+pub use problem::{BudgetNote, Problem, UpstreamNote};
+pub use recover::expire_open_holds;

@@ -4,7 +4,7 @@
 use haltline_ledger::Budgets;
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, price::Price, retry::RetryRules, route::FallbackOn};
 use haltline_types::{ModelName, Name, Tokens};
-use haltline_wire::PassFields;
+use haltline_wire::openai::chat::PassFields;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -133,7 +133,7 @@ pub struct Deadlines {
     pub first_token: Duration,
     /// Between two pieces of an answer.
     pub idle: Duration,
-    /// For a whole attempt.
+    /// For a whole request, all its attempts together.
     pub total: Duration,
 }
 
@@ -183,7 +183,11 @@ pub struct HeadroomSettings {
 
 impl Default for HeadroomSettings {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(5), min_output_tokens: Tokens::new(256), default_output_tokens: Tokens::new(1024) }
+        Self {
+            wait: Duration::from_secs(5),
+            min_output_tokens: Tokens::new(256),
+            default_output_tokens: Tokens::new(1024),
+        }
     }
 }
 

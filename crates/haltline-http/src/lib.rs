@@ -1,1 +1,14 @@
 //! Surfaces: HTTP to the line, and nothing that decides.
+
+pub mod admin;
+mod headers;
+mod problem;
+mod request_body;
+mod router;
+mod routes;
+mod server;
+mod stream_body;
+
+pub use problem::{chat_error_body, error_page};
+pub use router::{App, router};
+pub use server::{ServerBounds, serve};

@@ -1,0 +1,205 @@
+//! The way back to the client: a head once, then pieces. The line writes; the HTTP connection
+//! only reads, and may vanish at any time without anything depending on it.
+
+use crate::problem::Problem;
+use bytes::Bytes;
+use haltline_types::{ModelName, NanoUsd, RequestId, Tokens};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Batches that may wait for a slow client, each of at most `BATCH_BYTES`: what bounds the memory
+/// of a stream.
+const PIECES: usize = 4;
+
+/// Facts about a request, told in headers.
+#[derive(Clone, Debug)]
+pub struct Notes {
+    /// Its id.
+    pub request_id: RequestId,
+    /// Its trace.
+    pub trace_id: String,
+    /// Attempts so far.
+    pub attempts: u8,
+    /// What answered.
+    pub endpoint: Option<ModelName>,
+    /// What was charged, when that is known.
+    pub cost: Option<NanoUsd>,
+    /// The output cap, when it was lowered to fit.
+    pub cap_lowered_to: Option<Tokens>,
+    /// Time spent in the gateway itself, when that is known.
+    pub overhead: Option<Duration>,
+}
+
+impl Notes {
+    /// Notes of a request of which nothing is known but its id and trace.
+    #[must_use]
+    pub fn new(request_id: RequestId, trace_id: String) -> Self {
+        Self { request_id, trace_id, attempts: 0, endpoint: None, cost: None, cap_lowered_to: None, overhead: None }
+    }
+}
+
+/// A piece of a stream.
+#[derive(Debug)]
+pub enum Piece {
+    /// Whole events, as they go out.
+    Bytes(Bytes),
+    /// The stream ends here, and is whole. Pieces that end without this are not.
+    Complete,
+    /// The stream ends here, incomplete.
+    Problem {
+        /// Why.
+        problem: Box<Problem>,
+        /// The `id:` of the error's event.
+        event_id: u64,
+    },
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Delivery {
+    /// All at once.
+    Whole {
+        /// Facts for the head.
+        notes: Box<Notes>,
+        /// The provider's bytes.
+        body: Bytes,
+    },
+    /// Piece by piece.
+    Stream {
+        /// Facts for the head.
+        notes: Box<Notes>,
+        /// The pieces; the last one is `Complete` or `Problem`.
+        pieces: mpsc::Receiver<Piece>,
+    },
+    /// Not at all.
+    Problem {
+        /// Facts for the head.
+        notes: Box<Notes>,
+        /// Why.
+        problem: Box<Problem>,
+    },
+}
+
+/// Has the client gone?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    Here,
+    Gone,
+}
+
+/// The line's end of the way back.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    head: Option<oneshot::Sender<Delivery>>,
+    pieces: Option<mpsc::Sender<Piece>>,
+    client: Client,
+    next_event: u64,
+}
+
+impl Outlet {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<Delivery>) {
+        let (head, receiver) = oneshot::channel();
+        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1 }, receiver)
+    }
+
+    /// Is the head out? Then nothing can be an HTTP status any more.
+    pub(crate) fn is_open(&self) -> bool {
+        self.head.is_none()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client
+    }
+
+    /// The number of the next event; numbers have no gaps.
+    pub(crate) fn take_event_id(&mut self) -> u64 {
+        let id = self.next_event;
+        self.next_event += 1;
+        id
+    }
+
+    /// Sends a stream's head together with its first piece, so that both go out in one write.
+    pub(crate) fn open(&mut self, notes: Notes, first: Bytes) {
+        let Some(head) = self.head.take() else { return };
+        let (sender, pieces) = mpsc::channel(PIECES);
+        // An empty channel that nobody else knows has room.
+        if sender.try_send(Piece::Bytes(first)).is_err()
+            || head.send(Delivery::Stream { notes: Box::new(notes), pieces }).is_err()
+        {
+            self.client = Client::Gone;
+            return;
+        }
+        self.pieces = Some(sender);
+    }
+
+    /// Sends bytes, waiting at most `patience` for a slow client; one that takes longer is gone.
+    pub(crate) async fn send(&mut self, bytes: Bytes, patience: Duration) {
+        let Some(sender) = self.sender() else { return };
+        let rest = match sender.try_send(Piece::Bytes(bytes)) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(piece)) => piece,
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.leave();
+                return;
+            }
+        };
+        if sender.send_timeout(rest, patience).await.is_err() {
+            self.leave();
+        }
+    }
+
+    /// Says that the stream is whole.
+    pub(crate) async fn complete(&mut self, patience: Duration) {
+        if let Some(sender) = self.sender()
+            && sender.send_timeout(Piece::Complete, patience).await.is_err()
+        {
+            self.leave();
+        }
+    }
+
+    /// Sends bytes if the client takes them at once; heartbeats are not worth waiting for.
+    pub(crate) fn offer(&mut self, bytes: Bytes) {
+        if let Some(sender) = self.sender()
+            && let Err(mpsc::error::TrySendError::Closed(_)) = sender.try_send(Piece::Bytes(bytes))
+        {
+            self.leave();
+        }
+    }
+
+    /// Answers in one go.
+    pub(crate) fn whole(&mut self, notes: Notes, body: Bytes) {
+        self.answer(Delivery::Whole { notes: Box::new(notes), body });
+    }
+
+    /// Ends with a problem: as an HTTP answer while that is possible, else as the stream's last event.
+    pub(crate) async fn problem(&mut self, notes: Notes, problem: Problem, patience: Duration) {
+        if self.head.is_some() {
+            self.answer(Delivery::Problem { notes: Box::new(notes), problem: Box::new(problem) });
+            return;
+        }
+        let event_id = self.take_event_id();
+        if let Some(sender) = self.sender() {
+            let piece = Piece::Problem { problem: Box::new(problem), event_id };
+            if sender.send_timeout(piece, patience).await.is_err() {
+                self.leave();
+            }
+        }
+    }
+
+    fn answer(&mut self, delivery: Delivery) {
+        if let Some(head) = self.head.take()
+            && head.send(delivery).is_err()
+        {
+            self.client = Client::Gone;
+        }
+    }
+
+    fn sender(&self) -> Option<&mpsc::Sender<Piece>> {
+        self.pieces.as_ref()
+    }
+
+    fn leave(&mut self) {
+        self.client = Client::Gone;
+        self.pieces = None;
+    }
+}

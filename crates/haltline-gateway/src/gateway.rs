@@ -1,0 +1,318 @@
+//! The gateway: what all requests share, and the one door by which they come in.
+
+use crate::deliver::{Delivery, Notes, Outlet};
+use crate::incoming::Incoming;
+use crate::lanes::Lanes;
+use crate::line;
+use crate::metrics::{EndpointLabels, Metrics};
+use crate::problem::Problem;
+use crate::quarantine::Quarantine;
+use crate::settings::Settings;
+use arc_swap::ArcSwap;
+use haltline_policy::breaker::{Breaker, BreakerState};
+use haltline_policy::limits::Limiter;
+use haltline_policy::once::{FinalAnswers, KEEP};
+use haltline_ports::{Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
+use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Final failures that are remembered for a moment; see `line/accept.rs`.
+const REMEMBERED_FAILURES: usize = 10_000;
+/// Subjects that rate limits keep apart at once.
+const LIMITED_SUBJECTS: usize = 100_000;
+
+/// Providers by configured name.
+pub type Upstreams = HashMap<Name, Arc<dyn Upstream>>;
+
+/// What a gateway is made of.
+pub struct GatewayParts {
+    /// What to do.
+    pub settings: Settings,
+    /// Whom to call.
+    pub upstreams: Upstreams,
+    /// The durable ledger.
+    pub book: Arc<dyn Book>,
+    /// Where records go.
+    pub records: Arc<dyn Records>,
+    /// API keys.
+    pub keys: Arc<dyn Keys>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// The configuration in force, swapped in whole.
+pub(crate) struct Live {
+    pub(crate) settings: Settings,
+    pub(crate) upstreams: Upstreams,
+}
+
+/// What all requests share.
+pub struct Gateway {
+    pub(crate) live: ArcSwap<Live>,
+    pub(crate) book: Arc<dyn Book>,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) limiter: Mutex<Limiter>,
+    pub(crate) lanes: Lanes,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    /// Requests whose journeys must end now, the drain's time being over.
+    pub(crate) cut: CancellationToken,
+    /// What is counted.
+    pub metrics: Metrics,
+    breakers: RwLock<HashMap<ModelName, Arc<Mutex<Breaker>>>>,
+    in_flight: AtomicUsize,
+    draining: AtomicBool,
+    journeys: TaskTracker,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: GatewayParts) -> Arc<Self> {
+        let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        Arc::new(Self {
+            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
+            book: parts.book,
+            records: parts.records,
+            keys: parts.keys,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            limiter: Mutex::new(limiter),
+            lanes: Lanes::default(),
+            quarantine: Quarantine::default(),
+            failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
+            cut: CancellationToken::new(),
+            metrics: parts.metrics,
+            breakers: RwLock::default(),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            journeys: TaskTracker::new(),
+        })
+    }
+
+    /// Sends a request down the line and waits for the head of its answer. The journey runs in a
+    /// task of its own: dropping this future does not end it.
+    pub async fn submit(self: &Arc<Self>, incoming: Incoming) -> Delivery {
+        let id = RequestId::from_parts(u64::try_from(self.clock.now().as_millis()).unwrap_or(0), self.entropy.u128());
+        let trace_id = incoming.trace_id.clone().unwrap_or_else(|| format!("{:032x}", self.entropy.u128()));
+        let fallback_notes = Notes::new(id, trace_id.clone());
+        if self.draining.load(Ordering::Acquire) {
+            let problem = Problem::new(
+                Code::Draining,
+                "This instance is shutting down; another one, or this one in a moment, will answer.",
+            );
+            return refuse(fallback_notes, problem.retry_after(Duration::from_secs(2)));
+        }
+        let bound = self.live.load().settings.bounds.in_flight;
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= bound {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            let problem = Problem::new(
+                Code::Overloaded,
+                format!("{bound} requests are under way, which is as many as this instance takes."),
+            );
+            return refuse(fallback_notes, problem.retry_after(Duration::from_secs(1 + self.entropy.u64() % 4)));
+        }
+        self.metrics.in_flight.inc();
+        let (outlet, head) = Outlet::new();
+        let gateway = Arc::clone(self);
+        self.journeys.spawn(async move {
+            line::travel(&gateway, id, trace_id, incoming, outlet).await;
+            gateway.in_flight.fetch_sub(1, Ordering::AcqRel);
+            gateway.metrics.in_flight.dec();
+        });
+        head.await.unwrap_or_else(|_| {
+            let mut problem = Problem::new(
+                Code::Internal,
+                "The gateway failed in the middle of this request. What may have been spent is charged.",
+            );
+            problem.spent = true;
+            refuse(fallback_notes, problem)
+        })
+    }
+
+    /// Takes a new configuration: budgets first, because they can fail; then everything at once.
+    ///
+    /// # Errors
+    /// When the store cannot open the new budgets; then the old configuration stays in force.
+    pub async fn reconfigure(&self, settings: Settings, upstreams: Upstreams) -> Result<(), BookError> {
+        self.book.rebudget(settings.budgets.clone(), self.clock.now()).await?;
+        if settings.rate_limits != self.live.load().settings.rate_limits {
+            self.limiter.lock().reconfigure(settings.rate_limits.clone());
+        }
+        if settings.breaker != self.live.load().settings.breaker {
+            self.breakers.write().clear();
+        }
+        self.live.store(Arc::new(Live { settings, upstreams }));
+        Ok(())
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.live.load().settings.clone()
+    }
+
+    /// The durable ledger.
+    #[must_use]
+    pub fn book(&self) -> &Arc<dyn Book> {
+        &self.book
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn records(&self) -> &Arc<dyn Records> {
+        &self.records
+    }
+
+    /// The API keys.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<dyn Keys> {
+        &self.keys
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The largest request body, in bytes.
+    #[must_use]
+    pub fn body_bytes_max(&self) -> usize {
+        self.live.load().settings.bounds.body_bytes
+    }
+
+    /// Requests under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Ready for requests, or the reason why not.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err("draining".to_owned());
+        }
+        match self.book.health() {
+            BookHealth::Open => Ok(()),
+            BookHealth::Stopped(why) => Err(why),
+        }
+    }
+
+    /// Stops taking requests, waits for the ones under way, and after `patience` cuts them: they
+    /// settle, and end with a proper error. Returns how many had to be cut.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        self.draining.store(true, Ordering::Release);
+        self.journeys.close();
+        if tokio::time::timeout(patience, self.journeys.wait()).await.is_ok() {
+            return 0;
+        }
+        let cut = self.journeys.len();
+        self.cut.cancel();
+        self.journeys.wait().await;
+        cut
+    }
+
+    /// Stops taking requests, without waiting: `readyz` says so at once.
+    pub fn stop_accepting(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// The key that a secret belongs to, if it may be used now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn key_of(&self, secret: Option<&str>) -> Result<Arc<KeyRecord>, Problem> {
+        line::check_key(self, secret)
+    }
+
+    /// The models that the key's owner may ask for: configured names, then priced endpoints.
+    ///
+    /// # Errors
+    /// When the key may not be used.
+    pub fn models_for(&self, secret: Option<&str>) -> Result<Vec<String>, Problem> {
+        let key = self.key_of(secret)?;
+        let live = self.live.load();
+        let settings = &live.settings;
+        let names = settings
+            .models
+            .iter()
+            .filter(|(name, model)| model.targets.iter().any(|target| line::allowed(&key, name, target)));
+        let endpoints = settings.prices.keys().filter(|endpoint| settings.providers.contains_key(&endpoint.provider));
+        let endpoints = endpoints.filter(|endpoint| line::allowed(&key, &endpoint.model, endpoint));
+        Ok(names.map(|(name, _)| name.to_string()).chain(endpoints.map(ToString::to_string)).collect())
+    }
+
+    /// Work that is due from time to time: gauges, and sweeping what nobody uses.
+    pub fn tick(&self) {
+        self.lanes.sweep();
+        let now = self.clock.now();
+        for (endpoint, breaker) in self.breakers.read().iter() {
+            let state = match breaker.lock().state(now) {
+                BreakerState::Closed => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open => 2,
+            };
+            self.metrics.breaker_state.get_or_create(&endpoint_labels(endpoint)).set(state);
+        }
+        self.metrics.store_open.set(i64::from(self.book.health() == BookHealth::Open));
+        self.gauge_accounts(now);
+    }
+
+    fn gauge_accounts(&self, now: haltline_types::Timestamp) {
+        let mut sums: BTreeMap<(Name, Unit), (i64, i64)> = BTreeMap::new();
+        for balance in self.book.balances(now) {
+            let sum = sums.entry((balance.account.budget.clone(), balance.spent.unit())).or_default();
+            sum.0 = sum.0.saturating_add(balance.spent.value());
+            sum.1 = sum.1.saturating_add(balance.held.value());
+        }
+        for ((budget, unit), (spent, held)) in sums {
+            let labels = crate::metrics::BudgetLabels { budget: budget.to_string(), unit: unit.word() };
+            self.metrics.account_spent.get_or_create(&labels).set(in_base_unit(unit, spent));
+            self.metrics.account_held.get_or_create(&labels).set(in_base_unit(unit, held));
+        }
+    }
+
+    pub(crate) fn breaker(&self, endpoint: &ModelName) -> Arc<Mutex<Breaker>> {
+        if let Some(breaker) = self.breakers.read().get(endpoint) {
+            return Arc::clone(breaker);
+        }
+        let rules = self.live.load().settings.breaker;
+        Arc::clone(
+            self.breakers.write().entry(endpoint.clone()).or_insert_with(|| Arc::new(Mutex::new(Breaker::new(rules)))),
+        )
+    }
+}
+
+/// Metrics are shown in dollars, as floats; nothing is decided by them.
+#[expect(clippy::cast_precision_loss, reason = "a gauge for people")]
+pub(crate) fn in_base_unit(unit: Unit, value: i64) -> f64 {
+    match unit {
+        Unit::Usd => value as f64 / NanoUsd::DOLLAR.get() as f64,
+        Unit::Tokens | Unit::Requests | Unit::Retries => value as f64,
+    }
+}
+
+pub(crate) fn endpoint_labels(endpoint: &ModelName) -> EndpointLabels {
+    EndpointLabels { provider: endpoint.provider.to_string(), model: endpoint.model.to_string() }
+}
+
+fn refuse(notes: Notes, problem: Problem) -> Delivery {
+    Delivery::Problem { notes: Box::new(notes), problem: Box::new(problem) }
+}

@@ -1,0 +1,225 @@
+//! Accept: is this a request that we understand, for a model that exists and that the caller may
+//! use? What comes out is validated once and for all.
+
+use crate::gateway::{Gateway, Live};
+use crate::incoming::Incoming;
+use crate::line::identify::Caller;
+use crate::problem::Problem;
+use bytes::Bytes;
+use haltline_policy::route::FallbackOn;
+use haltline_ports::KeyRecord;
+use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
+use haltline_wire::openai::chat::{ChatRequest, PassFields, RequestError};
+use serde::Deserialize;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
+/// A client that has counted more repetitions of its own than this is asking for ever.
+const CLIENT_RETRIES_MAX: u32 = 3;
+
+/// A request that can be sent.
+pub(crate) struct Request {
+    pub(crate) chat: ChatRequest,
+    /// Where it may go, in order of preference.
+    pub(crate) targets: Vec<ModelName>,
+    pub(crate) fallback_on: Vec<FallbackOn>,
+    /// The output cap where the client gives none.
+    pub(crate) default_cap: Tokens,
+    /// Whom it is for; provider and model are added when the route is known.
+    pub(crate) subjects: Subjects,
+    pub(crate) max_cost: Option<NanoUsd>,
+    pub(crate) retries_forbidden: bool,
+    pub(crate) pass_headers: http::HeaderMap,
+    /// Input, as its bytes bound it, plus the cap: what token rate limits count.
+    pub(crate) tokens_at_most: Tokens,
+    /// Identifies the same request of the same caller.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What identifies a request; hashed only when somebody needs it.
+#[derive(Clone)]
+pub(crate) struct Fingerprint {
+    key: Name,
+    user: Option<Name>,
+    body: Bytes,
+}
+
+static HASHERS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomState::new(), RandomState::new()));
+
+impl Fingerprint {
+    /// 128 bits under a secret of this process, so that nobody can aim at another's.
+    pub(crate) fn hash(&self) -> u128 {
+        let material = (&self.key, &self.user, &self.body);
+        (u128::from(HASHERS.0.hash_one(material)) << 64) | u128::from(HASHERS.1.hash_one(material))
+    }
+}
+
+/// Validates.
+pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: Incoming) -> Result<Request, Problem> {
+    if incoming.claims.retry_count > CLIENT_RETRIES_MAX {
+        return Err(Problem::new(
+            Code::RetryLimit,
+            format!(
+                "The client has repeated this request {} times; it will not be sent again.",
+                incoming.claims.retry_count
+            ),
+        ));
+    }
+    let chat = parse(live, &incoming.body)?;
+    let asked = Name::new(chat.model());
+    let route = resolve(live, &asked)?;
+    let targets: Vec<ModelName> =
+        route.targets.into_iter().filter(|target| allowed(&caller.key, &asked, target)).collect();
+    if targets.is_empty() {
+        return Err(Problem::new(
+            Code::ModelNotAllowed,
+            format!(
+                "The key \"{}\" may not use the model `{asked}`; GET /v1/models lists those it may.",
+                caller.key.name
+            ),
+        )
+        .about("model"));
+    }
+    let targets = same_vouching(live, targets);
+    let caller = caller.or_user_of_body(chat.user());
+    let fingerprint = Fingerprint { key: caller.key.name.clone(), user: caller.user.clone(), body: incoming.body };
+    repeat_failure(gateway, &fingerprint)?;
+    let default_cap = route.max_output_tokens;
+    let cap = chat.client_cap().map_or(default_cap, |(_, cap)| cap);
+    let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
+    Ok(Request {
+        targets,
+        fallback_on: route.fallback_on,
+        default_cap,
+        subjects: Subjects { model: Some(asked), ..caller.subjects() },
+        max_cost: incoming.claims.max_cost,
+        retries_forbidden: incoming.claims.no_retry,
+        pass_headers: incoming.pass_headers,
+        tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
+        fingerprint,
+        chat,
+    })
+}
+
+/// Reads the body. Fields that we do not know pass only if the operator vouches for them at the
+/// provider that will get them.
+fn parse(live: &Live, body: &Bytes) -> Result<ChatRequest, Problem> {
+    let refused = match ChatRequest::parse(body.clone(), &PassFields::none()) {
+        Ok(chat) => return Ok(chat),
+        Err(error) => error,
+    };
+    if refused.code == Code::UnknownField
+        && let Ok(peek) = serde_json::from_slice::<ModelOnly<'_>>(body)
+        && let Ok(route) = resolve(live, &Name::new(&peek.model))
+        && let Some(provider) = route.targets.first().and_then(|target| live.settings.providers.get(&target.provider))
+    {
+        return ChatRequest::parse(body.clone(), &provider.pass_fields).map_err(invalid);
+    }
+    Err(invalid(refused))
+}
+
+#[derive(Deserialize)]
+struct ModelOnly<'a> {
+    #[serde(borrow)]
+    model: std::borrow::Cow<'a, str>,
+}
+
+fn invalid(error: RequestError) -> Problem {
+    let mut problem = Problem::new(error.code, error.message);
+    problem.param = error.param;
+    problem
+}
+
+/// Fallbacks go only to providers for which the operator vouches for the same fields as for the first.
+fn same_vouching(live: &Live, targets: Vec<ModelName>) -> Vec<ModelName> {
+    let vouched =
+        |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| &provider.pass_fields);
+    let Some(first) = targets.first().map(|first| vouched(first).cloned()) else { return targets };
+    targets.into_iter().filter(|target| vouched(target) == first.as_ref()).collect()
+}
+
+/// Where a model's requests go.
+pub(crate) struct Resolved {
+    pub(crate) targets: Vec<ModelName>,
+    pub(crate) max_output_tokens: Tokens,
+    pub(crate) fallback_on: Vec<FallbackOn>,
+}
+
+/// A configured name, `provider/model`, or a bare model id when only one provider has it.
+pub(crate) fn resolve(live: &Live, asked: &Name) -> Result<Resolved, Problem> {
+    let settings = &live.settings;
+    if let Some(model) = settings.models.get(asked) {
+        return Ok(Resolved {
+            targets: model.targets.clone(),
+            max_output_tokens: model.max_output_tokens,
+            fallback_on: model.fallback_on.clone(),
+        });
+    }
+    let direct = |target: ModelName| Resolved {
+        targets: vec![target],
+        max_output_tokens: settings.headroom.default_output_tokens,
+        fallback_on: Vec::new(),
+    };
+    if let Some(endpoint) = ModelName::parse(asked)
+        && settings.providers.contains_key(&endpoint.provider)
+    {
+        return if settings.prices.contains_key(&endpoint) { Ok(direct(endpoint)) } else { Err(unpriced(&endpoint)) };
+    }
+    let mut owners = settings
+        .prices
+        .keys()
+        .filter(|endpoint| endpoint.model == *asked && settings.providers.contains_key(&endpoint.provider));
+    match (owners.next(), owners.next()) {
+        (Some(endpoint), None) => Ok(direct(endpoint.clone())),
+        (Some(first), Some(second)) => {
+            Err(Problem::new(Code::UnknownModel, format!("`{asked}` is ambiguous: ask for `{first}` or `{second}`."))
+                .about("model"))
+        }
+        (None, _) => Err(unknown(live, asked)),
+    }
+}
+
+fn unpriced(endpoint: &ModelName) -> Problem {
+    Problem::new(
+        Code::UnpricedModel,
+        format!("`{endpoint}` has no price, so its cost cannot be bounded. The operator can add one: [prices.\"{endpoint}\"]."),
+    )
+    .about("model")
+}
+
+fn unknown(live: &Live, asked: &Name) -> Problem {
+    let known = live
+        .settings
+        .models
+        .keys()
+        .map(ToString::to_string)
+        .chain(live.settings.prices.keys().map(ToString::to_string));
+    let nearest = known
+        .map(|name| (strsim::jaro_winkler(&name, asked), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = nearest.map_or_else(
+        || " GET /v1/models lists those there are.".to_owned(),
+        |(_, name)| format!(" Did you mean `{name}`?"),
+    );
+    Problem::new(Code::UnknownModel, format!("There is no model `{asked}`.{hint}")).about("model")
+}
+
+/// May a key use this model?
+pub(crate) fn allowed(key: &KeyRecord, asked: &Name, target: &ModelName) -> bool {
+    let models = &key.models;
+    let endpoint = || target.to_string();
+    models.is_empty() || models.iter().any(|model| model == asked || **model == *endpoint())
+}
+
+/// The same request that failed for good a moment ago gets the same answer, without a call.
+fn repeat_failure(gateway: &Gateway, fingerprint: &Fingerprint) -> Result<(), Problem> {
+    let failures = gateway.failures.lock();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    match failures.get(gateway.clock.now(), fingerprint.hash()) {
+        Some(problem) => Err(problem.clone()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! Keeping a client company while it waits. Not a stage: it runs beside the ones that wait.
+
+use crate::deliver::{Notes, Outlet};
+use bytes::{Bytes, BytesMut};
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A stream's head goes out after this long even if the provider has not answered.
+const HEAD_AFTER: Duration = Duration::from_secs(1);
+
+/// When a waiting client hears from us next.
+pub(crate) struct Company {
+    next: Instant,
+    heartbeat: Duration,
+}
+
+impl Company {
+    /// From the moment at which money was held: no refusal can come any more.
+    pub(crate) fn new(heartbeat: Duration) -> Self {
+        Self { next: Instant::now() + HEAD_AFTER, heartbeat }
+    }
+
+    /// Runs `work`; meanwhile a stream's client gets its head and then comments.
+    pub(crate) async fn keep<T>(
+        &mut self,
+        outlet: &mut Outlet,
+        streamed: bool,
+        notes: impl Fn() -> Notes,
+        work: impl Future<Output = T>,
+    ) -> T {
+        if !streamed {
+            return work.await;
+        }
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep_until(self.next) => {
+                    if outlet.is_open() {
+                        outlet.offer(comment("waiting"));
+                    } else {
+                        outlet.open(notes(), comment("accepted"));
+                    }
+                    self.next = Instant::now() + self.heartbeat;
+                }
+            }
+        }
+    }
+}
+
+/// A comment event: what parsers of every client ignore.
+pub(crate) fn comment(text: &str) -> Bytes {
+    let mut out = BytesMut::with_capacity(text.len() + 8);
+    haltline_wire::sse::write_comment(&mut out, text.as_bytes());
+    out.freeze()
+}

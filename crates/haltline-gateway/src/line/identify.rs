@@ -1,0 +1,96 @@
+//! Identify: who is calling, and for whom may it speak?
+
+use crate::gateway::Gateway;
+use crate::incoming::Claims;
+use crate::problem::Problem;
+use haltline_ports::{KeyRecord, UserClaims};
+use haltline_types::{Code, Name, Subjects};
+use std::sync::Arc;
+
+/// A caller whose key was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) key: Arc<KeyRecord>,
+    /// The user, as far as the key allows the claim; none is an account of its own.
+    pub(crate) user: Option<Name>,
+    pub(crate) session: Option<Name>,
+    pub(crate) tags: Vec<(Name, Name)>,
+}
+
+/// Checks the key and the claims made in headers.
+pub(crate) fn identify(gateway: &Gateway, key: Option<&str>, claims: &Claims) -> Result<Caller, Problem> {
+    let key = check_key(gateway, key)?;
+    let user = match (&key.users, &claims.user) {
+        (UserClaims::None, _) => Some(key.name.clone()),
+        (UserClaims::Any, Some(user)) => Some(Name::new(user)),
+        (UserClaims::Listed(users), Some(user)) => {
+            let known = users.iter().find(|known| ***known == **user).cloned();
+            Some(known.ok_or_else(|| {
+                Problem::new(
+                    Code::InvalidRequest,
+                    format!("The key \"{}\" may not speak for the user `{user}`; the operator lists its users with `haltline key create --users`.", key.name),
+                )
+                .about("x-haltline-user")
+            })?)
+        }
+        (UserClaims::Listed(_) | UserClaims::Any, None) => None,
+    };
+    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags: claims.tags.clone(), key })
+}
+
+/// The key that a secret belongs to, if it may be used now.
+pub(crate) fn check_key(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRecord>, Problem> {
+    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+        return Err(Problem::new(
+            Code::AuthMissing,
+            "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
+        ));
+    };
+    let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
+        return Err(Problem::new(
+            Code::KeyInvalid,
+            "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
+        ));
+    };
+    if key.frozen {
+        return Err(Problem::new(
+            Code::KeyFrozen,
+            format!("The key \"{}\" is frozen; an operator can thaw it.", key.name),
+        ));
+    }
+    if key.expires.is_some_and(|at| gateway.clock.now() >= at) {
+        return Err(Problem::new(
+            Code::KeyExpired,
+            format!("The key \"{}\" has expired; ask for a new one.", key.name),
+        ));
+    }
+    Ok(key)
+}
+
+impl Caller {
+    /// What is known of whom the request is for before it was understood.
+    pub(crate) fn subjects(&self) -> Subjects {
+        Subjects {
+            team: self.key.team.clone(),
+            tier: self.key.tier.clone(),
+            key: Some(self.key.name.clone()),
+            user: self.user.clone(),
+            session: self.session.clone(),
+            tags: self.tags.clone(),
+            ..Subjects::default()
+        }
+    }
+
+    /// Takes the body's `user` field where no header named one: a fallback that counts only as far
+    /// as the key allows, and is otherwise ignored because applications put anything there.
+    pub(crate) fn or_user_of_body(mut self, user: Option<&str>) -> Self {
+        if let (None, Some(user)) = (&self.user, user.filter(|user| !user.is_empty() && user.len() <= 256)) {
+            self.user = match &self.key.users {
+                UserClaims::Any => Some(Name::new(user)),
+                UserClaims::Listed(users) => users.iter().find(|known| &***known == user).cloned(),
+                UserClaims::None => None,
+            };
+        }
+        self
+    }
+}

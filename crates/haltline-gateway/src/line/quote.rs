@@ -1,0 +1,147 @@
+//! Quote: the most that the next attempt can be billed. The arithmetic is `policy::quote`'s; here
+//! it meets the request and the endpoint.
+
+use crate::gateway::{Gateway, Live};
+use crate::line::accept::Request;
+use crate::line::route::Routed;
+use crate::problem::Problem;
+use crate::settings::ProviderKind;
+use haltline_policy::meter::Pieces;
+use haltline_policy::price::{Multiplier, Price};
+use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound};
+use haltline_types::{Code, Tokens};
+
+/// A request measured once, however many attempts it takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Measured {
+    text: TextMeasure,
+    messages: u32,
+    tools: u32,
+    images: u32,
+    names: u32,
+    n: u32,
+    client_cap: Option<Tokens>,
+    default_cap: Tokens,
+}
+
+impl Measured {
+    pub(crate) fn of(request: &Request) -> Self {
+        let measure = request.chat.measure();
+        Self {
+            text: TextMeasure { ascii: measure.ascii_bytes, other: measure.other_bytes_decomposed },
+            messages: measure.messages,
+            tools: measure.tools,
+            images: measure.images,
+            names: measure.names,
+            n: request.chat.n(),
+            client_cap: request.chat.client_cap().map(|(_, cap)| cap),
+            default_cap: request.default_cap,
+        }
+    }
+}
+
+/// A price and what may be asked at it.
+pub(crate) struct Quoted<'a> {
+    pub(crate) quote: Quote,
+    pub(crate) price: &'a Price,
+    pub(crate) n: u32,
+    pub(crate) pieces: Pieces,
+    input: QuoteInput<'a>,
+}
+
+/// Computes the ceiling at the endpoint.
+pub(crate) fn quote<'a>(
+    gateway: &Gateway,
+    live: &'a Live,
+    routed: &Routed,
+    measured: Measured,
+) -> Result<Quoted<'a>, Problem> {
+    let endpoint = &routed.endpoint;
+    let Some(price) = live.settings.prices.get(endpoint) else {
+        return Err(Problem::new(
+            Code::UnpricedModel,
+            format!("`{endpoint}` has no price, so its cost cannot be bounded."),
+        )
+        .about("model"));
+    };
+    let kind = live
+        .settings
+        .providers
+        .get(&endpoint.provider)
+        .map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
+    let (bound, framing, pieces) = match kind {
+        ProviderKind::OpenAi => (openai_bound(&endpoint.model), Framing::OPENAI, Pieces::WholeTokens),
+        ProviderKind::OpenAiCompatible => (TokenBound::Unpublished, Framing::OPENAI_COMPATIBLE, Pieces::PartsOfTokens),
+        ProviderKind::Simulated => (TokenBound::Bytes, Framing::OPENAI, Pieces::WholeTokens),
+    };
+    let input = QuoteInput {
+        text: measured.text,
+        messages: measured.messages,
+        tools: measured.tools,
+        images: measured.images,
+        names: measured.names,
+        segments: 0,
+        n: measured.n,
+        client_cap: measured.client_cap,
+        default_cap: measured.default_cap,
+        price,
+        bound,
+        framing,
+        multiplier: Multiplier::ONE,
+    };
+    let quote = quote::quote(&input).map_err(|error| refuse(&error))?;
+    let mut quoted = Quoted { quote, price, n: measured.n, pieces, input };
+    quoted.raise(gateway, routed)?;
+    Ok(quoted)
+}
+
+impl Quoted<'_> {
+    /// The quote at the largest cap whose ceiling fits, not below `minimum`.
+    pub(crate) fn lowered(
+        &self,
+        gateway: &Gateway,
+        routed: &Routed,
+        fits_usd: Option<haltline_types::NanoUsd>,
+        fits_tokens: Option<Tokens>,
+        minimum: Tokens,
+    ) -> Option<Quote> {
+        // A quarantined endpoint's ceilings are raised, so what fits shrinks by the same factor.
+        let raised = gateway.quarantine.raise(&routed.endpoint, self.input_ceiling())?;
+        if raised != self.input_ceiling() {
+            return None;
+        }
+        quote::lower_cap(&self.input, fits_usd, fits_tokens, minimum)
+    }
+
+    fn input_ceiling(&self) -> haltline_types::NanoUsd {
+        haltline_types::NanoUsd::DOLLAR
+    }
+
+    fn raise(&mut self, gateway: &Gateway, routed: &Routed) -> Result<(), Problem> {
+        self.quote.ceiling.usd = gateway
+            .quarantine
+            .raise(&routed.endpoint, self.quote.ceiling.usd)
+            .ok_or_else(|| refuse(&QuoteError::Overflow))?;
+        Ok(())
+    }
+}
+
+/// OpenAI's vocabularies up to gpt-5 are public (o200k, cl100k); later ones are not.
+fn openai_bound(model: &str) -> TokenBound {
+    const PUBLIC: [&str; 7] = ["gpt-3.5", "gpt-4", "gpt-5", "gpt-oss", "o1", "o3", "o4"];
+    if PUBLIC.iter().any(|family| model.starts_with(family)) { TokenBound::Bytes } else { TokenBound::Unpublished }
+}
+
+fn refuse(error: &QuoteError) -> Problem {
+    match error {
+        QuoteError::InputAboveContext { .. } => {
+            Problem::new(Code::ContextLengthExceeded, format!("The input is longer than the model's context: {error}."))
+        }
+        QuoteError::Unpriced => {
+            Problem::new(Code::UnpricedModel, "The model has no price, so its cost cannot be bounded.")
+        }
+        QuoteError::Overflow => {
+            Problem::new(Code::InvalidRequest, "The request's cost cannot be bounded: a number in it is too large.")
+        }
+    }
+}

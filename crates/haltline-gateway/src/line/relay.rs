@@ -1,0 +1,399 @@
+//! Relay: the provider's bytes to the client, metered while they run. What is already there goes
+//! out in one write, and nothing waits for more.
+
+use crate::deliver::{Client, Outlet};
+use crate::gateway::{Gateway, Live};
+use crate::line::call::{Times, cut};
+use crate::line::company::{Company, comment};
+use crate::line::quote::Quoted;
+use crate::line::settle;
+use crate::line::trip::Trip;
+use crate::settings::OnDisconnect;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use haltline_policy::meter::{Meter, MeterVerdict};
+use haltline_ports::{Answer, AnswerBody};
+use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
+use haltline_wire::openai::chat::response;
+use haltline_wire::openai::chat::stream::{self, Chunk};
+use haltline_wire::openai::fault::{FaultSeed, classify_inside};
+use haltline_wire::sse::{Splitter, write_event};
+use http::header::CONTENT_TYPE;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The most that goes out in one write.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// How an attempt ended.
+pub(crate) struct Finish {
+    /// The final usage report, if the provider gave one and its answer is complete.
+    pub(crate) usage: Option<Usage>,
+    /// What went wrong.
+    pub(crate) fault: Option<Fault>,
+    /// Pieces of text that came: with most providers at least as many tokens.
+    pub(crate) seen_output: Tokens,
+    /// Has the client any of this answer?
+    pub(crate) delivered: bool,
+    /// The whole answer, when it was not a stream.
+    pub(crate) whole: Option<Bytes>,
+}
+
+impl Finish {
+    pub(crate) fn failed(fault: Fault) -> Self {
+        Self { usage: None, fault: Some(fault), seen_output: Tokens::ZERO, delivered: false, whole: None }
+    }
+}
+
+/// Relays an answer that is not a stream: nothing goes out before it is whole and settled.
+pub(crate) async fn relay_whole(
+    gateway: &Gateway,
+    live: &Live,
+    trip: &mut Trip,
+    answer: Answer,
+    times: Times,
+) -> Finish {
+    let began = Instant::now();
+    let collected = tokio::select! {
+        collected = tokio::time::timeout_at(times.total_by, collect(answer.body, live.settings.bounds.answer_bytes)) => collected,
+        () = gateway.cut.cancelled() => Ok(Err(cut())),
+    };
+    trip.waited += began.elapsed();
+    let body = match collected {
+        Ok(Ok(body)) => body,
+        Ok(Err(fault)) => return Finish::failed(fault),
+        Err(_) => {
+            return Finish::failed(Fault::new(
+                FaultKind::TotalTimeout,
+                Origin::Provider,
+                "the answer did not end in time",
+            ));
+        }
+    };
+    match read_whole(&body) {
+        Ok(usage) => {
+            trip.first_token = Some(trip.arrived.elapsed());
+            Finish { usage, fault: None, seen_output: Tokens::ZERO, delivered: false, whole: Some(body) }
+        }
+        Err(fault) => Finish::failed(fault),
+    }
+}
+
+/// The usage report of a whole answer, or the fault that it is.
+fn read_whole(body: &[u8]) -> Result<Option<Usage>, Fault> {
+    match response::inspect(body) {
+        Ok(response::Answer::Complete(complete)) => Ok(complete.usage),
+        Ok(response::Answer::Error(seed)) => Err(classify_inside(&seed)),
+        Err(error) => Err(malformed(error.to_string())),
+    }
+}
+
+fn malformed(detail: String) -> Fault {
+    Fault::new(FaultKind::Malformed, Origin::Provider, detail)
+}
+
+async fn collect(mut body: AnswerBody, bytes_max: usize) -> Result<Bytes, Fault> {
+    let Some(first) = body.next().await.transpose()? else { return Ok(Bytes::new()) };
+    let Some(second) = body.next().await.transpose()? else { return Ok(first) };
+    let mut whole = BytesMut::from(&first[..]);
+    whole.extend_from_slice(&second);
+    while let Some(piece) = body.next().await {
+        whole.extend_from_slice(&piece?);
+        if whole.len() > bytes_max {
+            return Err(malformed(format!("an answer of more than {bytes_max} bytes")));
+        }
+    }
+    Ok(whole.freeze())
+}
+
+/// Relays a stream up to, and not including, its final event: that goes out once the attempt is
+/// settled.
+#[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
+pub(crate) async fn relay_stream(
+    gateway: &Gateway,
+    live: &Live,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+    company: &mut Company,
+    answer: Answer,
+    quoted: &Quoted<'_>,
+    cap: Tokens,
+    usage_wanted: bool,
+    times: Times,
+) -> Finish {
+    if !is_event_stream(&answer) {
+        return Finish::failed(unexpected(answer, times).await);
+    }
+    let mut reading = Reading {
+        splitter: Splitter::new(),
+        meter: Meter::new(cap, quoted.n, quoted.pieces),
+        out: BytesMut::new(),
+        usage: None,
+        usage_wanted,
+        seen: 0,
+        content: false,
+        finished: 0,
+        choices: quoted.n.max(1),
+        done: false,
+        first_report: None,
+        reported: false,
+    };
+    let mut watch = Watch {
+        times,
+        idle: live.settings.deadlines.idle,
+        on_disconnect: live.settings.streams.on_disconnect,
+        client_left_at: None,
+    };
+    let mut body = answer.body;
+    let mut delivered = false;
+    let mut last_piece: Option<Instant> = None;
+    let fault = loop {
+        let began = Instant::now();
+        let piece = company.keep(outlet, true, || trip.notes(), watch.next(gateway, &mut body, reading.content)).await;
+        trip.waited += began.elapsed();
+        let ended = match piece {
+            Ok(Some(chunk)) => {
+                reading.take(&chunk, outlet).and_then(|()| reading.take_what_is_there(&mut body, outlet))
+            }
+            Ok(None) => Ok(Ended::Yes),
+            Err(fault) => Err(fault),
+        };
+        if reading.content && !reading.out.is_empty() {
+            let now = Instant::now();
+            match last_piece.replace(now) {
+                None => trip.first_token = Some(trip.arrived.elapsed()),
+                Some(before) => gateway.metrics.inter_token.observe(now.duration_since(before).as_secs_f64()),
+            }
+            delivered = true;
+            send(trip, outlet, reading.out.split().freeze(), watch.idle).await;
+            watch.note_client(outlet.client());
+        }
+        if let Some(usage) = reading.first_report.take() {
+            settle::true_up(gateway, trip, quoted, &usage).await;
+        }
+        match ended {
+            Ok(Ended::Yes) => break reading.incomplete(),
+            Ok(Ended::No) if reading.done => break None,
+            Ok(Ended::No) => {}
+            Err(fault) => break Some(fault),
+        }
+    };
+    // Bytes of an answer that ended before its first content are not worth holding back any more.
+    if fault.is_none() && !reading.out.is_empty() {
+        delivered = true;
+        trip.first_token.get_or_insert(trip.arrived.elapsed());
+        send(trip, outlet, reading.out.split().freeze(), watch.idle).await;
+    }
+    Finish {
+        usage: reading.usage.filter(|_| fault.is_none()),
+        seen_output: Tokens::new(reading.seen),
+        fault,
+        delivered,
+        whole: None,
+    }
+}
+
+/// Sends events; the first ones together with the head.
+async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+    if !outlet.is_open() {
+        outlet.open(trip.notes(), bytes);
+        return;
+    }
+    let began = Instant::now();
+    outlet.send(bytes, patience).await;
+    trip.waited += began.elapsed();
+}
+
+/// Ends a stream that is whole and settled: what it cost, then the final event.
+pub(crate) async fn finish_stream(trip: &mut Trip, outlet: &mut Outlet, patience: Duration) {
+    let cost = trip.cost().to_decimal();
+    let mut out = BytesMut::from(
+        &comment(&format!("x-haltline-cost: {cost}, x-haltline-attempts: {}", trip.attempts_made()))[..],
+    );
+    let id = outlet.take_event_id();
+    write_event(&mut out, Some(id), None, b"[DONE]");
+    send(trip, outlet, out.freeze(), patience).await;
+    outlet.complete(patience).await;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Yes,
+    No,
+}
+
+/// What was read of a stream so far.
+struct Reading {
+    splitter: Splitter,
+    meter: Meter,
+    out: BytesMut,
+    usage: Option<Usage>,
+    usage_wanted: bool,
+    /// Pieces of text that came.
+    seen: u64,
+    /// Has content come? Before that nothing goes out, so that the attempt can be repeated.
+    content: bool,
+    /// Choices that have said why they ended, of so many that were asked for.
+    finished: u32,
+    choices: u32,
+    done: bool,
+    /// A report that came before the end: input that is known early.
+    first_report: Option<Usage>,
+    reported: bool,
+}
+
+impl Reading {
+    /// Takes further chunks as long as they are there without waiting.
+    fn take_what_is_there(&mut self, body: &mut AnswerBody, outlet: &mut Outlet) -> Result<Ended, Fault> {
+        while self.out.len() < BATCH_BYTES && !self.done {
+            match poll_now(body) {
+                Poll::Ready(Some(Ok(chunk))) => self.take(&chunk, outlet)?,
+                Poll::Ready(Some(Err(fault))) => return Err(fault),
+                Poll::Ready(None) => return Ok(Ended::Yes),
+                Poll::Pending => break,
+            }
+        }
+        Ok(Ended::No)
+    }
+
+    fn take(&mut self, chunk: &Bytes, outlet: &mut Outlet) -> Result<(), Fault> {
+        self.splitter.push(chunk);
+        while let Some(event) = self.splitter.next_event() {
+            let event = event.map_err(|error| malformed(error.to_string()))?;
+            if event.comment || self.done {
+                continue;
+            }
+            self.inspect(&event, outlet)?;
+        }
+        Ok(())
+    }
+
+    fn inspect(&mut self, event: &haltline_wire::sse::Event, outlet: &mut Outlet) -> Result<(), Fault> {
+        if event.is_named("error") {
+            let seed = FaultSeed::read(&event.data).unwrap_or_else(|| FaultSeed::of_text(&event.data));
+            return Err(classify_inside(&seed));
+        }
+        let delta = match stream::inspect(&event.data) {
+            Ok(Chunk::Done) => {
+                self.done = true;
+                return Ok(());
+            }
+            Ok(Chunk::Delta(delta)) => delta,
+            Ok(Chunk::Error { seed, .. }) => return Err(classify_inside(&seed)),
+            Err(error) => return Err(malformed(error.to_string())),
+        };
+        let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
+        if let Some(usage) = delta.usage {
+            self.usage = Some(usage);
+            verdict = self.meter.on_usage(&usage);
+            if self.choices > self.finished && usage.input > Tokens::ZERO && !self.reported {
+                self.reported = true;
+                self.first_report = Some(usage);
+            }
+        }
+        if delta.usage_unreadable {
+            self.usage = None;
+        }
+        self.finished += delta.finished;
+        self.seen += u64::from(delta.nonempty);
+        self.content |= delta.nonempty || delta.finish.is_some();
+        if !delta.only_usage || self.usage_wanted {
+            write_event(&mut self.out, Some(outlet.take_event_id()), None, &event.data);
+        }
+        if verdict == MeterVerdict::ReachedCeiling && !self.is_finished() {
+            return Err(Fault::new(
+                FaultKind::CeilingReached,
+                Origin::Provider,
+                "more output than the cap that was sent",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Has every choice ended?
+    fn is_finished(&self) -> bool {
+        self.finished >= self.choices
+    }
+
+    /// The bytes have ended: is the answer whole?
+    fn incomplete(&self) -> Option<Fault> {
+        if self.done || (self.is_finished() && !self.splitter.is_inside_event()) {
+            return None;
+        }
+        Some(Fault::new(FaultKind::Truncated, Origin::Provider, "the stream ended before it was finished"))
+    }
+}
+
+/// Watches over time and the client.
+struct Watch {
+    times: Times,
+    idle: Duration,
+    on_disconnect: OnDisconnect,
+    client_left_at: Option<Instant>,
+}
+
+impl Watch {
+    /// The next chunk, or why there is none.
+    async fn next(&mut self, gateway: &Gateway, body: &mut AnswerBody, content: bool) -> Result<Option<Bytes>, Fault> {
+        if let Poll::Ready(next) = poll_now(body) {
+            return next.transpose();
+        }
+        let (by, kind, what) = self.deadline(content);
+        tokio::select! {
+            biased;
+            next = body.next() => next.transpose(),
+            () = tokio::time::sleep_until(by) => Err(Fault::new(kind, Origin::Provider, what)),
+            () = gateway.cut.cancelled() => Err(cut()),
+        }
+    }
+
+    fn deadline(&self, content: bool) -> (Instant, FaultKind, &'static str) {
+        let waiting = if content {
+            (Instant::now() + self.idle, FaultKind::IdleTimeout, "the stream stood still")
+        } else {
+            (self.times.first_by, FaultKind::FirstTokenTimeout, "no content in time")
+        };
+        let mut nearest = waiting;
+        if self.times.total_by < nearest.0 {
+            nearest = (self.times.total_by, FaultKind::TotalTimeout, "the stream did not end in time");
+        }
+        if let (OnDisconnect::Cancel { grace }, Some(left)) = (self.on_disconnect, self.client_left_at)
+            && left + grace < nearest.0
+        {
+            nearest = (left + grace, FaultKind::Cancelled, "the client left");
+        }
+        nearest
+    }
+
+    fn note_client(&mut self, client: Client) {
+        if client == Client::Gone {
+            self.client_left_at.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
+fn poll_now(body: &mut AnswerBody) -> Poll<Option<Result<Bytes, Fault>>> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    body.poll_next_unpin(&mut context)
+}
+
+fn is_event_stream(answer: &Answer) -> bool {
+    answer
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_none_or(|kind| kind.starts_with("text/event-stream"))
+}
+
+/// A stream was asked for and something else came: an error in a success's clothes, or nonsense.
+async fn unexpected(answer: Answer, times: Times) -> Fault {
+    const ERROR_BYTES_MAX: usize = 64 * 1024;
+    match tokio::time::timeout_at(times.first_by, collect(answer.body, ERROR_BYTES_MAX)).await {
+        Ok(Ok(body)) => read_whole(&body)
+            .err()
+            .unwrap_or_else(|| malformed("a whole answer where a stream was asked for".to_owned())),
+        Ok(Err(fault)) => fault,
+        Err(_) => Fault::new(FaultKind::FirstTokenTimeout, Origin::Provider, "no answer in time"),
+    }
+}

@@ -1,0 +1,189 @@
+//! Reserve: takes the ceiling from every account, or says why not. When headroom is short: lower
+//! the cap to what fits, wait a bounded time for what is only held, then refuse (promise, rule 4).
+
+use crate::gateway::{Gateway, Live};
+use crate::line::accept::Request;
+use crate::line::quote::Quoted;
+use crate::line::route::Routed;
+use crate::line::trip::{OpenAttempt, Trip};
+use crate::problem::Problem;
+use haltline_ledger::{Hold, Refusal, RefusalReason};
+use haltline_policy::quote::Quote;
+use haltline_ports::{BookError, HoldError, Permit};
+use haltline_types::{AttemptId, Code, Demand, NanoUsd, Subjects, Tokens};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A cap lowered under one headroom may meet another; after so many tries the refusal stands.
+const LOWERINGS_MAX: u32 = 4;
+
+/// A permit, and the cap that must be written into what is sent with it.
+pub(crate) struct Reserved {
+    pub(crate) permit: Permit,
+    pub(crate) cap: Tokens,
+}
+
+/// Why there is no permit.
+pub(crate) enum NotReserved {
+    /// The client is told this.
+    Problem(Problem),
+    /// The retries of this user and hour are used up: the first attempt's own error stands.
+    RetriesUsedUp,
+}
+
+/// Reserves for the next attempt.
+pub(crate) async fn reserve(
+    gateway: &Gateway,
+    live: &Live,
+    request: &Request,
+    trip: &mut Trip,
+    routed: &Routed,
+    quoted: &Quoted<'_>,
+) -> Result<Reserved, NotReserved> {
+    let number = trip.attempts_made().saturating_add(1);
+    let mut subjects = request.subjects.clone();
+    subjects.provider = Some(routed.endpoint.provider.clone());
+    subjects.provider_model = Some(routed.endpoint.model.clone());
+    trip.subjects = Arc::new(subjects);
+    let asker =
+        Asker { gateway, live, routed, quoted, subjects: &trip.subjects, id: AttemptId { request: trip.id, number } };
+    let began = Instant::now();
+    let first = asker.within(request.max_cost).map_err(NotReserved::Problem)?;
+    let reserved = asker.ask(first).await;
+    if began.elapsed() > Duration::from_millis(1) {
+        trip.waited += began.elapsed();
+    }
+    let reserved = reserved?;
+    if reserved.cap < quoted.quote.cap {
+        trip.cap_lowered_to = Some(reserved.cap);
+    }
+    trip.open = Some(OpenAttempt {
+        id: reserved.permit.id(),
+        endpoint: routed.endpoint.clone(),
+        started: gateway.clock.now(),
+        ceiling: reserved.permit.ceiling(),
+        cap: reserved.cap,
+    });
+    Ok(reserved)
+}
+
+struct Asker<'a> {
+    gateway: &'a Gateway,
+    live: &'a Live,
+    routed: &'a Routed,
+    quoted: &'a Quoted<'a>,
+    subjects: &'a Arc<Subjects>,
+    id: AttemptId,
+}
+
+impl Asker<'_> {
+    /// The quote within what the client is willing to pay for the request.
+    fn within(&self, max_cost: Option<NanoUsd>) -> Result<Quote, Problem> {
+        let quote = self.quoted.quote;
+        let Some(most) = max_cost.filter(|most| quote.ceiling.usd > *most) else { return Ok(quote) };
+        self.lowered(Some(most), None).ok_or_else(|| {
+            Problem::new(
+                Code::ReservationTooLarge,
+                format!("This request may cost up to {}, more than its x-haltline-max-cost of {most}. Lower its max_tokens, or shorten it.", quote.ceiling.usd),
+            )
+        })
+    }
+
+    async fn ask(&self, first: Quote) -> Result<Reserved, NotReserved> {
+        let refusal = match self.try_hold(first).await? {
+            Ok(reserved) => return Ok(reserved),
+            Err(refusal) => refusal,
+        };
+        let refusal = match self.lower_and_hold(refusal).await? {
+            Ok(reserved) => return Ok(reserved),
+            Err(refusal) => refusal,
+        };
+        if refusal.reason != RefusalReason::Held {
+            return Err(NotReserved::Problem(self.refused(&refusal)));
+        }
+        let patience = self.live.settings.headroom.wait;
+        match tokio::time::timeout(patience, self.wait_and_hold(first, &refusal)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(NotReserved::Problem(self.refused(&refusal))),
+        }
+    }
+
+    /// In one's turn, looks again whenever money comes back.
+    async fn wait_and_hold(&self, first: Quote, refused: &Refusal) -> Result<Reserved, NotReserved> {
+        let mut freed = self.gateway.book.freed();
+        let _turn = self.gateway.lanes.turn((refused.budget.clone(), refused.subject.clone())).await;
+        loop {
+            freed.mark_unchanged();
+            let refusal = match self.try_hold(first).await? {
+                Ok(reserved) => return Ok(reserved),
+                Err(refusal) => refusal,
+            };
+            let refusal = match self.lower_and_hold(refusal).await? {
+                Ok(reserved) => return Ok(reserved),
+                Err(refusal) => refusal,
+            };
+            if refusal.reason != RefusalReason::Held {
+                return Err(NotReserved::Problem(self.refused(&refusal)));
+            }
+            if freed.changed().await.is_err() {
+                return Err(NotReserved::Problem(self.refused(&refusal)));
+            }
+        }
+    }
+
+    async fn lower_and_hold(&self, mut refusal: Box<Refusal>) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
+        for _ in 0..LOWERINGS_MAX {
+            let Some(lower) = self.lowered(refusal.fits.usd, refusal.fits.tokens) else { break };
+            match self.try_hold(lower).await? {
+                Ok(reserved) => return Ok(Ok(reserved)),
+                Err(next) => refusal = next,
+            }
+        }
+        Ok(Err(refusal))
+    }
+
+    fn lowered(&self, usd: Option<NanoUsd>, tokens: Option<Tokens>) -> Option<Quote> {
+        let minimum = self.live.settings.headroom.min_output_tokens;
+        self.quoted
+            .lowered(self.gateway, self.routed, usd, tokens, minimum)
+            .filter(|lower| lower.cap < self.quoted.quote.cap)
+    }
+
+    async fn try_hold(&self, quote: Quote) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
+        let now = self.gateway.clock.now();
+        let ceiling = Demand { retries: u32::from(self.id.number > 1), ..quote.ceiling };
+        let hold = Hold {
+            id: self.id,
+            at: now,
+            subjects: Arc::clone(self.subjects),
+            ceiling,
+            expires: now.saturating_add(self.live.settings.deadlines.total),
+        };
+        match self.gateway.book.hold(hold).await {
+            Ok(permit) => Ok(Ok(Reserved { permit, cap: quote.cap })),
+            Err(HoldError::Refused(refusal)) if refusal.reason == RefusalReason::RetriesExhausted => {
+                Err(NotReserved::RetriesUsedUp)
+            }
+            Err(HoldError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(HoldError::Unavailable(error)) => Err(NotReserved::Problem(unavailable(&error))),
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Problem {
+        let fits = self
+            .quoted
+            .lowered(self.gateway, self.routed, refusal.fits.usd, refusal.fits.tokens, Tokens::new(1))
+            .map(|quote| quote.cap);
+        let soon = Duration::from_secs(1 + self.gateway.entropy.u64() % 5);
+        Problem::from_refusal(refusal, fits, soon)
+    }
+}
+
+fn unavailable(error: &BookError) -> Problem {
+    tracing::error!(%error, "a request was refused because the store cannot promise anything");
+    Problem::new(
+        Code::StoreUnavailable,
+        "The gateway's store has stopped, so nothing can be spent. An operator must look at it.",
+    )
+}

@@ -1,0 +1,134 @@
+//! Settle: replaces the hold by what the attempt cost. Awaited, never left to a destructor.
+
+use crate::gateway::{Gateway, endpoint_labels};
+use crate::line::quote::Quoted;
+use crate::line::relay::Finish;
+use crate::line::trip::{OpenAttempt, Trip};
+use haltline_policy::meter::Meter;
+use haltline_policy::price::Price;
+use haltline_ports::{AttemptRecord, Basis, BookError};
+use haltline_types::{Billing, Demand, Fault, FaultKind, NanoUsd, Tokens, Usage};
+
+/// What an attempt is charged, and why.
+struct Charge {
+    basis: Basis,
+    usage: Option<Usage>,
+    cost: Demand,
+}
+
+/// Closes the open attempt.
+pub(crate) async fn settle(gateway: &Gateway, price: &Price, trip: &mut Trip, finish: &Finish) {
+    let Some(open) = trip.open.take() else { return };
+    let charge = judge(gateway, price, &open, finish);
+    let fault = finish.fault.as_ref();
+    close(gateway, trip, open, charge, fault).await;
+}
+
+/// Lowers what is held as soon as the provider has reported the input (promise, rule 4): nothing
+/// that this dialect lets pass can add input later.
+pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<'_>, usage: &Usage) {
+    let Some(open) = trip.open.as_mut() else { return };
+    let output = Meter::new(open.cap, quoted.n, quoted.pieces).allowed();
+    let (Some(usd), Some(tokens)) = (quoted.price.ceiling(usage.input, output), usage.input.checked_add(output)) else {
+        return;
+    };
+    let lower = Demand { usd, tokens, ..open.ceiling };
+    if lower.usd > open.ceiling.usd || lower.tokens > open.ceiling.tokens || lower == open.ceiling {
+        return;
+    }
+    match gateway.book.true_up(open.id, gateway.clock.now(), lower).await {
+        Ok(()) => open.ceiling = lower,
+        Err(error) => tracing::warn!(attempt = %open.id, %error, "a hold could not be lowered; it stays as it is"),
+    }
+}
+
+/// Closes the open attempt of a journey that broke: what became of it is unknown.
+pub(crate) async fn settle_broken(gateway: &Gateway, trip: &mut Trip) {
+    let Some(open) = trip.open.take() else { return };
+    let charge = at_ceiling(&open, None);
+    close(
+        gateway,
+        trip,
+        open,
+        charge,
+        Some(&Fault::new(FaultKind::Unknown, haltline_types::Origin::Gateway, "the journey broke")),
+    )
+    .await;
+}
+
+/// From what is known of an attempt to what it is charged (promise, rule 5).
+fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) -> Charge {
+    let reported = match (finish.usage, finish.fault.as_ref().map(|fault| fault.billing)) {
+        (Some(usage), _) | (None, Some(Billing::Known(usage))) => usage,
+        (None, Some(Billing::NotSent | Billing::Rejected)) => {
+            return Charge { basis: Basis::Released, usage: None, cost: Demand::ZERO };
+        }
+        (None, Some(Billing::Unknown) | None) => return at_ceiling(open, None),
+    };
+    if finish.seen_output > reported.output.checked_mul(4).unwrap_or(Tokens::new(u64::MAX)) {
+        gateway.metrics.underreported.get_or_create(&endpoint_labels(&open.endpoint)).inc();
+        tracing::error!(
+            endpoint = %open.endpoint, attempt = %open.id, reported = reported.output.get(), seen = finish.seen_output.get(),
+            "the provider sent more output than its usage report admits; the ceiling is charged"
+        );
+        return at_ceiling(open, Some(reported));
+    }
+    let (Some(usd), Some(tokens)) = (price.cost(&reported), reported.total()) else {
+        return at_ceiling(open, Some(reported));
+    };
+    Charge {
+        basis: Basis::Reported,
+        usage: Some(reported),
+        cost: Demand { usd, tokens, requests: open.ceiling.requests, retries: open.ceiling.retries },
+    }
+}
+
+fn at_ceiling(open: &OpenAttempt, usage: Option<Usage>) -> Charge {
+    Charge { basis: Basis::Ceiling, usage, cost: open.ceiling }
+}
+
+async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Charge, fault: Option<&Fault>) {
+    let now = gateway.clock.now();
+    let written = match charge.basis {
+        Basis::Released => gateway.book.release(open.id, now).await,
+        Basis::Ceiling => gateway.book.expire(open.id, now).await.map(|_| ()),
+        Basis::Reported => match gateway.book.settle(open.id, now, charge.cost).await {
+            Ok(settled) if settled.overran => {
+                alarm(gateway, &open, charge.cost.usd);
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        },
+    };
+    if let Err(error) = written {
+        report_unwritten(&open, &error);
+    }
+    trip.spent |= charge.basis != Basis::Released;
+    trip.attempts.push(AttemptRecord {
+        number: open.id.number,
+        endpoint: open.endpoint,
+        started: open.started,
+        ended: now,
+        ceiling: open.ceiling,
+        cost: if charge.basis == Basis::Released { NanoUsd::ZERO } else { charge.cost.usd },
+        basis: charge.basis,
+        usage: charge.usage,
+        status: fault.and_then(|fault| fault.status),
+        fault: fault.map(|fault| fault.kind),
+    });
+}
+
+/// The one way in which an account can stand above its limit, and it is loud (promise, rule 7).
+fn alarm(gateway: &Gateway, open: &OpenAttempt, cost: NanoUsd) {
+    gateway.metrics.bound_violations.get_or_create(&endpoint_labels(&open.endpoint)).inc();
+    gateway.quarantine.note(&open.endpoint, open.ceiling.usd, cost);
+    tracing::error!(
+        endpoint = %open.endpoint, attempt = %open.id, ceiling = %open.ceiling.usd, %cost,
+        "a provider billed more than its ceiling; all of it is charged, and the ceilings of this endpoint are raised until a restart"
+    );
+}
+
+/// The hold stays in the journal; the next start charges it in full.
+fn report_unwritten(open: &OpenAttempt, error: &BookError) {
+    tracing::error!(attempt = %open.id, %error, "a settlement could not be written; the hold stays until the next start charges it");
+}

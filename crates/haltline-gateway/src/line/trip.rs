@@ -1,0 +1,120 @@
+//! What a request has been through so far: the facts that its record will tell. Not a stage; the
+//! traveller's notebook.
+
+use crate::deliver::Notes;
+use crate::line::accept::Request;
+use haltline_policy::limits::Running;
+use haltline_ports::AttemptRecord;
+use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One request's notebook.
+pub(crate) struct Trip {
+    pub(crate) id: RequestId,
+    pub(crate) trace_id: String,
+    pub(crate) surface: &'static str,
+    pub(crate) arrived: Instant,
+    pub(crate) started: Timestamp,
+    pub(crate) subjects: Arc<Subjects>,
+    pub(crate) model: Name,
+    pub(crate) streamed: bool,
+    pub(crate) attempts: Vec<AttemptRecord>,
+    /// The attempt that is held and not yet closed.
+    pub(crate) open: Option<OpenAttempt>,
+    pub(crate) cap_lowered_to: Option<Tokens>,
+    pub(crate) first_token: Option<Duration>,
+    /// Time spent waiting: for providers, for headroom, between attempts, for a slow client.
+    pub(crate) waited: Duration,
+    /// May any attempt have cost money?
+    pub(crate) spent: bool,
+    /// Places taken in concurrency limits.
+    pub(crate) running: Option<Running>,
+}
+
+/// An attempt between its hold and its settlement.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenAttempt {
+    pub(crate) id: AttemptId,
+    pub(crate) endpoint: ModelName,
+    pub(crate) started: Timestamp,
+    pub(crate) ceiling: haltline_types::Demand,
+    /// The output cap that was written into the request.
+    pub(crate) cap: Tokens,
+}
+
+impl Trip {
+    pub(crate) fn begin(
+        id: RequestId,
+        trace_id: String,
+        surface: &'static str,
+        arrived: Instant,
+        started: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            trace_id,
+            surface,
+            arrived,
+            started,
+            subjects: Arc::default(),
+            model: Name::new("-"),
+            streamed: false,
+            attempts: Vec::new(),
+            open: None,
+            cap_lowered_to: None,
+            first_token: None,
+            waited: Duration::ZERO,
+            spent: false,
+            running: None,
+        }
+    }
+
+    /// What is known once the request was understood.
+    pub(crate) fn note_request(&mut self, request: &Request) {
+        self.subjects = Arc::new(request.subjects.clone());
+        self.model = Name::new(request.chat.model());
+        self.streamed = request.chat.stream();
+    }
+
+    /// Attempts made, the open one included.
+    pub(crate) fn attempts_made(&self) -> u8 {
+        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).saturating_add(u8::from(self.open.is_some()))
+    }
+
+    /// What was charged so far.
+    pub(crate) fn cost(&self) -> NanoUsd {
+        self.attempts
+            .iter()
+            .fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(NanoUsd::new(i64::MAX)))
+    }
+
+    /// The facts for the client.
+    pub(crate) fn notes(&self) -> Notes {
+        let endpoint = self
+            .open
+            .as_ref()
+            .map(|open| open.endpoint.clone())
+            .or_else(|| self.attempts.last().map(|last| last.endpoint.clone()));
+        Notes {
+            request_id: self.id,
+            trace_id: self.trace_id.clone(),
+            attempts: self.attempts_made(),
+            endpoint,
+            cost: None,
+            cap_lowered_to: self.cap_lowered_to,
+            overhead: None,
+        }
+    }
+
+    /// The facts for the client once everything is settled.
+    pub(crate) fn final_notes(&self) -> Notes {
+        Notes { cost: Some(self.cost()), overhead: Some(self.overhead()), ..self.notes() }
+    }
+
+    /// Time spent in the gateway itself.
+    pub(crate) fn overhead(&self) -> Duration {
+        self.arrived.elapsed().saturating_sub(self.waited)
+    }
+}

@@ -1,0 +1,157 @@
+//! What is counted and measured. Base units; no key, user or session as a label.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub(crate) surface: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct EndpointLabels {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct AttemptLabels {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) fault: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct TokenLabels {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) direction: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct BudgetLabels {
+    pub(crate) budget: String,
+    pub(crate) unit: &'static str,
+}
+
+/// All metrics of the gateway.
+#[derive(Debug)]
+pub struct Metrics {
+    pub(crate) requests: Family<RequestLabels, Counter>,
+    pub(crate) attempts: Family<AttemptLabels, Counter>,
+    pub(crate) retries: Counter,
+    pub(crate) spend: Family<EndpointLabels, Counter<f64, AtomicU64>>,
+    pub(crate) tokens: Family<TokenLabels, Counter>,
+    pub(crate) first_token: Histogram,
+    pub(crate) inter_token: Histogram,
+    pub(crate) overhead: Histogram,
+    pub(crate) duration: Histogram,
+    pub(crate) in_flight: Gauge,
+    pub(crate) bound_violations: Family<EndpointLabels, Counter>,
+    pub(crate) underreported: Family<EndpointLabels, Counter>,
+    pub(crate) breaker_state: Family<EndpointLabels, Gauge>,
+    pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) clock_alarm: Gauge,
+    pub(crate) store_open: Gauge,
+}
+
+const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const SHORT_SECONDS: [f64; 11] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+impl Metrics {
+    /// Makes them and puts them into `registry`, whose prefix is `haltline`.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            attempts: Family::default(),
+            retries: Counter::default(),
+            spend: Family::default(),
+            tokens: Family::default(),
+            first_token: Histogram::new(SECONDS),
+            inter_token: Histogram::new(SHORT_SECONDS),
+            overhead: Histogram::new(SHORT_SECONDS),
+            duration: Histogram::new(SECONDS),
+            in_flight: Gauge::default(),
+            bound_violations: Family::default(),
+            underreported: Family::default(),
+            breaker_state: Family::default(),
+            account_spent: Family::default(),
+            account_held: Family::default(),
+            clock_alarm: Gauge::default(),
+            store_open: Gauge::default(),
+        };
+        let usd = || Unit::Other("usd".to_owned());
+        registry.register("requests", "Requests by how they ended", metrics.requests.clone());
+        registry.register(
+            "attempts",
+            "Upstream calls by endpoint and fault (none = answered)",
+            metrics.attempts.clone(),
+        );
+        registry.register("retries", "Attempts that repeat an earlier one of their request", metrics.retries.clone());
+        registry.register_with_unit("spend", "Charged, by endpoint", usd(), metrics.spend.clone());
+        registry.register("tokens", "Tokens reported by providers", metrics.tokens.clone());
+        registry.register_with_unit(
+            "time_to_first_token",
+            "From arrival to the first content",
+            Unit::Seconds,
+            metrics.first_token.clone(),
+        );
+        registry.register_with_unit(
+            "inter_token",
+            "Between two pieces of a stream's content",
+            Unit::Seconds,
+            metrics.inter_token.clone(),
+        );
+        registry.register_with_unit(
+            "overhead",
+            "Time spent in the gateway itself, per request",
+            Unit::Seconds,
+            metrics.overhead.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "From arrival to the end of the answer",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
+        registry.register("bound_violations", "Bills above their ceiling", metrics.bound_violations.clone());
+        registry.register(
+            "underreported",
+            "Answers longer than their usage report admits; charged at the ceiling",
+            metrics.underreported.clone(),
+        );
+        registry.register("breaker_state", "0 closed, 1 half-open, 2 open", metrics.breaker_state.clone());
+        registry.register(
+            "account_spent",
+            "Spent in the current windows, all subjects of a budget together",
+            metrics.account_spent.clone(),
+        );
+        registry.register(
+            "account_held",
+            "Held in the current windows, all subjects of a budget together",
+            metrics.account_held.clone(),
+        );
+        registry.register(
+            "clock_alarm",
+            "1 while wall time leads monotonic time by more than it may",
+            metrics.clock_alarm.clone(),
+        );
+        registry.register(
+            "store_open",
+            "1 while the store can promise, 0 when spending is shut",
+            metrics.store_open.clone(),
+        );
+        metrics.store_open.set(1);
+        metrics
+    }
+}

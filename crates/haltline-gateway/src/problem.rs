@@ -1,0 +1,197 @@
+//! What goes wrong, as a client is told: a code, one sentence that says what to do, and facts. How
+//! it looks on the wire is the surface's matter.
+
+use haltline_ledger::{Refusal, RefusalReason};
+use haltline_types::{Code, Dimension, Fault, FaultKind, Timestamp, Tokens};
+use std::time::Duration;
+
+/// The budget behind a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetNote {
+    /// Its name.
+    pub name: String,
+    /// When its window ends; none for rolling windows.
+    pub resets_at: Option<Timestamp>,
+}
+
+/// What the provider answered, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamNote {
+    /// Its HTTP status.
+    pub status: Option<u16>,
+    /// Its own code.
+    pub code: Option<String>,
+    /// Our word for what went wrong.
+    pub kind: FaultKind,
+}
+
+/// A problem, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// The field of the request that it is about.
+    pub param: Option<String>,
+    /// When a repetition can succeed; only where nothing was spent.
+    pub retry_after: Option<Duration>,
+    /// The budget that refused.
+    pub budget: Option<BudgetNote>,
+    /// The output cap that would fit.
+    pub max_tokens_that_fits: Option<Tokens>,
+    /// What the provider answered.
+    pub upstream: Option<UpstreamNote>,
+    /// May money have gone?
+    pub spent: bool,
+}
+
+impl Problem {
+    /// A problem with nothing but its sentence.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            budget: None,
+            max_tokens_that_fits: None,
+            upstream: None,
+            spent: false,
+        }
+    }
+
+    /// The same, about one field.
+    #[must_use]
+    pub fn about(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// The same, with a time after which a repetition can succeed: 1 to 60 s.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.clamp(Duration::from_secs(1), Duration::from_secs(60)));
+        self
+    }
+
+    /// Should the client repeat it? Only where that can succeed and nothing was spent.
+    #[must_use]
+    pub fn should_retry(&self) -> bool {
+        self.code.should_retry() && !self.spent
+    }
+
+    /// What a refusal of the ledger is to the client. Amounts are told only of budgets that count
+    /// the caller's own key, user or session; of wider ones the name and the reset.
+    #[must_use]
+    pub fn from_refusal(refusal: &Refusal, cap_that_fits: Option<Tokens>, held_frees_in: Duration) -> Self {
+        let dimensions = refusal.scope.dimensions();
+        let own = !dimensions.is_empty()
+            && dimensions.iter().any(|d| matches!(d, Dimension::Key | Dimension::User | Dimension::Session));
+        let name = &refusal.budget;
+        let resets = match refusal.resets_at {
+            Some(at) => format!(" It resets at {at}."),
+            None => format!(" It counts the last {}.", haltline_types::format_duration(refusal.window)),
+        };
+        let fits = match cap_that_fits {
+            Some(cap) => format!(" An output cap of {} would fit.", cap.get()),
+            None => String::new(),
+        };
+        let short_window = refusal.window <= Duration::from_secs(60);
+        let (code, message) = match &refusal.reason {
+            RefusalReason::Held => (
+                Code::HeadroomHeld,
+                format!(
+                    "Budget \"{name}\" has room only when requests that are under way finish. Try again in a moment."
+                ),
+            ),
+            RefusalReason::TooLarge => (
+                Code::ReservationTooLarge,
+                if own {
+                    format!(
+                        "This request may cost up to {}, more than the whole of budget \"{name}\" ({}).{fits}",
+                        refusal.asked, refusal.limit
+                    )
+                } else {
+                    format!("This request may cost more than the whole of budget \"{name}\".{fits}")
+                },
+            ),
+            RefusalReason::Spent if short_window => {
+                (Code::RateLimited, format!("\"{name}\" is used up for the moment.{resets}"))
+            }
+            RefusalReason::Spent => {
+                let remaining = refusal.limit.checked_sub(refusal.spent);
+                let used_up = remaining.is_none_or(|left| left.value() <= 0);
+                let message = match (own, used_up) {
+                    (true, true) => {
+                        format!("Budget \"{name}\" is used up: {} of {}.{resets}", refusal.spent, refusal.limit)
+                    }
+                    (true, false) => format!(
+                        "Budget \"{name}\" has too little left: this request may take up to {}, and {} of {} is spent.{fits}{resets}",
+                        refusal.asked, refusal.spent, refusal.limit
+                    ),
+                    (false, true) => format!("Budget \"{name}\" is used up.{resets}"),
+                    (false, false) => format!("Budget \"{name}\" has too little left for this request.{fits}{resets}"),
+                };
+                (Code::BudgetExceeded, message)
+            }
+            RefusalReason::RetriesExhausted => {
+                (Code::RetryLimit, format!("The retries of budget \"{name}\" are used up.{resets}"))
+            }
+            other => (Code::Internal, format!("The ledger could not take this request ({other:?}).")),
+        };
+        let mut problem = Self::new(code, message);
+        problem.budget = Some(BudgetNote { name: name.to_string(), resets_at: refusal.resets_at });
+        problem.max_tokens_that_fits = cap_that_fits;
+        if code.should_retry() {
+            problem = problem.retry_after(held_frees_in);
+        }
+        problem
+    }
+
+    /// What a fault is to the client once nothing more will be tried. `spent`: may any attempt of
+    /// the request have cost money?
+    #[must_use]
+    pub fn from_fault(fault: &Fault, attempts: u8, spent: bool) -> Self {
+        let tries = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let (code, message) = match fault.kind {
+            FaultKind::ContextLength => {
+                (Code::ContextLengthExceeded, "The input is longer than the model's context. Shorten it.".to_owned())
+            }
+            FaultKind::ContentPolicy => {
+                (Code::ContentBlocked, "The provider's content policy does not allow this request. Rephrase it.".to_owned())
+            }
+            FaultKind::RequestTooLarge => (Code::BodyTooLarge, "The request is larger than the provider takes.".to_owned()),
+            FaultKind::InvalidRequest => (
+                Code::InvalidRequest,
+                "The provider does not accept this request as it is; check its parameters against the model's documentation."
+                    .to_owned(),
+            ),
+            FaultKind::FirstTokenTimeout => {
+                (Code::UpstreamTimeout, format!("The provider did not begin to answer in time ({tries})."))
+            }
+            FaultKind::IdleTimeout | FaultKind::TotalTimeout => {
+                (Code::StreamDeadline, format!("The provider's answer did not arrive in time ({tries})."))
+            }
+            FaultKind::CeilingReached => (
+                Code::CeilingReached,
+                "The answer was cut because the provider produced more than it was asked for and than was held for it.".to_owned(),
+            ),
+            FaultKind::Auth | FaultKind::Permission | FaultKind::NotFound | FaultKind::QuotaExhausted => (
+                Code::UpstreamFailed,
+                format!("The provider refuses the gateway's own access ({}). The operator must act; your key is fine.", fault.kind.word()),
+            ),
+            FaultKind::RateLimited | FaultKind::Overloaded => (
+                Code::UpstreamFailed,
+                format!("The provider has no capacity for this request now ({tries})."),
+            ),
+            _ => (Code::UpstreamFailed, format!("The provider failed ({}, {tries}).", fault.kind.word())),
+        };
+        let mut problem = Self::new(code, message);
+        problem.upstream =
+            Some(UpstreamNote { status: fault.status, code: fault.provider_code.clone(), kind: fault.kind });
+        problem.spent = spent;
+        problem
+    }
+}

@@ -1,0 +1,100 @@
+//! The operator's door: `/admin/v1`. JSON in and out, problems as RFC 9457, one bearer token that
+//! stands in a file of the data directory which only its owner can read.
+
+pub mod dto;
+
+mod budgets;
+mod keys;
+mod secret;
+mod spend;
+mod system;
+
+pub use budgets::{account, history_line};
+pub use keys::{key_dto, key_record};
+pub use secret::{new_secret, secret_hint};
+pub use spend::spend_line;
+
+use crate::problem::admin_problem;
+use crate::router::App;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use http::StatusCode;
+use std::future::Future;
+use std::pin::Pin;
+use subtle::ConstantTimeEq;
+
+/// What an operator's order gives back: a sentence, or why it could not be done.
+pub type Done = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// What admin routes need besides the gateway.
+pub struct Admin {
+    /// The bearer token. Empty = the door is shut.
+    pub token: String,
+    /// Reads the configuration again.
+    pub reload: Box<dyn Fn() -> Done + Send + Sync>,
+    /// Checks the store.
+    pub verify: Box<dyn Fn() -> Done + Send + Sync>,
+}
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{name}", delete(keys::remove))
+        .route("/keys/{name}/rotate", post(keys::rotate))
+        .route("/keys/{name}/freeze", post(keys::freeze))
+        .route("/keys/{name}/unfreeze", post(keys::unfreeze))
+        .route("/budgets", get(budgets::list))
+        .route("/budgets/override", post(budgets::limit_override))
+        .route("/budgets/adjust", post(budgets::adjust))
+        .route("/budgets/{name}/history", get(budgets::history))
+        .route("/spend", get(spend::show))
+        .route("/store/verify", get(system::verify))
+        .route("/reload", post(system::reload))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn(no_store))
+}
+
+/// Lets in whoever has the token. A route extractor, so that it needs no state of its own.
+pub(crate) struct Operator;
+
+impl axum::extract::FromRequestParts<App> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, app: &App) -> Result<Self, Response> {
+        let presented = crate::headers::presented_key(&parts.headers).unwrap_or_default();
+        let token = &app.admin.token;
+        let equal: bool = presented.as_bytes().ct_eq(token.as_bytes()).into();
+        if token.is_empty() || !equal {
+            return Err(admin_problem(
+                StatusCode::UNAUTHORIZED,
+                "Not an operator",
+                "Send the admin token as `Authorization: Bearer …`; it stands in admin.json in the data directory.",
+            ));
+        }
+        Ok(Self)
+    }
+}
+
+async fn nothing_here(State(_app): State<App>) -> Response {
+    admin_problem(
+        StatusCode::NOT_FOUND,
+        "Nothing here",
+        "The admin API has keys, budgets, spend, store/verify and reload.",
+    )
+}
+
+async fn no_store(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Reads RFC 3339.
+fn timestamp(text: &str) -> Result<haltline_types::Timestamp, String> {
+    text.parse::<jiff::Timestamp>()
+        .map(|at| haltline_types::Timestamp::from_millis(at.as_millisecond()))
+        .map_err(|_| format!("`{text}` is not a time; write it like 2026-11-24T18:00:00Z"))
+}

@@ -1,0 +1,180 @@
+//! Headers: what clients say of themselves, and what they are told.
+
+use haltline_gateway::{Claims, Notes};
+use haltline_types::{Name, NanoUsd};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Tags of one request, at most.
+const TAGS_MAX: usize = 16;
+/// The longest name that a client may claim, in bytes.
+const CLAIM_MAX: usize = 256;
+
+/// The key that a client presents, in any of the usual headers.
+pub(crate) fn presented_key(headers: &HeaderMap) -> Option<String> {
+    if let Some(value) = text(headers, "authorization") {
+        let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(rest.trim().to_owned());
+        }
+    }
+    ["x-api-key", "x-goog-api-key", "api-key"]
+        .into_iter()
+        .find_map(|name| text(headers, name))
+        .map(|key| key.trim().to_owned())
+}
+
+/// What the client says of itself; our own headers first, then the foreign ones that people have.
+///
+/// # Errors
+/// A sentence about the header that cannot be read.
+pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
+    let mut claims = Claims::default();
+    let first = |names: &[&str]| names.iter().find_map(|name| text(headers, name)).map(str::to_owned);
+    claims.user = first(&["x-haltline-user", "helicone-user-id"]);
+    claims.session = first(&["x-haltline-session", "x-claude-code-session-id", "helicone-session-id"]);
+    for claim in [&claims.user, &claims.session].into_iter().flatten() {
+        if claim.len() > CLAIM_MAX || claim.is_empty() {
+            return Err(format!("A user or session name must have 1 to {CLAIM_MAX} bytes."));
+        }
+    }
+    if let Some(tags) = text(headers, "x-haltline-tags") {
+        claims.tags = parse_tags(tags)?;
+    }
+    if let Some(cost) = text(headers, "x-haltline-max-cost") {
+        let cost: NanoUsd = cost.parse().map_err(|error| format!("x-haltline-max-cost: {error}"))?;
+        if cost <= NanoUsd::ZERO {
+            return Err("x-haltline-max-cost must be more than zero.".to_owned());
+        }
+        claims.max_cost = Some(cost);
+    }
+    claims.no_retry = text(headers, "x-haltline-no-retry").is_some_and(|value| value != "false" && value != "0");
+    claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
+    Ok(claims)
+}
+
+fn parse_tags(text: &str) -> Result<Vec<(Name, Name)>, String> {
+    let mut tags: Vec<(Name, Name)> = Vec::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| format!("x-haltline-tags: `{pair}` is not name=value."))?;
+        if name.is_empty() || name.len() > CLAIM_MAX || value.len() > CLAIM_MAX {
+            return Err(format!("x-haltline-tags: names and values have at most {CLAIM_MAX} bytes."));
+        }
+        if tags.iter().any(|(known, _)| &**known == name) {
+            return Err(format!("x-haltline-tags: `{name}` stands there twice."));
+        }
+        tags.push((Name::new(name), Name::new(value)));
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(format!("x-haltline-tags: at most {TAGS_MAX} tags."));
+    }
+    tags.sort();
+    Ok(tags)
+}
+
+/// The trace id of a W3C `traceparent`.
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut parts = text(headers, "traceparent")?.split('-');
+    let (_version, trace) = (parts.next()?, parts.next()?);
+    let valid = trace.len() == 32
+        && trace.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        && trace.bytes().any(|b| b != b'0');
+    valid.then(|| trace.to_owned())
+}
+
+/// The client's headers that pass to the provider: `openai-*`, but not what names an account there.
+pub(crate) fn passing(headers: &HeaderMap) -> HeaderMap {
+    let mut passing = HeaderMap::new();
+    for (name, value) in headers {
+        let word = name.as_str();
+        if word.starts_with("openai-") && word != "openai-organization" && word != "openai-project" {
+            passing.append(name.clone(), value.clone());
+        }
+    }
+    passing
+}
+
+/// Tells the facts of a request.
+pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
+    let id = notes.request_id.to_string();
+    let span = format!("{:016x}", notes.request_id.as_u128() & u128::from(u64::MAX) | 1);
+    put(head, HeaderName::from_static("traceparent"), &format!("00-{}-{span}-01", notes.trace_id));
+    put(head, HeaderName::from_static("x-request-id"), &id);
+    if notes.attempts > 0 {
+        put(head, HeaderName::from_static("x-haltline-attempts"), &notes.attempts.to_string());
+    }
+    if let Some(endpoint) = &notes.endpoint {
+        put(head, HeaderName::from_static("x-haltline-provider"), &endpoint.provider);
+        put(head, HeaderName::from_static("x-haltline-model"), &endpoint.model);
+    }
+    if let Some(cost) = notes.cost {
+        put(head, HeaderName::from_static("x-haltline-cost"), &cost.to_decimal());
+    }
+    if let Some(cap) = notes.cap_lowered_to {
+        put(head, HeaderName::from_static("x-haltline-max-tokens-lowered"), &cap.get().to_string());
+    }
+    if let Some(overhead) = notes.overhead {
+        put(
+            head,
+            HeaderName::from_static("x-haltline-overhead-ms"),
+            &format!("{:.3}", overhead.as_secs_f64() * 1000.0),
+        );
+    }
+}
+
+pub(crate) fn put(head: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        head.insert(name, value);
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("value")))
+            .collect()
+    }
+
+    #[test]
+    fn one_key_in_any_of_the_usual_headers() {
+        for header in ["x-api-key", "x-goog-api-key", "api-key"] {
+            assert_eq!(presented_key(&with(&[(header, "hl-live-1")])).as_deref(), Some("hl-live-1"));
+        }
+        assert_eq!(presented_key(&with(&[("authorization", "bearer hl-live-1")])).as_deref(), Some("hl-live-1"));
+        assert_eq!(presented_key(&with(&[("authorization", "Basic abc")])), None);
+    }
+
+    #[test]
+    fn tags_are_pairs_and_no_name_stands_twice() {
+        let claims = claims(&with(&[("x-haltline-tags", "env=prod, app=chat")])).expect("claims");
+        assert_eq!(claims.tags, [(Name::new("app"), Name::new("chat")), (Name::new("env"), Name::new("prod"))]);
+        assert!(super::claims(&with(&[("x-haltline-tags", "env=a,env=b")])).is_err());
+        assert!(super::claims(&with(&[("x-haltline-tags", "env")])).is_err());
+        assert!(super::claims(&with(&[("x-haltline-max-cost", "-1")])).is_err());
+    }
+
+    #[test]
+    fn a_trace_goes_on_only_if_it_is_one() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&with(&[("traceparent", &format!("00-{id}-00f067aa0ba902b7-01"))])).as_deref(), Some(id));
+        assert_eq!(
+            trace_id(&with(&[("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01")])),
+            None
+        );
+        assert_eq!(trace_id(&with(&[("traceparent", "x")])), None);
+    }
+
+    #[test]
+    fn accounts_at_the_provider_do_not_pass() {
+        let passing = passing(&with(&[("openai-beta", "a"), ("openai-organization", "o"), ("cookie", "c")]));
+        assert_eq!(passing.len(), 1);
+    }
+}

@@ -1,0 +1,40 @@
+//! `/errors/{code}`, and what is answered where there is no route.
+
+use super::notes_without_a_journey;
+use crate::problem::{chat_problem, page_response};
+use crate::router::App;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use haltline_gateway::Problem;
+use haltline_types::Code;
+use http::{HeaderMap, Method, Uri};
+
+pub(crate) async fn page(State(app): State<App>, Path(code): Path<String>, head: HeaderMap) -> Response {
+    match Code::from_word(&code) {
+        Some(code) => page_response(code),
+        None => {
+            let known: Vec<&str> = Code::ALL.iter().map(|code| code.word()).collect();
+            let problem = Problem::new(
+                Code::NotFound,
+                format!("There is no error code `{code}`. There are: {}.", known.join(", ")),
+            );
+            chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head))
+        }
+    }
+}
+
+pub(crate) async fn not_found(State(app): State<App>, uri: Uri, head: HeaderMap) -> Response {
+    let problem = Problem::new(
+        Code::NotFound,
+        format!(
+            "There is nothing at {}. This version serves POST /v1/chat/completions, GET /v1/models and GET /v1/generation?id=.",
+            uri.path()
+        ),
+    );
+    chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head))
+}
+
+pub(crate) async fn method_not_allowed(State(app): State<App>, method: Method, uri: Uri, head: HeaderMap) -> Response {
+    let problem = Problem::new(Code::MethodNotAllowed, format!("{} does not take {method}.", uri.path()));
+    chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head))
+}

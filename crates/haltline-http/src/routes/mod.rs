@@ -1,0 +1,25 @@
+//! One file a route.
+
+pub(crate) mod chat;
+pub(crate) mod errors;
+pub(crate) mod generation;
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod models;
+
+use crate::headers;
+use haltline_gateway::{Gateway, Notes};
+use haltline_types::RequestId;
+use http::HeaderMap;
+
+/// Notes for an answer that never went down the line.
+pub(crate) fn notes_without_a_journey(gateway: &Gateway, head: &HeaderMap) -> Notes {
+    let mut random = [0_u8; 16];
+    if getrandom::fill(&mut random).is_err() {
+        tracing::warn!("the system has no randomness; request ids of refused requests may repeat");
+    }
+    let random = u128::from_le_bytes(random);
+    let millis = u64::try_from(gateway.clock().now().as_millis()).unwrap_or(0);
+    let trace_id = headers::trace_id(head).unwrap_or_else(|| format!("{random:032x}"));
+    Notes::new(RequestId::from_parts(millis, random), trace_id)
+}

@@ -1,0 +1,117 @@
+//! The accept loop: bounded connections, slow clients shown the door, and a drain that lets
+//! running answers finish.
+
+use axum::Router;
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+/// What bounds connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerBounds {
+    /// Open at once.
+    pub connections: usize,
+    /// For the head of a request to arrive, from the connection's start or the last answer.
+    pub header_read: Duration,
+    /// Headers of one request.
+    pub headers: usize,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+}
+
+impl Default for ServerBounds {
+    fn default() -> Self {
+        Self { connections: 16_384, header_read: Duration::from_secs(10), headers: 100, head_bytes: 64 * 1024 }
+    }
+}
+
+/// Serves until `stop` is cancelled, then waits until every connection has finished its answer.
+///
+/// # Errors
+/// When the listener breaks for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: ServerBounds,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let connections = TaskTracker::new();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_read)
+        .max_headers(bounds.headers)
+        .max_buf_size(bounds.head_bytes)
+        .keep_alive(true)
+        .pipeline_flush(true);
+    loop {
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => match place {
+                Ok(place) => place,
+                Err(_) => break,
+            },
+        };
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) if is_per_connection(&error) => continue,
+                Err(error) => {
+                    // Out of descriptors: leave the connections that are open time to end.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        // Without this, small writes wait for the other side's delayed acknowledgement: 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let mut router = router.clone();
+            async move {
+                Ok::<_, Infallible>(router.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
+            }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let stop = stop.clone();
+        connections.spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+fn is_per_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
