@@ -1,1 +1,67 @@
 //! HTTP to providers: the pool that knows what was written, and the simulated model.
+//!
+//! `OpenAiUpstream` speaks to OpenAI and to servers of its dialect; `SimulatedUpstream` is a model
+//! for demos and tests that needs no network. Both stand behind `haltline_ports::Upstream`, and
+//! both take a permit by value for each call. A permit is used once:
+//!
+//! ```compile_fail,E0382
+//! use haltline_ports::{Call, Permit, Upstream};
+//!
+//! async fn twice(upstream: &dyn Upstream, permit: Permit, call: Call) {
+//!     let _ = upstream.call(permit, call.clone()).await;
+//!     let _ = upstream.call(permit, call).await;
+//! }
+//! ```
+
+mod body;
+mod connect;
+mod connection;
+mod fault;
+mod openai;
+mod pool;
+mod simulated;
+mod socket;
+mod tls;
+
+pub use openai::{OpenAiConfig, OpenAiUpstream};
+pub use pool::{PoolSettings, PoolStats};
+pub use simulated::{
+    FailureBilling, Outage, OutageAnswer, OutageShare, SimulatedBill, SimulatedConfig, SimulatedPrices,
+    SimulatedUpstream,
+};
+
+use haltline_ports::{Clock, Upstream};
+use std::fmt;
+use std::sync::Arc;
+
+/// A provider as the configuration describes it.
+#[derive(Clone, Debug)]
+pub enum UpstreamConfig {
+    /// OpenAI, or a server that speaks its dialect.
+    OpenAi(OpenAiConfig),
+    /// The built-in model.
+    Simulated(SimulatedConfig),
+}
+
+/// Makes the upstream that a configuration describes. `clock` serves to read dates in answers.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn build(config: UpstreamConfig, clock: Arc<dyn Clock>) -> Result<Arc<dyn Upstream>, ConfigError> {
+    Ok(match config {
+        UpstreamConfig::OpenAi(config) => Arc::new(OpenAiUpstream::new(config, clock)?),
+        UpstreamConfig::Simulated(config) => Arc::new(SimulatedUpstream::new(config)),
+    })
+}
+
+/// Why a provider's configuration cannot be used; a sentence for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,117 @@
+//! One HTTP/1.1 connection: sends one request at a time and says whether a failed one was ever
+//! written. Not here: making connections (`connect.rs`) and keeping them (`pool.rs`).
+//!
+//! There is no task per connection. Whoever waits for an answer, or reads its body, drives the
+//! connection; so bytes that have arrived are handed on without a switch of tasks, nothing is
+//! read that nobody asked for, and dropping a body closes its socket at once. An idle connection
+//! is driven by nobody: before it is used again, the kernel is asked whether it still stands.
+
+use crate::pool::Slot;
+use crate::socket::{Transport, Wire};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tokio::time::Instant;
+
+/// A request as the pool takes it: origin form, `host` set.
+pub(crate) type WireRequest = Request<Full<Bytes>>;
+
+/// An open connection with no request under way.
+pub(crate) struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: http1::Connection<TokioIo<Transport>, Full<Bytes>>,
+    wire: Arc<Wire>,
+    opened: Instant,
+    slot: Slot,
+}
+
+/// The head of an answer, and the connection unless it has ended already.
+pub(crate) struct Exchange {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) connection: Option<Box<Connection>>,
+}
+
+/// Why there is no answer.
+pub(crate) enum ExchangeError {
+    /// Not one byte of the request was written. It comes back where HTTP had not yet taken it.
+    Unwritten(Option<Box<WireRequest>>, hyper::Error),
+    /// It was written, wholly or in part.
+    Lost(hyper::Error),
+}
+
+impl Connection {
+    /// Starts HTTP on a transport.
+    ///
+    /// # Errors
+    /// When HTTP does not start; nothing is written by that.
+    pub(crate) async fn start(transport: Transport, wire: Arc<Wire>, slot: Slot) -> Result<Box<Self>, hyper::Error> {
+        let (sender, driver) = http1::Builder::new().handshake(TokioIo::new(transport)).await?;
+        Ok(Box::new(Self { sender, driver, wire, opened: Instant::now(), slot }))
+    }
+
+    /// Where it came from, to go back there.
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// When it was made.
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// `Unwritten` is exact: the kernel took no byte of the request, and never will.
+    pub(crate) async fn exchange(mut self: Box<Self>, request: WireRequest) -> Result<Exchange, ExchangeError> {
+        let wire = Arc::clone(&self.wire);
+        let written = wire.written();
+        wire.probe();
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut connection = Some(self);
+        let outcome = poll_fn(|cx| {
+            // A connection that has ended is dropped, and with that hands out a request that it
+            // had not taken. Its error comes with the answer.
+            if connection.as_mut().is_some_and(|open| open.drive(cx).is_ready()) {
+                connection = None;
+            }
+            answer.as_mut().poll(cx)
+        })
+        .await;
+        match outcome {
+            Ok(response) => Ok(Exchange { response, connection }),
+            Err(mut error) => {
+                drop(connection);
+                match error.take_message() {
+                    Some(request) => Err(ExchangeError::Unwritten(Some(Box::new(request)), error.into_error())),
+                    None if wire.written() == written => Err(ExchangeError::Unwritten(None, error.into_error())),
+                    None => Err(ExchangeError::Lost(error.into_error())),
+                }
+            }
+        }
+    }
+
+    /// Moves bytes. Ready when the connection has ended; it must not be driven after that.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        Pin::new(&mut self.driver).poll(cx)
+    }
+
+    /// After the end of an answer: can it take another request?
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx).is_pending() && self.sender.is_ready()
+    }
+
+    /// Has the other side hung up, or spoken out of turn, while it was idle? If so it must be
+    /// dropped.
+    pub(crate) fn is_stale(&mut self) -> bool {
+        self.wire.probe();
+        self.drive(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}

@@ -1,0 +1,244 @@
+//! Idle connections of one origin, the last used first, and the way of a request to a connection
+//! that takes it. Not here: what a request says, and what an answer means.
+
+use crate::connect::Origin;
+use crate::connection::{Connection, Exchange, ExchangeError, WireRequest};
+use crate::fault;
+use haltline_types::Fault;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Fresh connections tried for one request when each is closed before it takes a byte.
+const FRESH_CONNECTIONS_MAX: usize = 2;
+
+/// What bounds a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Connections open at once, idle ones included. Beyond that a request is not sent.
+    pub connections_max: usize,
+    /// Idle connections kept.
+    pub idle_max: usize,
+    /// How long an idle connection is kept. Below what servers use, so that they rarely hang up
+    /// on a request under way; a shorter time that the server states is obeyed.
+    pub idle_timeout: Duration,
+    /// How long a connection is used at all, so that a changed address is found.
+    pub age_max: Duration,
+    /// For name, connection and TLS together.
+    pub connect_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            connections_max: 1024,
+            idle_max: 256,
+            idle_timeout: Duration::from_secs(20),
+            age_max: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a pool has done so far, and what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PoolStats {
+    /// Connections made.
+    pub opened: u64,
+    /// Requests written to a connection that had served before.
+    pub reused: u64,
+    /// Connections found dead before a byte was written to them.
+    pub stale: u64,
+    /// Open at this moment.
+    pub open: usize,
+    /// Idle at this moment.
+    pub idle: usize,
+}
+
+/// The connections of one origin.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    origin: Origin,
+    settings: PoolSettings,
+    idle: Mutex<IdleList>,
+    open: AtomicUsize,
+    opened: AtomicU64,
+    reused: AtomicU64,
+    stale: AtomicU64,
+}
+
+#[derive(Default)]
+struct IdleList {
+    /// The longest idle first.
+    connections: Vec<Idle>,
+    /// Does a task look after them?
+    swept: bool,
+}
+
+struct Idle {
+    connection: Box<Connection>,
+    until: Instant,
+}
+
+/// The place of one open connection among those allowed. Weak: connections do not keep a pool
+/// alive that nobody uses.
+pub(crate) struct Slot(Weak<Inner>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Slot {
+    /// Takes back a connection whose answer was read to its end. `server_idle`: how long the
+    /// server says that it keeps it.
+    pub(crate) fn give_back(connection: Box<Connection>, server_idle: Option<Duration>) {
+        if let Some(inner) = connection.slot().0.upgrade() {
+            Pool(inner).put(connection, server_idle);
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(origin: Origin, settings: PoolSettings) -> Self {
+        Self(Arc::new(Inner {
+            origin,
+            settings,
+            idle: Mutex::default(),
+            open: AtomicUsize::new(0),
+            opened: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+        }))
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        PoolStats {
+            opened: self.0.opened.load(Ordering::Relaxed),
+            reused: self.0.reused.load(Ordering::Relaxed),
+            stale: self.0.stale.load(Ordering::Relaxed),
+            open: self.0.open.load(Ordering::Relaxed),
+            idle: self.0.idle.lock().connections.len(),
+        }
+    }
+
+    /// Writes a request to an idle connection or a fresh one, and waits for the head of the
+    /// answer. A connection that gives the request back unwritten is replaced; the request is
+    /// never written twice.
+    ///
+    /// # Errors
+    /// A fault that says whether anything was written.
+    pub(crate) async fn send(&self, mut request: WireRequest) -> Result<Exchange, Fault> {
+        while let Some(connection) = self.take_idle() {
+            match connection.exchange(request).await {
+                Ok(exchange) => {
+                    self.0.reused.fetch_add(1, Ordering::Relaxed);
+                    return Ok(exchange);
+                }
+                Err(error) => {
+                    request = self.unwritten(error)?;
+                    self.0.stale.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        for _ in 1..FRESH_CONNECTIONS_MAX {
+            match self.connect().await?.exchange(request).await {
+                Ok(exchange) => return Ok(exchange),
+                Err(error) => request = self.unwritten(error)?,
+            }
+        }
+        match self.connect().await?.exchange(request).await {
+            Ok(exchange) => Ok(exchange),
+            Err(ExchangeError::Unwritten(_, error)) => Err(fault::never_written(self.origin(), &error)),
+            Err(ExchangeError::Lost(error)) => Err(fault::lost(self.origin(), &error)),
+        }
+    }
+
+    /// The request, when it can be sent again.
+    fn unwritten(&self, error: ExchangeError) -> Result<WireRequest, Fault> {
+        match error {
+            ExchangeError::Unwritten(Some(request), _) => Ok(*request),
+            ExchangeError::Unwritten(None, error) => Err(fault::never_written(self.origin(), &error)),
+            ExchangeError::Lost(error) => Err(fault::lost(self.origin(), &error)),
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<Connection>, Fault> {
+        let allowed = self.0.settings.connections_max;
+        let place = self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+            (open < allowed).then_some(open.saturating_add(1))
+        });
+        if place.is_err() {
+            return Err(fault::too_many_connections(self.origin(), allowed));
+        }
+        let slot = Slot(Arc::downgrade(&self.0));
+        let connection = self.origin().connect(self.0.settings.connect_timeout, slot).await?;
+        self.0.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(connection)
+    }
+
+    fn take_idle(&self) -> Option<Box<Connection>> {
+        let now = Instant::now();
+        loop {
+            let idle = self.0.idle.lock().connections.pop()?;
+            if idle.until > now {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    fn put(&self, connection: Box<Connection>, server_idle: Option<Duration>) {
+        let settings = &self.0.settings;
+        let now = Instant::now();
+        let kept_for = server_idle.map_or(settings.idle_timeout, |stated| stated.min(settings.idle_timeout));
+        if now.duration_since(connection.opened()) >= settings.age_max || kept_for.is_zero() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut idle = self.0.idle.lock();
+        if idle.connections.len() >= settings.idle_max {
+            return;
+        }
+        idle.connections.push(Idle { connection, until: now + kept_for });
+        if !idle.swept {
+            idle.swept = true;
+            drop(idle);
+            runtime.spawn(sweep(Arc::downgrade(&self.0), settings.idle_timeout / 4));
+        }
+    }
+}
+
+/// Drops connections that are idle for too long or were closed by their server; ends when none
+/// is left.
+async fn sweep(pool: Weak<Inner>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(inner) = pool.upgrade() else {
+            return;
+        };
+        let now = Instant::now();
+        let mut idle = inner.idle.lock();
+        let gone: Vec<Idle> =
+            idle.connections.extract_if(.., |idle| idle.until <= now || idle.connection.is_stale()).collect();
+        let empty = idle.connections.is_empty();
+        idle.swept = !empty;
+        drop(idle);
+        drop(gone);
+        if empty {
+            return;
+        }
+    }
+}
