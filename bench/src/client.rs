@@ -79,6 +79,11 @@ impl Target {
         Ok(first)
     }
 
+    /// Closes the connections that are kept alive.
+    pub(crate) fn close_idle(&self) {
+        self.pool.close_idle();
+    }
+
     fn request(&self, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

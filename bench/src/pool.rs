@@ -41,6 +41,11 @@ where
         self.idle.lock().push(sender);
     }
 
+    /// Closes the idle connections.
+    pub(crate) fn close_idle(&self) {
+        self.idle.lock().clear();
+    }
+
     async fn connect(&self) -> anyhow::Result<SendRequest<B>> {
         let stream = TcpStream::connect(self.address).await.with_context(|| format!("connecting {}", self.address))?;
         stream.set_nodelay(true)?;

@@ -37,6 +37,8 @@ pub(crate) struct RunArguments {
 }
 
 struct Plan {
+    /// Rounds of open streams, which take longest.
+    stream_rounds: u32,
     rounds: u32,
     length: Duration,
     streams: usize,
@@ -46,15 +48,22 @@ struct Plan {
 const PACED_INTERVAL: Duration = Duration::from_millis(20);
 const SLOW_FIRST_CHUNK: Duration = Duration::from_millis(35);
 
+fn plan(arguments: &RunArguments) -> Plan {
+    let (rounds, seconds, streams, settle) = if arguments.quick { (1, 1, 200, 1) } else { (5, 3, 1_000, 5) };
+    let rounds = arguments.rounds.unwrap_or(rounds);
+    Plan {
+        stream_rounds: rounds.min(3),
+        rounds,
+        length: Duration::from_secs(seconds),
+        streams,
+        settle: Duration::from_secs(settle),
+    }
+}
+
 /// Runs everything and prints the report.
 pub(crate) async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     raise_open_files();
-    let plan = if arguments.quick {
-        Plan { rounds: 1, length: Duration::from_secs(1), streams: 200, settle: Duration::from_secs(1) }
-    } else {
-        Plan { rounds: 3, length: Duration::from_secs(4), streams: 1_000, settle: Duration::from_secs(5) }
-    };
-    let plan = Plan { rounds: arguments.rounds.unwrap_or(plan.rounds), ..plan };
+    let plan = plan(&arguments);
     let binary = if arguments.against_limit { None } else { Some(gateway::find(arguments.gateway_bin.clone())?) };
 
     let directory = tempfile::Builder::new().prefix("haltline-bench-").tempdir()?;
@@ -192,7 +201,7 @@ impl Results {
         let seconds = plan.length.as_secs() + 4;
         mock.shape(seconds * 50, PACED_INTERVAL).await?;
         let fresh = [contenders[0].process.resident_kib()?, contenders[1].process.resident_kib()?];
-        for round in 0..plan.rounds {
+        for round in 0..plan.stream_rounds {
             for place in order(round) {
                 let contender = &mut contenders[place];
                 let side = contender.side;

@@ -106,8 +106,9 @@ pub(crate) async fn paced(contender: &mut Contender, streams: usize, length: Dur
     Ok(Open { cost: Cost::of(used, passed, wall, 100_000.0)?, resident_kib })
 }
 
-/// The least resident memory within so long, in KiB.
+/// The least resident memory within so long after all clients have left, in KiB.
 pub(crate) async fn resident_afterwards(contender: &mut Contender, within: Duration) -> anyhow::Result<u64> {
+    contender.target.close_idle();
     let until = Instant::now() + within;
     let mut least = contender.process.resident_kib()?;
     while Instant::now() < until {
