@@ -47,6 +47,15 @@ fn faults_that_are_old_or_not_the_endpoints_do_not_count() {
 }
 
 #[test]
+fn the_minute_includes_its_ends() {
+    let mut breaker = Breaker::new(BreakerRules::default());
+    for second in [0, 60, 60, 60, 60] {
+        breaker.on_fault(at(second), &fault(FaultKind::ServerError));
+    }
+    assert_eq!(breaker.state(at(60)), BreakerState::Open);
+}
+
+#[test]
 fn an_endpoint_that_fails_every_other_time_is_found_out() {
     let mut breaker = Breaker::new(BreakerRules::default());
     for second in 0..5 {

@@ -51,6 +51,13 @@ fn after_a_step_back_time_goes_on_slowly_until_it_is_right() {
 }
 
 #[test]
+fn it_does_not_go_back_with_monotonic_time_either() {
+    let mut clock = GuardedClock::new(START, ran(0));
+    assert_eq!(clock.read(wall(0), ran(100)), wall(50));
+    assert_eq!(clock.read(wall(0), ran(40)), wall(50));
+}
+
+#[test]
 fn an_operator_can_accept_the_wall_clock() {
     let mut clock = GuardedClock::new(START, ran(0));
     clock.read(wall(30_000), ran(1));

@@ -62,6 +62,9 @@ fn the_ceiling_takes_the_dearest_way() {
     let mut cheaper = tiered();
     cheaper.settle[1] = Rates { over_prompt_tokens: tokens(10), ..Rates::flat(rate("0.5"), rate("1")) };
     assert_eq!(cheaper.ceiling(tokens(1000), tokens(100)), Some(NanoUsd::new(1_750_000)));
+    let with_fee = Rates { request_fee: NanoUsd::new(7), ..Rates::flat(rate("1"), rate("1")) };
+    let fee = Price { ceiling: vec![with_fee], ..tiered() };
+    assert_eq!(fee.ceiling(tokens(1000), tokens(100)), Some(NanoUsd::new(1_750_007)));
     // Doubtful sources raise it.
     let doubtful = Price { ceiling: vec![Rates::flat(rate("3"), rate("4"))], ..tiered() };
     assert_eq!(doubtful.ceiling(tokens(1000), tokens(100)), Some(NanoUsd::new(3_500_000)));
@@ -73,6 +76,8 @@ fn a_cost_is_rounded_up_once() {
     assert_eq!(price.cost(&usage(1, 0, 0, 1)), Some(NanoUsd::new(3)), "2,002 picodollars");
     let regional = Multiplier { numerator: 11, denominator: 10 };
     assert_eq!(price.cost_times(&usage(1, 0, 0, 1), regional), Some(NanoUsd::new(3)), "2,203 picodollars");
+    let price = Price::flat(PicoUsdPerToken::new(1_819), PicoUsdPerToken::new(1_819));
+    assert_eq!(price.cost_times(&usage(1, 0, 0, 0), regional), Some(NanoUsd::new(3)), "2,000.9 picodollars");
     for (numerator, denominator) in [(1, 0), (0, 1)] {
         assert_eq!(price.cost_times(&usage(1, 0, 0, 1), Multiplier { numerator, denominator }), None);
     }

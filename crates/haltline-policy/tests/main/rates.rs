@@ -49,6 +49,17 @@ fn a_bucket_gives_a_burst_and_then_a_steady_rate() {
 }
 
 #[test]
+fn what_is_taken_after_a_step_back_counts_from_the_later_instant() {
+    let mut window = SlidingWindow::new(2, Duration::from_secs(60));
+    assert!(window.take(at(60_000), 1).is_ok() && window.take(at(0), 1).is_ok());
+    assert!(!window.is_idle(at(100_000)));
+    assert!(window.check(at(119_999), 1).is_err());
+    let mut bucket = TokenBucket::new(1, Duration::from_secs(60), 2);
+    assert!(bucket.take(at(60_000), 1).is_ok() && bucket.take(at(0), 1).is_ok());
+    assert_eq!(bucket.take(at(60_000), 1), Err(Wait::For(Duration::from_secs(60))));
+}
+
+#[test]
 fn only_so_many_run() {
     let mut running = Concurrency::new(2);
     assert_eq!((running.enter(), running.enter(), running.enter()), (Ok(1), Ok(0), Err(Full)));

@@ -114,6 +114,25 @@ fn what_only_another_endpoint_can_cure_needs_one() {
 }
 
 #[test]
+fn only_the_first_move_elsewhere_is_without_a_wait() {
+    let elsewhere = RetrySituation { other_endpoints: true, ..situation() };
+    assert_eq!(again(verdict(&fault(FaultKind::ServerError), &elsewhere, u64::MAX)), (Duration::ZERO, true));
+    let later = RetrySituation { attempts_made: 2, ..elsewhere };
+    let second = again(verdict(&fault(FaultKind::ServerError), &later, u64::MAX));
+    assert_eq!(second, (Duration::from_secs(2), true), "it may lead back to one that failed before");
+}
+
+#[test]
+fn how_long_an_endpoint_rests() {
+    let rules = RetryRules::default();
+    let until = |seconds| Rest::Until(NOW.saturating_add(Duration::from_secs(seconds)));
+    assert_eq!(rest(&rules, &fault(FaultKind::ServerError), NOW), Rest::No);
+    assert_eq!(rest(&rules, &stating(FaultKind::Overloaded, 7), NOW), until(7));
+    assert_eq!(rest(&rules, &fault(FaultKind::RateLimited), NOW), until(30));
+    assert_eq!(rest(&rules, &fault(FaultKind::Auth), NOW), Rest::RestOfRequest);
+}
+
+#[test]
 fn a_provider_that_says_no_is_not_asked_again() {
     for other_endpoints in [false, true] {
         let mut overloaded = fault(FaultKind::Overloaded);

@@ -57,6 +57,9 @@ fn untried_targets_come_first_and_then_the_one_tried_longest_ago() {
     assert_eq!(route(&[tried(0, Rest::No)], Some(&error), &rules), RouteVerdict::Use(1));
     let two = [tried(0, Rest::No), tried(1, Rest::No)];
     assert_eq!(route(&two, Some(&error), &rules), RouteVerdict::Use(2));
+    let again = [tried(0, Rest::No), tried(1, Rest::No), tried(0, Rest::No)];
+    let verdict = next(&targets()[..2], &again, Some(&error), &rules, NOW, &mut all_closed);
+    assert_eq!(verdict, RouteVerdict::Use(1), "the last attempt of each counts");
     let three = [tried(2, Rest::No), tried(0, Rest::No), tried(1, Rest::No)];
     assert_eq!(route(&three, Some(&error), &rules), RouteVerdict::Use(2));
 }
@@ -130,11 +133,11 @@ proptest! {
                     FaultKind::FirstTokenTimeout | FaultKind::IdleTimeout | FaultKind::TotalTimeout
                 );
                 prop_assert!(moved || !timed_out, "would pay twice");
+                let unstated = fault.kind == FaultKind::RateLimited && fault.retry.after.is_none();
+                prop_assert!(moved || !unstated || now.since(*then) >= rules.rate_limit_wait);
             }
-            if let Some((at, fault, then)) = history.last() {
+            if let Some((at, fault, _)) = history.last() {
                 prop_assert!(*at == index || routes.allows(fault));
-                let is_limited = fault.kind == FaultKind::RateLimited && fault.retry.after.is_none();
-                prop_assert!(*at != index || !is_limited || now.since(*then) >= rules.rate_limit_wait);
             }
             let mut fault = fault(kind);
             fault.retry.after = after.map(Duration::from_secs);
