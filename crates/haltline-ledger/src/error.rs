@@ -18,6 +18,8 @@ pub enum LedgerError {
     UnknownBudget(Name),
     /// The budget counts another unit.
     WrongUnit(Name),
+    /// The budget's scope has no such subject.
+    NoSuchSubject(Name),
     /// The budget has no window that began then.
     NoSuchWindow(Name),
     /// More would be given back than was spent.
@@ -26,6 +28,26 @@ pub enum LedgerError {
     LimitOutOfRange(Name),
     /// An override ends in the past, or later than 31 days from now.
     UntilOutOfRange(Name),
+}
+
+impl LedgerError {
+    /// The word for it, as scenarios and logs write it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownHold(_) => "unknown-hold",
+            Self::DuplicateId(_) => "duplicate-id",
+            Self::Malformed(_) => "malformed",
+            Self::Raises(_) => "raises",
+            Self::UnknownBudget(_) => "unknown-budget",
+            Self::WrongUnit(_) => "wrong-unit",
+            Self::NoSuchSubject(_) => "no-such-subject",
+            Self::NoSuchWindow(_) => "no-such-window",
+            Self::BelowZero(_) => "below-zero",
+            Self::LimitOutOfRange(_) => "limit-out-of-range",
+            Self::UntilOutOfRange(_) => "until-out-of-range",
+        }
+    }
 }
 
 impl fmt::Display for LedgerError {
@@ -37,6 +59,7 @@ impl fmt::Display for LedgerError {
             Self::Raises(id) => write!(f, "attempt {id}: a true-up may only lower what is held"),
             Self::UnknownBudget(name) => write!(f, "there is no budget \"{name}\""),
             Self::WrongUnit(name) => write!(f, "budget \"{name}\" counts another unit"),
+            Self::NoSuchSubject(name) => write!(f, "budget \"{name}\" counts by other subjects"),
             Self::NoSuchWindow(name) => write!(f, "budget \"{name}\" has no window that began at that time"),
             Self::BelowZero(name) => write!(f, "budget \"{name}\": more would be given back than was spent"),
             Self::LimitOutOfRange(name) => write!(f, "budget \"{name}\": the limit is negative or too large"),

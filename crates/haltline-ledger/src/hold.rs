@@ -1,7 +1,11 @@
 //! Hold: takes an attempt's ceiling from every account that it touches, or from none.
 
-use haltline_types::{AttemptId, Demand, Subjects, Timestamp};
+use crate::quantity::{amount, part, well_formed};
+use crate::standing::Standing;
+use crate::{Applied, Entry, EntryKind, Headroom, Ledger, LedgerError, OnFull, Refusal, RefusalReason};
+use haltline_types::{Amount, AttemptId, Demand, Name, Scope, Subjects, Timestamp, Unit};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,5 +77,125 @@ impl Held {
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+/// An open hold, and the windows in which it was taken, by budget.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) hold: OpenHold,
+    pub(crate) windows: Box<[Timestamp]>,
+}
+
+impl Ledger {
+    /// Decides on a hold: the entry that takes it, if every account that it touches has room.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// The first reason, in the order of [`RefusalReason`], of the first budget that gives it.
+    pub fn hold(&self, hold: &Hold) -> Result<Entry, Refusal> {
+        let at = self.clamp(hold.at);
+
+        if self.holds.contains_key(&hold.id) {
+            return Err(Refusal::of_no_budget(RefusalReason::DuplicateId));
+        }
+        if !well_formed(&hold.ceiling) {
+            return Err(Refusal::of_no_budget(RefusalReason::Malformed));
+        }
+        let standings = self.standings(&hold.subjects, at, &hold.ceiling);
+        let refuse = |reason, full: &Standing<'_>| Err(Refusal::of(reason, full, &standings, &hold.subjects));
+        let mut full = standings.iter().filter(|standing| standing.is_full());
+        if let Some(retries) = full.clone().find(|full| full.unit() == Unit::Retries) {
+            return refuse(RefusalReason::RetriesExhausted, retries);
+        }
+        if let Some(small) = full.clone().find(|full| full.asked > full.limit) {
+            return refuse(RefusalReason::TooLarge, small);
+        }
+        if let Some(spent) = full.clone().find(|full| full.asked > full.limit - full.spent) {
+            return refuse(RefusalReason::Spent, spent);
+        }
+        if let Some(held) = full.next() {
+            return refuse(RefusalReason::Held, held);
+        }
+
+        // Nothing can fail below.
+        let kind = EntryKind::Hold {
+            id: hold.id,
+            subjects: Arc::clone(&hold.subjects),
+            ceiling: hold.ceiling,
+            expires: hold.expires,
+        };
+        Ok(Entry { at, kind })
+    }
+
+    /// Takes a hold that was decided, now or long ago. Limits are not asked again, for a replay may
+    /// run under other limits; but where they would refuse, there is no proof.
+    pub(crate) fn apply_hold(&mut self, hold: OpenHold) -> Result<Applied, LedgerError> {
+        if self.holds.contains_key(&hold.id) {
+            return Err(LedgerError::DuplicateId(hold.id));
+        }
+        if !well_formed(&hold.ceiling) {
+            return Err(LedgerError::Malformed(hold.id));
+        }
+
+        // Nothing can fail below.
+        self.advance(hold.at);
+        let mut within_limits = true;
+        let mut windows = Vec::with_capacity(self.shelves.len());
+        let mut subject = String::with_capacity(64);
+        for shelf in &mut self.shelves {
+            subject.clear();
+            hold.subjects.write_subject(&shelf.budget().scope, &mut subject);
+            let window = shelf.turn_to(hold.at).start;
+            let asked = part(&hold.ceiling, shelf.unit());
+            shelf.open(&subject, window).hold(asked);
+
+            let account = shelf.account(&subject, window);
+            let held = account.map_or(0, crate::account::Account::held);
+            let fits = shelf.spent(account, window, hold.at) + held <= shelf.limit(&subject, hold.at);
+            within_limits &= fits || asked == 0 || shelf.budget().on_full == OnFull::Warn;
+            windows.push(window);
+        }
+        let OpenHold { id, at, subjects, ceiling, expires } = hold.clone();
+        self.holds.insert(id, Taken { hold, windows: windows.into() });
+        let proof = Held { id, at, subjects, ceiling, expires };
+        Ok(if within_limits { Applied::Held(proof) } else { Applied::Other })
+    }
+}
+
+impl Refusal {
+    fn of(reason: RefusalReason, full: &Standing<'_>, all: &[Standing<'_>], subjects: &Subjects) -> Self {
+        let budget = full.shelf.budget();
+        let unit = full.unit();
+        Self {
+            reason,
+            budget: budget.name.clone(),
+            scope: budget.scope.clone(),
+            subject: subjects.subject(&budget.scope),
+            asked: amount(unit, full.asked),
+            spent: amount(unit, full.spent),
+            held: amount(unit, full.held),
+            limit: amount(unit, full.limit),
+            resets_at: full.shelf.resets_at(full.span),
+            window: budget.window.nominal(),
+            fits: Headroom::over(all),
+        }
+    }
+
+    fn of_no_budget(reason: RefusalReason) -> Self {
+        let nothing = Amount::zero(Unit::Usd);
+        Self {
+            reason,
+            budget: Name::new(""),
+            scope: Scope::global(),
+            subject: String::new(),
+            asked: nothing,
+            spent: nothing,
+            held: nothing,
+            limit: nothing,
+            resets_at: None,
+            window: Duration::ZERO,
+            fits: Headroom::default(),
+        }
     }
 }

@@ -48,6 +48,10 @@ pub struct Span {
     pub end: Timestamp,
 }
 
+/// Before 1970 and after the year 9000 there are no windows but one.
+const EARLIEST: Timestamp = Timestamp::from_secs(0);
+const LATEST: Timestamp = Timestamp::from_secs(221_845_392_000);
+
 impl Zone {
     /// Universal time.
     #[must_use]
@@ -145,6 +149,7 @@ impl Window {
 
 impl CalendarSpan {
     fn around(self, zone: &Zone, at: Timestamp) -> Span {
+        let at = at.clamp(EARLIEST, LATEST);
         match self {
             // Minutes and hours have the same length on every clock: where a clock is set back,
             // the hour that it shows twice is two windows.
@@ -154,9 +159,9 @@ impl CalendarSpan {
                 let start = at.as_millis() - (at.as_millis() + offset).rem_euclid(length);
                 Span { start: Timestamp::from_millis(start), end: Timestamp::from_millis(start + length) }
             }
-            Self::Day | Self::Week | Self::Month => self
-                .by_date(zone, at)
-                .unwrap_or(Span { start: Timestamp::from_millis(i64::MIN), end: Timestamp::from_millis(i64::MAX) }),
+            Self::Day | Self::Week | Self::Month => {
+                self.by_date(zone, at).unwrap_or(Span { start: EARLIEST, end: LATEST })
+            }
         }
     }
 
@@ -237,5 +242,84 @@ impl fmt::Display for Window {
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::from_millis(text.parse::<jiff::Timestamp>().expect(text).as_millisecond())
+    }
+
+    fn window(text: &str, zone: &str) -> Window {
+        Window::parse(text, &Zone::parse(zone).expect(zone)).expect(text)
+    }
+
+    #[test]
+    fn windows_begin_and_end_by_the_zone() {
+        for (name, zone, inside, start, end) in [
+            ("minute", "UTC", "2026-11-24T10:00:59.999Z", "2026-11-24T10:00:00Z", "2026-11-24T10:01:00Z"),
+            ("hour", "UTC", "2026-11-24T10:00:00Z", "2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"),
+            ("hour", "Asia/Kolkata", "2026-11-24T10:00:00Z", "2026-11-24T09:30:00Z", "2026-11-24T10:30:00Z"),
+            ("day", "UTC", "2026-11-24T23:59:59.999Z", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"),
+            ("day", "Europe/Berlin", "2026-11-24T23:30:00Z", "2026-11-24T23:00:00Z", "2026-11-25T23:00:00Z"),
+            ("week", "UTC", "2026-11-29T23:59:59Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"),
+            ("month", "UTC", "2028-02-29T12:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+            ("month", "America/New_York", "2026-12-01T04:59:59Z", "2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z"),
+            // Days on which the clock is changed.
+            ("day", "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+            ("day", "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
+            // There was no midnight.
+            ("day", "Asia/Beirut", "2021-03-28T12:00:00Z", "2021-03-27T22:00:00Z", "2021-03-28T21:00:00Z"),
+            // The clock was set back from midnight to 23:00: still the old day.
+            ("day", "Asia/Beirut", "2021-10-30T21:30:00Z", "2021-10-29T21:00:00Z", "2021-10-30T22:00:00Z"),
+            // It was set back from 00:01 to 23:01: the new day had begun, and begins once.
+            ("day", "America/St_Johns", "2006-10-29T02:45:00Z", "2006-10-29T02:30:00Z", "2006-10-30T03:30:00Z"),
+            // A whole day was left out.
+            ("day", "Pacific/Apia", "2011-12-30T12:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z"),
+        ] {
+            let span = window(name, zone).span_at(at(inside)).expect("a calendar window");
+            assert_eq!((span.start, span.end), (at(start), at(end)), "{name} in {zone} at {inside}");
+        }
+    }
+
+    #[test]
+    fn no_window_opens_twice() {
+        for zone in ["UTC", "Europe/Berlin", "Asia/Beirut", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"] {
+            for name in ["minute", "hour", "day", "week", "month"] {
+                let window = window(name, zone);
+                let mut latest = window.span_at(at("2005-12-31T00:00:00Z")).expect("a calendar window");
+                // Every 47 minutes for seven years.
+                for step in 0..78_000 {
+                    let now = at("2005-12-31T00:00:00Z").saturating_add(Duration::from_secs(step * 47 * 60));
+                    let span = window.span_at(now).expect("a calendar window");
+                    assert!(span.start <= now && now < span.end, "{name} {zone} {now}");
+                    assert!(latest.start <= span.start, "{name} {zone} {now}");
+                    assert!(span.end.since(span.start) <= window.longest(), "{name} {zone} {now}");
+                    latest = span;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_have_windows() {
+        for name in ["minute", "hour", "day", "week", "month"] {
+            for millis in [i64::MIN, -1, 0, i64::MAX] {
+                assert!(window(name, "Asia/Tokyo").span_at(Timestamp::from_millis(millis)).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn windows_and_zones_are_read_and_shown() {
+        for text in ["minute", "hour", "day", "week", "month", "24h", "90s"] {
+            assert_eq!(window(text, "UTC").to_string(), text);
+        }
+        assert!(Window::parse("fortnight", &Zone::utc()).is_err());
+        assert!(Zone::parse("Europe/Berlim").is_err());
+        assert_eq!(Zone::parse("europe/berlin").expect("case does not matter").to_string(), "Europe/Berlin");
     }
 }
