@@ -141,8 +141,11 @@ impl Breaker {
         }
     }
 
-    /// A probe ended without an outcome (cancelled, never sent): the next attempt is a probe. To
-    /// be called for attempts that were admitted as `Probe` only.
+    /// A probe ended without an outcome (cancelled, never sent): the next attempt is a probe.
+    ///
+    /// To be called for attempts that were admitted as `Probe` only. The breaker does not know its
+    /// callers apart: an attempt that was admitted while closed, and abandoned only when a probe is
+    /// under way, would make room for a second one.
     pub fn on_abandoned(&mut self, _now: Timestamp) {
         if matches!(self.phase, Phase::Probing { .. }) {
             self.phase = Phase::Idle;
