@@ -22,11 +22,7 @@ pub(crate) struct BodyStream {
 
 impl BodyStream {
     /// `server_idle`: how long the server says that it keeps an idle connection.
-    pub(crate) fn new(
-        incoming: Incoming,
-        connection: Option<Box<Connection>>,
-        server_idle: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, connection: Option<Box<Connection>>, server_idle: Option<Duration>) -> Self {
         Self { incoming, connection, server_idle, ended: false }
     }
 

@@ -162,7 +162,9 @@ mod tests {
 
     #[test]
     fn what_is_no_base_url_is_refused() {
-        for url in ["", "api.openai.com/v1", "/v1", "ftp://x/", "http://", "http://u:p@x/", "http://x/?a=b", "http://x/#a"] {
+        for url in
+            ["", "api.openai.com/v1", "/v1", "ftp://x/", "http://", "http://u:p@x/", "http://x/?a=b", "http://x/#a"]
+        {
             assert!(Origin::parse(url, None).is_err(), "{url}");
         }
     }

@@ -49,10 +49,7 @@ pub(crate) fn body_lost(error: &hyper::Error) -> Fault {
 
 /// An answer that must not be passed on; it may have cost money.
 pub(crate) fn malformed(status: Option<StatusCode>, detail: String) -> Fault {
-    Fault {
-        status: status.map(|status| status.as_u16()),
-        ..Fault::new(FaultKind::Malformed, Born::Provider, detail)
-    }
+    Fault { status: status.map(|status| status.as_u16()), ..Fault::new(FaultKind::Malformed, Born::Provider, detail) }
 }
 
 /// An error with all its causes.

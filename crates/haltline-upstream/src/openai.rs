@@ -125,7 +125,8 @@ impl OpenAiUpstream {
             return Err(self.judge(head.status, &head.headers, body).await);
         }
         if !head.status.is_success() {
-            let detail = format!("{} answered with status {}; redirects are not followed", self.pool.origin(), head.status);
+            let detail =
+                format!("{} answered with status {}; redirects are not followed", self.pool.origin(), head.status);
             return Err(fault::malformed(Some(head.status), detail));
         }
         if let Some(encoding) = head.headers.get(header::CONTENT_ENCODING)

@@ -82,7 +82,9 @@ pub(crate) fn explain(error: &io::Error) -> String {
     let mut text = format!("TLS failed: {error}");
     let hint = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::UnknownIssuer => "its issuer is not trusted here; name that issuer's certificate in extra_ca",
+            CertificateError::UnknownIssuer => {
+                "its issuer is not trusted here; name that issuer's certificate in extra_ca"
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the certificate is for another host; does base_url name the right one?"
             }
@@ -94,7 +96,9 @@ pub(crate) fn explain(error: &io::Error) -> String {
             }
             _ => return text,
         },
-        Some(rustls::Error::InvalidMessage(_)) => "the other side does not speak TLS; should base_url begin with http://?",
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the other side does not speak TLS; should base_url begin with http://?"
+        }
         _ => return text,
     };
     // Writing to a string cannot fail.

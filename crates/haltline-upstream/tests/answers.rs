@@ -1,7 +1,8 @@
 //! What goes out with a request, and which answers are passed on.
 
 use crate::support::{
-    BODY, Frozen, Server, ask, attempt, call, call_with, config, heard, next, ok, permit, read, read_request, send, write,
+    BODY, Frozen, Server, ask, attempt, call, call_with, config, heard, next, ok, permit, read, read_request, send,
+    write,
 };
 use haltline_ports::Upstream;
 use haltline_types::{Billing, FaultKind};
@@ -79,7 +80,9 @@ async fn a_request_goes_out_as_the_dialect_wants_it() {
 
 #[tokio::test]
 async fn a_success_passes_whatever_its_content_type() {
-    let server = saying("HTTP/1.1 201 Created\r\ncontent-type: text/html\r\nx-request-id: abc\r\ncontent-length: 2\r\n\r\nhi").await;
+    let server =
+        saying("HTTP/1.1 201 Created\r\ncontent-type: text/html\r\nx-request-id: abc\r\ncontent-length: 2\r\n\r\nhi")
+            .await;
     let answer = send(&server.upstream(), call()).await.expect("an answer");
     assert_eq!(answer.status, 201);
     assert_eq!(answer.headers["x-request-id"], "abc");
@@ -88,14 +91,15 @@ async fn a_success_passes_whatever_its_content_type() {
 
 #[tokio::test]
 async fn informational_heads_are_skipped() {
-    let server = saying("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+    let server =
+        saying("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
     assert_eq!(ask(&server.upstream(), call()).await.expect("an answer"), "hi");
 }
 
 #[tokio::test]
 async fn an_error_is_judged_and_its_connection_kept() {
     let server = saying(
-        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 3\r\ncontent-length: 64\r\n\r\n\
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 3\r\ncontent-length: 68\r\n\r\n\
          {\"error\":{\"message\":\"slow\",\"type\":\"x\",\"code\":\"rate_limit_exceeded\"}}",
     )
     .await;
@@ -148,7 +152,11 @@ async fn an_endless_error_is_cut_off() {
     })
     .await;
     let fault = send(&server.upstream(), call()).await.expect_err("an error");
-    assert_eq!((fault.kind, fault.billing), (FaultKind::RateLimited, Billing::Unknown), "not well-formed, so not released");
+    assert_eq!(
+        (fault.kind, fault.billing),
+        (FaultKind::RateLimited, Billing::Unknown),
+        "not well-formed, so not released"
+    );
     assert!(fault.detail.len() < 2000, "{}", fault.detail.len());
     heard(&mut word).await;
 }

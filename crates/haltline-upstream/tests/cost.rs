@@ -33,8 +33,10 @@ fn cost_per_request() {
     let port = port.recv().expect("a server");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let upstream =
-            crate::support::upstream_at(&format!("http://127.0.0.1:{port}/v1"), haltline_upstream::PoolSettings::default());
+        let upstream = crate::support::upstream_at(
+            &format!("http://127.0.0.1:{port}/v1"),
+            haltline_upstream::PoolSettings::default(),
+        );
         for round in 0..3 {
             let begun = thread_nanos();
             for _ in 0..REQUESTS {

@@ -1,7 +1,8 @@
 //! What breaks between us and a provider, and whether that can have cost money.
 
 use crate::support::{
-    STREAM_HEAD, Server, ask, call, call_with, chunk, heard, next, ok, permit, attempt, read_request, send, upstream_at, write,
+    STREAM_HEAD, Server, ask, attempt, call, call_with, chunk, heard, next, ok, permit, read_request, send,
+    upstream_at, write,
 };
 use haltline_ports::Upstream;
 use haltline_types::{Billing, Fault, FaultKind, Origin};

@@ -95,7 +95,9 @@ async fn a_connection_closed_while_idle_is_replaced_unseen() {
             match ask(&upstream, call()).await {
                 Ok(text) => assert_eq!(text, "fine"),
                 // A reset can overtake the answer that was sent before it.
-                Err(fault) => assert!(matches!(ending, Ending::Reset) && fault.kind == FaultKind::ConnectionLost, "{fault}"),
+                Err(fault) => {
+                    assert!(matches!(ending, Ending::Reset) && fault.kind == FaultKind::ConnectionLost, "{fault}");
+                }
             }
             assert_eq!(heard(&mut ended).await, round, "{ending:?}");
         }

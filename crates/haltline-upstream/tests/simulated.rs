@@ -13,10 +13,7 @@ use tokio::time::Instant;
 fn priced() -> SimulatedConfig {
     SimulatedConfig {
         output_tokens: Tokens::new(5),
-        prices: SimulatedPrices {
-            input: PicoUsdPerToken::new(1_000_000),
-            output: PicoUsdPerToken::new(10_000_000),
-        },
+        prices: SimulatedPrices { input: PicoUsdPerToken::new(1_000_000), output: PicoUsdPerToken::new(10_000_000) },
         ..SimulatedConfig::default()
     }
 }
@@ -118,7 +115,10 @@ async fn failures_come_as_often_as_told_and_the_same_again() {
         for (kind, billing, status, after) in faults.iter().flatten() {
             match kind {
                 FaultKind::RateLimited => {
-                    assert_eq!((*billing, *status, *after), (Billing::Rejected, Some(429), Some(Duration::from_secs(1))));
+                    assert_eq!(
+                        (*billing, *status, *after),
+                        (Billing::Rejected, Some(429), Some(Duration::from_secs(1)))
+                    );
                 }
                 _ => assert_eq!((*billing, *status), (Billing::Unknown, Some(500))),
             }

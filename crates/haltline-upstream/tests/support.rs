@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use haltline_ledger::{Applied, Budgets, Hold, Ledger};
 use haltline_ports::{Answer, Call, Clock, Permit, Upstream};
-use haltline_types::{AttemptId, Fault, ModelName, RequestId, Timestamp};
+use haltline_types::{AttemptId, Demand, Fault, ModelName, RequestId, Timestamp};
 use haltline_upstream::{OpenAiConfig, OpenAiUpstream, PoolSettings};
 use haltline_wire::openai::fault::BillingRules;
 use http::HeaderMap;
@@ -206,6 +207,20 @@ pub(crate) async fn heard<T>(channel: &mut mpsc::UnboundedReceiver<T>) -> T {
     tokio::time::timeout(PATIENCE, channel.recv()).await.expect("word in time").expect("a server that lives")
 }
 
+/// A permit as every permit is made: a ledger holds the ceiling first.
 pub(crate) fn permit(id: AttemptId) -> Permit {
-    Permit::stub(id)
+    let at = Timestamp::from_secs(1_795_478_400);
+    let mut ledger = Ledger::new(Budgets::none());
+    let hold = Hold {
+        id,
+        at,
+        subjects: Arc::default(),
+        ceiling: Demand { requests: 1, ..Demand::ZERO },
+        expires: at.saturating_add(PATIENCE),
+    };
+    let entry = ledger.hold(&hold).expect("a budget that refuses nothing");
+    match ledger.apply(&entry).expect("an entry that fits") {
+        Applied::Held(held) => Permit::durable(held),
+        other => panic!("a hold is held: {other:?}"),
+    }
 }

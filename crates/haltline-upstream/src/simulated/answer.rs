@@ -15,8 +15,26 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// What it says, over and over: one piece is one token.
 const TOKENS: [&str; 20] = [
-    "This", " answer", " was", " made", " up", " by", " a", " simulated", " model", ".", " Nobody", " thought", " about",
-    " it", ",", " but", " its", " tokens", " count", ". ",
+    "This",
+    " answer",
+    " was",
+    " made",
+    " up",
+    " by",
+    " a",
+    " simulated",
+    " model",
+    ".",
+    " Nobody",
+    " thought",
+    " about",
+    " it",
+    ",",
+    " but",
+    " its",
+    " tokens",
+    " count",
+    ". ",
 ];
 
 /// How long an answer is and how it ends.
