@@ -1,1 +1,36 @@
-//! The embedded store: a journal that survives, and the views read from it.
+//! The embedded store: one directory with a journal that survives `kill -9` and power loss, the
+//! ledger that is replayed from it, views of the records in SQLite, and the keys.
+//!
+//! What is absent: decisions about money, which are the ledger's; a permit for a hold that is not
+//! durable; a repeated sync after one that failed; and a way to start on a journal that is not as
+//! it was written.
+
+mod book;
+mod carry;
+mod codec;
+mod disk;
+mod error;
+mod frame;
+mod housekeeping;
+mod inner;
+mod journal;
+mod keys;
+mod load;
+mod options;
+mod rebudget;
+mod records;
+mod recovery;
+mod segment;
+mod shared;
+mod store;
+#[cfg(test)]
+mod testing;
+mod verify;
+mod views;
+
+pub use disk::{Crash, Disk, DiskFault, DiskFile, LockError, RealDisk, SimDisk};
+pub use error::OpenError;
+pub use load::Counts;
+pub use options::{Options, Threads};
+pub use store::{EmbeddedStore, Recovered, Start};
+pub use verify::{Report, verify, verify_disk};

@@ -1,0 +1,85 @@
+//! What need not be done at once: records into the views, marks down to what is used, closed
+//! windows out of memory, old segments off the disk.
+
+use crate::segment;
+use crate::shared::Shared;
+use haltline_ports::{BookError, Clock};
+use haltline_types::Timestamp;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The life of the thread that projects and tidies.
+pub(crate) fn run(shared: &Shared, clock: &dyn Clock) {
+    const PROJECT_EVERY: Duration = Duration::from_millis(50);
+    const ROUNDS_PER_TIDY: u32 = 200;
+    let mut rounds = 0;
+    while shared.rest(PROJECT_EVERY) {
+        project(shared);
+        rounds += 1;
+        if rounds == ROUNDS_PER_TIDY {
+            rounds = 0;
+            if tidy(shared, clock.now()).is_err() {
+                // It has stopped, and said so.
+                return;
+            }
+        }
+    }
+    project(shared);
+}
+
+/// Brings the views up to date where something is new. The views are not the truth: when they
+/// cannot be written, spending goes on, and the next round tries again.
+pub(crate) fn project(shared: &Shared) {
+    if shared.unprojected.load(Ordering::Acquire)
+        && let Err(error) = shared.project()
+    {
+        tracing::error!(%error, "the views lag behind the journal");
+    }
+}
+
+/// Trims marks, forgets closed windows, removes old segments and old records.
+pub(crate) fn tidy(shared: &Shared, now: Timestamp) -> Result<(), BookError> {
+    let horizon = shared.locked(|inner| {
+        let trims = inner.ledger.marks_to_trim(now);
+        inner.enact_trims(&trims)?;
+        inner.ledger.forget_closed(now);
+        Ok(inner.ledger.horizon(now))
+    })?;
+    let kept = |duration| now.saturating_sub(duration);
+    compact(shared, horizon.min(kept(shared.options.keep_entries)))?;
+    if let Err(error) = shared.views.forget_before(kept(shared.options.keep_records)) {
+        tracing::error!(%error, "old records stay in the views");
+    }
+    Ok(())
+}
+
+/// Removes the oldest segments while nothing in them is younger than `horizon` or unprojected.
+fn compact(shared: &Shared, horizon: Timestamp) -> Result<(), BookError> {
+    let outdated = || shared.look(|inner| inner.journal.outdated(horizon));
+    if outdated().is_none() {
+        return Ok(());
+    }
+    project(shared);
+    let projected = match shared.views.checkpoint() {
+        Ok(Some(place)) => place,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            tracing::error!(%error, "old segments stay, because the views are not safely on the disk");
+            return Ok(());
+        }
+    };
+    let _alone = shared.reading.lock();
+    while let Some(number) = outdated().filter(|number| *number < projected.segment) {
+        let name = segment::name(number);
+        if let Err(error) = shared.disk.remove(&name) {
+            tracing::warn!(%error, file = %name, "an old segment cannot be removed");
+            return Ok(());
+        }
+        shared.locked(|inner| {
+            inner.journal.forget_oldest();
+            Ok(())
+        })?;
+        tracing::debug!(file = %name, "an old segment is removed");
+    }
+    Ok(())
+}

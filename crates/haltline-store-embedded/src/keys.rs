@@ -1,0 +1,215 @@
+//! API keys: `keys.json`, written whole and durably on every change, and the pepper that makes
+//! their hashes useless to whoever reads only that file. Read on every request: kept in memory.
+
+mod file;
+
+use crate::disk::Disk;
+use crate::error::OpenError;
+use haltline_ports::{KeyRecord, Keys, KeysError};
+use haltline_types::Name;
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::RwLock;
+use sha2::Sha256;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The file of the pepper in the data directory: 32 bytes, for its owner only.
+const PEPPER: &str = "pepper";
+
+/// The keys of an embedded store.
+pub(crate) struct EmbeddedKeys {
+    disk: Arc<dyn Disk>,
+    keyed: Hmac<Sha256>,
+    known: RwLock<Known>,
+}
+
+#[derive(Clone, Default)]
+struct Known {
+    by_name: BTreeMap<Name, Arc<KeyRecord>>,
+    by_hash: HashMap<[u8; 32], Arc<KeyRecord>>,
+}
+
+impl EmbeddedKeys {
+    /// Reads the keys; makes the pepper where there is none, from `pepper` or from the system.
+    pub(crate) fn open(disk: Arc<dyn Disk>, pepper: Option<[u8; 32]>) -> Result<Self, OpenError> {
+        let names = disk.list().map_err(OpenError::io("reading the data directory"))?;
+        let has = |wanted: &str| names.iter().any(|name| name == wanted);
+        let records = if has(file::NAME) { file::read(disk.as_ref())? } else { Vec::new() };
+        let pepper = if has(PEPPER) {
+            let bytes = disk.read_all(PEPPER).map_err(OpenError::io("reading the pepper"))?;
+            <[u8; 32]>::try_from(bytes).map_err(|_| OpenError::corrupt(PEPPER, 0, "it is not 32 bytes long"))?
+        } else if records.is_empty() {
+            let fresh = match pepper {
+                Some(given) => given,
+                None => random()?,
+            };
+            disk.replace(PEPPER, &fresh).map_err(OpenError::io("writing the pepper"))?;
+            fresh
+        } else {
+            let why = "the file is missing, and without it no key can be recognised; restore it from a backup, \
+                       or remove keys.json and make the keys again";
+            return Err(OpenError::corrupt(PEPPER, 0, why));
+        };
+        let mut known = Known::default();
+        for record in records {
+            known.put(record);
+        }
+        let keyed = Hmac::new_from_slice(&pepper).map_err(|_| OpenError::corrupt(PEPPER, 0, "it cannot be used"))?;
+        Ok(Self { disk, keyed, known: RwLock::new(known) })
+    }
+
+    /// Makes a change durable before anybody sees it.
+    fn change(&self, make: impl FnOnce(&mut Known) -> Result<(), KeysError>) -> Result<(), KeysError> {
+        let mut known = self.known.write();
+        let mut next = known.clone();
+        make(&mut next)?;
+        file::write(next.by_name.values())
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| self.disk.replace(file::NAME, &bytes))
+            .map_err(|error| {
+                let why = "nothing was changed. Check the space on the disk";
+                KeysError::Store(format!("the keys could not be written: {error}; {why}"))
+            })?;
+        *known = next;
+        Ok(())
+    }
+}
+
+impl Keys for EmbeddedKeys {
+    fn hash(&self, secret: &str) -> [u8; 32] {
+        let mut keyed = self.keyed.clone();
+        keyed.update(secret.as_bytes());
+        keyed.finalize().into_bytes().into()
+    }
+
+    fn find(&self, hash: &[u8; 32]) -> Option<Arc<KeyRecord>> {
+        self.known.read().by_hash.get(hash).cloned()
+    }
+
+    fn list(&self) -> Vec<Arc<KeyRecord>> {
+        self.known.read().by_name.values().cloned().collect()
+    }
+
+    fn add(&self, record: KeyRecord) -> Result<(), KeysError> {
+        self.change(|known| {
+            if known.by_name.contains_key(&record.name) {
+                return Err(KeysError::Exists(record.name));
+            }
+            known.put(record);
+            Ok(())
+        })
+    }
+
+    fn replace(&self, record: KeyRecord) -> Result<(), KeysError> {
+        self.change(|known| {
+            known.take(&record.name)?;
+            known.put(record);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, name: &Name) -> Result<(), KeysError> {
+        self.change(|known| known.take(name))
+    }
+}
+
+impl Known {
+    fn put(&mut self, record: KeyRecord) {
+        let record = Arc::new(record);
+        self.by_hash.insert(record.hash, Arc::clone(&record));
+        self.by_name.insert(record.name.clone(), record);
+    }
+
+    fn take(&mut self, name: &Name) -> Result<(), KeysError> {
+        let old = self.by_name.remove(name).ok_or_else(|| KeysError::Unknown(name.clone()))?;
+        self.by_hash.remove(&old.hash);
+        Ok(())
+    }
+}
+
+fn random() -> Result<[u8; 32], OpenError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| OpenError::Io {
+        doing: "asking the system for randomness".into(),
+        error: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Crash, DiskFault, SimDisk};
+    use haltline_ports::UserClaims;
+    use haltline_types::Timestamp;
+
+    fn key(name: &str, hash: [u8; 32]) -> KeyRecord {
+        KeyRecord {
+            name: name.into(),
+            hash,
+            hint: "hl-live-ab".into(),
+            team: Some("red".into()),
+            tier: None,
+            users: UserClaims::Listed(vec!["alice".into()]),
+            models: vec!["chat".into()],
+            created: Timestamp::from_millis(5),
+            expires: Some(Timestamp::from_millis(9)),
+            frozen: true,
+        }
+    }
+
+    fn open(disk: &SimDisk, pepper: [u8; 32]) -> Result<EmbeddedKeys, OpenError> {
+        EmbeddedKeys::open(Arc::new(disk.clone()), Some(pepper))
+    }
+
+    #[test]
+    fn keys_survive_power_loss_and_the_first_pepper_stays() {
+        let disk = SimDisk::new(1);
+        let keys = open(&disk, [1; 32]).expect("open");
+        let hash = keys.hash("secret");
+        keys.add(key("one", hash)).expect("add");
+        let disk = disk.restart(Crash::PowerLoss);
+        let keys = open(&disk, [2; 32]).expect("open");
+        assert_eq!(keys.hash("secret"), hash);
+        assert_eq!(keys.find(&hash).as_deref(), Some(&key("one", hash)));
+        assert!(matches!(keys.add(key("one", hash)), Err(KeysError::Exists(_))));
+    }
+
+    #[test]
+    fn the_hash_is_hmac_sha256() {
+        let keys = open(&SimDisk::new(1), [0x0b; 32]).expect("open");
+        // Computed by another implementation.
+        let expected = "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7";
+        assert_eq!(file::to_hex(&keys.hash("Hi There")), expected);
+        assert_ne!(keys.hash("Hi There"), keys.hash("Hi there"));
+    }
+
+    #[test]
+    fn a_replaced_key_is_found_by_its_new_hash_only() {
+        let keys = open(&SimDisk::new(1), [1; 32]).expect("open");
+        keys.add(key("one", [1; 32])).expect("add");
+        keys.replace(key("one", [2; 32])).expect("replace");
+        assert!(keys.find(&[1; 32]).is_none());
+        assert!(keys.find(&[2; 32]).is_some());
+        keys.remove(&"one".into()).expect("remove");
+        assert!(matches!(keys.remove(&"one".into()), Err(KeysError::Unknown(_))));
+        assert!(keys.list().is_empty());
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_written_does_not_happen() {
+        let disk = SimDisk::new(1);
+        let keys = open(&disk, [1; 32]).expect("open");
+        disk.inject(DiskFault::WriteNoSpace(0));
+        assert!(matches!(keys.add(key("one", [1; 32])), Err(KeysError::Store(_))));
+        assert!(keys.list().is_empty());
+    }
+
+    #[test]
+    fn a_lost_pepper_is_not_made_anew_under_existing_keys() {
+        let disk = SimDisk::new(1);
+        open(&disk, [1; 32]).expect("open").add(key("one", [1; 32])).expect("add");
+        disk.remove(PEPPER).expect("remove");
+        assert!(matches!(open(&disk, [2; 32]), Err(OpenError::Corrupt { .. })));
+    }
+}

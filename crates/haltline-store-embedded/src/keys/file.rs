@@ -1,0 +1,123 @@
+//! The form of `keys.json`.
+
+use crate::disk::Disk;
+use crate::error::OpenError;
+use haltline_ports::{KeyRecord, UserClaims};
+use haltline_types::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::sync::Arc;
+
+pub(super) const NAME: &str = "keys.json";
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct KeysFile {
+    version: u32,
+    keys: Vec<KeyForm>,
+}
+
+/// Read before the rest, so that a newer file is named as such and not as damaged.
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyForm {
+    name: String,
+    hash: String,
+    hint: String,
+    team: Option<String>,
+    tier: Option<String>,
+    users: UsersForm,
+    models: Vec<String>,
+    created_ms: i64,
+    expires_ms: Option<i64>,
+    frozen: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum UsersForm {
+    None,
+    Any,
+    Listed(Vec<String>),
+}
+
+pub(super) fn read(disk: &dyn Disk) -> Result<Vec<KeyRecord>, OpenError> {
+    let bytes = disk.read_all(NAME).map_err(OpenError::io(format!("reading {NAME}")))?;
+    let damaged = |why: String| OpenError::corrupt(NAME, 0, why);
+    let VersionOnly { version } = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if version > VERSION {
+        return Err(OpenError::Newer { file: NAME.to_owned(), found: version, known: VERSION });
+    }
+    let file: KeysFile = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    file.keys
+        .into_iter()
+        .map(|form| {
+            let hash = from_hex(&form.hash)
+                .ok_or_else(|| damaged(format!("the hash of key `{}` is not 64 digits", form.name)))?;
+            Ok(KeyRecord {
+                name: form.name.into(),
+                hash,
+                hint: form.hint,
+                team: form.team.map(Name::from),
+                tier: form.tier.map(Name::from),
+                users: match form.users {
+                    UsersForm::None => UserClaims::None,
+                    UsersForm::Any => UserClaims::Any,
+                    UsersForm::Listed(users) => UserClaims::Listed(users.into_iter().map(Name::from).collect()),
+                },
+                models: form.models.into_iter().map(Name::from).collect(),
+                created: Timestamp::from_millis(form.created_ms),
+                expires: form.expires_ms.map(Timestamp::from_millis),
+                frozen: form.frozen,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn write<'a>(records: impl Iterator<Item = &'a Arc<KeyRecord>>) -> serde_json::Result<Vec<u8>> {
+    let texts = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let keys = records
+        .map(|record| KeyForm {
+            name: record.name.to_string(),
+            hash: to_hex(&record.hash),
+            hint: record.hint.clone(),
+            team: record.team.as_ref().map(ToString::to_string),
+            tier: record.tier.as_ref().map(ToString::to_string),
+            users: match &record.users {
+                UserClaims::None => UsersForm::None,
+                UserClaims::Any => UsersForm::Any,
+                UserClaims::Listed(users) => UsersForm::Listed(texts(users)),
+            },
+            models: texts(&record.models),
+            created_ms: record.created.as_millis(),
+            expires_ms: record.expires.map(Timestamp::as_millis),
+            frozen: record.frozen,
+        })
+        .collect();
+    serde_json::to_vec_pretty(&KeysFile { version: VERSION, keys })
+}
+
+pub(super) fn to_hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    let mut bytes = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,230 @@
+//! The store as a whole: how it opens after whatever ended the process before, and how it closes.
+
+use crate::carry;
+use crate::codec::FactRef;
+use crate::disk::Disk;
+use crate::error::OpenError;
+use crate::frame::Place;
+use crate::housekeeping;
+use crate::inner::Inner;
+use crate::journal::{Extent, Journal};
+use crate::keys::EmbeddedKeys;
+use crate::load::{self, Counts, Loaded};
+use crate::options::{Options, Threads};
+use crate::recovery::Ending;
+use crate::segment;
+use crate::shared::Shared;
+use crate::views::Views;
+use haltline_ledger::{AccountId, Budgets, EntryKind, OpenHold, Skipped};
+use haltline_ports::BookError;
+use haltline_types::{Amount, Timestamp};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The embedded store: `Book`, `Records` and `Keys` over one directory.
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How the process before ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// There was none: the store is new.
+    New,
+    /// It closed the store.
+    Clean,
+    /// It was killed, and the machine kept running: nothing is lost.
+    Killed,
+    /// The machine lost power, or was started anew: the accounts resume at their marks.
+    PowerLoss,
+}
+
+/// What was found at the start.
+#[derive(Debug)]
+pub struct Recovered {
+    /// How the process before ended.
+    pub start: Start,
+    /// Holds whose outcome nobody knows any more: the process died under them. Expire them.
+    pub open: Vec<OpenHold>,
+    /// What was charged for what a power loss may have taken from the journal.
+    pub charged: Vec<(AccountId, Amount)>,
+    /// Bytes of an unfinished write that were cut off the end of the journal.
+    pub torn: u64,
+    /// What the journal holds.
+    pub counts: Counts,
+    /// Entries that name budgets which are configured no more, or otherwise.
+    pub skipped: Skipped,
+}
+
+impl EmbeddedStore {
+    /// Opens a store: replays its journal, recovers what a power loss may have taken, checks that
+    /// balances are the sums of their entries, and starts the threads.
+    ///
+    /// # Errors
+    /// When anything is not as it was written; nothing can then be spent.
+    pub fn open(options: Options, budgets: Budgets, now: Timestamp) -> Result<(Arc<Self>, Recovered), OpenError> {
+        let disk = Arc::clone(&options.disk);
+        let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
+        let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
+        let (extents, end, mut recovered) = match ending {
+            None => begin(disk.as_ref(), now)?,
+            Some(ending) if ending.same_boot => resume(disk.as_ref(), ending)?,
+            Some(ending) => recover(disk.as_ref(), ending, &mut loaded, now)?,
+        };
+        loaded.ledger.check().map_err(OpenError::Contradiction)?;
+        recovered.open = loaded.ledger.open_holds().collect();
+        recovered.open.sort_by_key(|open| (open.at, open.id));
+        recovered.counts = loaded.counts;
+        recovered.skipped = loaded.ledger.skipped();
+        let oldest = extents.front().map_or(end.segment, |extent| extent.number);
+        let views = Views::open(Arc::clone(&disk), oldest, end)?;
+        let mut journal = Journal::open(disk, options.segment_bytes, extents, end)?;
+        // What a killed process has written is in the journal, and perhaps not yet on the disk.
+        if let Some((file, end)) = journal.unsynced() {
+            file.sync().map_err(OpenError::io("syncing the journal"))?;
+            journal.mark_synced(end);
+        }
+        let inner = Inner::new(loaded.ledger, journal, loaded.audit);
+        let shared = Arc::new(Shared::new(options, inner, views, keys));
+        let store = Arc::new(Self { threads: Mutex::new(start_threads(&shared)?), shared });
+        tracing::info!(start = ?recovered.start, entries = recovered.counts.entries, open = recovered.open.len(), "the store is open");
+        Ok((store, recovered))
+    }
+
+    /// Does what is due and need not be done at once: sync, project, trim marks, forget closed
+    /// windows, compact. For stores without threads; others do it themselves.
+    ///
+    /// # Errors
+    /// When the store has stopped.
+    pub fn tick(&self, now: Timestamp) -> Result<(), BookError> {
+        self.shared.sync_all()?;
+        housekeeping::project(&self.shared);
+        housekeeping::tidy(&self.shared, now)
+    }
+
+    /// Ends the threads, syncs, and says in the journal that it ends in order, so that the next
+    /// start has nothing to recover. Whatever comes after it is refused.
+    ///
+    /// # Errors
+    /// When the store had stopped before, or the last sync fails.
+    pub fn close(&self, now: Timestamp) -> Result<(), BookError> {
+        self.end_threads();
+        self.shared.sync_all()?;
+        self.shared.locked(|inner| inner.record_clean(now))?;
+        self.shared.sync_all()?;
+        housekeeping::project(&self.shared);
+        self.shared.close();
+        Ok(())
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn end_threads(&self) {
+        self.shared.end_threads();
+        for thread in self.threads.lock().drain(..) {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.end_threads();
+    }
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+type Begun = (VecDeque<Extent>, Place, Recovered);
+
+fn recovered(start: Start, torn: u64) -> Recovered {
+    Recovered {
+        start,
+        torn,
+        open: Vec::new(),
+        charged: Vec::new(),
+        counts: Counts::default(),
+        skipped: Skipped::default(),
+    }
+}
+
+/// The first segment of a new journal.
+fn begin(disk: &dyn Disk, now: Timestamp) -> Result<Begun, OpenError> {
+    let (extent, end) = Journal::begin_segment(disk, 1, now, []).map_err(OpenError::io("beginning the journal"))?;
+    Ok(([extent].into(), end, recovered(Start::New, 0)))
+}
+
+/// Goes on in the last segment, written in this boot.
+fn resume(disk: &dyn Disk, ending: Ending) -> Result<Begun, OpenError> {
+    cut(disk, &ending)?;
+    let start = if ending.clean { Start::Clean } else { Start::Killed };
+    Ok((ending.extents, ending.end, recovered(start, ending.torn)))
+}
+
+/// Begins a new segment after another boot. What the accounts are charged for the loss stands in
+/// it from its first moment: a process that dies here leaves either all of it or the old end.
+fn recover(disk: &dyn Disk, ending: Ending, loaded: &mut Loaded, now: Timestamp) -> Result<Begun, OpenError> {
+    cut(disk, &ending)?;
+    let carried = carry::carried(&loaded.ledger, &mut loaded.audit, now);
+    let entries = if ending.clean { Vec::new() } else { loaded.ledger.recoveries(now) };
+    let number = ending.end.segment + 1;
+    let facts = carried.iter().map(FactRef::Carried).chain(entries.iter().map(FactRef::Entry));
+    let (extent, end) = Journal::begin_segment(disk, number, now, facts)
+        .map_err(OpenError::io("beginning a segment of the journal"))?;
+    let start = if ending.clean { Start::Clean } else { Start::PowerLoss };
+    let mut recovered = recovered(start, ending.torn);
+    for entry in &entries {
+        loaded.audit.note(entry);
+        let applied = loaded.ledger.apply(entry);
+        applied.map_err(|error| OpenError::Contradiction(format!("a recovery cannot be applied: {error}")))?;
+        if let EntryKind::Recover { account, amount } = &entry.kind
+            && amount.value() != 0
+        {
+            tracing::warn!(%account, %amount, "charged for what a power loss may have taken from the journal");
+            recovered.charged.push((account.clone(), *amount));
+        }
+    }
+    let mut extents = ending.extents;
+    extents.push_back(extent);
+    Ok((extents, end, recovered))
+}
+
+/// Cuts an unfinished write off the end of the journal, durably.
+fn cut(disk: &dyn Disk, ending: &Ending) -> Result<(), OpenError> {
+    if ending.torn == 0 {
+        return Ok(());
+    }
+    let name = segment::name(ending.end.segment);
+    tracing::warn!(file = %name, offset = ending.end.offset, bytes = ending.torn, "an unfinished write is cut off the end of the journal");
+    let cut = || {
+        let file = disk.open(&name)?;
+        file.truncate(ending.end.offset)?;
+        file.sync()
+    };
+    cut().map_err(OpenError::io(format!("cutting an unfinished write off {name}")))
+}
+
+fn start_threads(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let Threads::Own(clock) = &shared.options.threads else { return Ok(Vec::new()) };
+    let start = |name: &str, life: Box<dyn FnOnce() + Send>| {
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        builder.spawn(life).map_err(OpenError::io("starting a thread"))
+    };
+    let syncing = Arc::clone(shared);
+    let tidying = Arc::clone(shared);
+    let clock = Arc::clone(clock);
+    Ok(vec![
+        start("haltline-sync", Box::new(move || syncing.sync_until_closed()))?,
+        start("haltline-views", Box::new(move || housekeeping::run(&tidying, clock.as_ref())))?,
+    ])
+}
