@@ -45,6 +45,8 @@ max_output_tokens = 200
 [prices."fake/m"]
 input = "1"
 output = "10"
+[breaker]
+failures = 1000
 [retry]
 base = "1ms"
 [[budgets]]

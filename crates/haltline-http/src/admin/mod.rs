@@ -51,6 +51,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/budgets/adjust", post(budgets::adjust))
         .route("/budgets/{name}/history", get(budgets::history))
         .route("/spend", get(spend::show))
+        .route("/generation", get(spend::generation))
         .route("/store/verify", get(system::verify))
         .route("/reload", post(system::reload))
         .fallback(nothing_here)

@@ -1,4 +1,4 @@
-//! `/admin/v1/spend`.
+//! `/admin/v1/spend` and `/admin/v1/generation`: any key's.
 
 use super::dto::SpendLine;
 use super::{Operator, timestamp};
@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use haltline_ports::{SpendKey, SpendQuery, SpendRow};
-use haltline_types::Timestamp;
+use haltline_types::{RequestId, Timestamp};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -27,6 +27,23 @@ pub(super) async fn show(_: Operator, State(app): State<App>, Query(asked): Quer
     };
     match app.gateway.records().spend(query).await {
         Ok(rows) => Json(rows.iter().map(spend_line).collect::<Vec<_>>()).into_response(),
+        Err(error) => admin_problem(StatusCode::SERVICE_UNAVAILABLE, "The store failed", &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    id: String,
+}
+
+pub(super) async fn generation(_: Operator, State(app): State<App>, Query(which): Query<Which>) -> Response {
+    let id: RequestId = match which.id.parse() {
+        Ok(id) => id,
+        Err(error) => return admin_problem(StatusCode::BAD_REQUEST, "Not a request id", &format!("{error}")),
+    };
+    match app.gateway.records().generation(id).await {
+        Ok(Some(record)) => Json(crate::routes::generation::generation(&record)).into_response(),
+        Ok(None) => admin_problem(StatusCode::NOT_FOUND, "No such request", &format!("there is no record of {id}")),
         Err(error) => admin_problem(StatusCode::SERVICE_UNAVAILABLE, "The store failed", &error.to_string()),
     }
 }

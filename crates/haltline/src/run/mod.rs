@@ -1,0 +1,185 @@
+//! A running gateway: the parts put together, and taken apart again in order. `serve`, `demo` and
+//! `demo runaway` differ only in the plan that they hand in.
+
+mod admin_file;
+mod clock;
+mod providers;
+mod reload;
+
+pub use clock::SystemClock;
+pub use reload::Reread;
+
+use anyhow::Context;
+use haltline_gateway::settings::Settings;
+use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
+use haltline_http::admin::{Admin, new_secret};
+use haltline_http::{App, ServerBounds, router};
+use haltline_ports::{Book, Clock, Keys, Records};
+use haltline_store_embedded::{EmbeddedStore, Options};
+use haltline_types::Name;
+use haltline_upstream::SimulatedUpstream;
+use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Between two rounds of work that is due from time to time.
+const TICK: Duration = Duration::from_secs(5);
+
+/// Where the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// Gone with the process.
+    Memory,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+/// What is to be started.
+pub struct Plan {
+    /// Where to listen; port 0 = any free one.
+    pub listen: SocketAddr,
+    /// Where the store is.
+    pub store: StorePlace,
+    /// What the line does.
+    pub settings: Settings,
+    /// Reads the configuration again, for a reload; none where there is no file.
+    pub reread: Option<Reread>,
+}
+
+/// A running gateway.
+pub struct Instance {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The line's door.
+    pub gateway: Arc<Gateway>,
+    /// The simulated models by provider, whose bills and outages a demo shows.
+    pub simulated: HashMap<Name, Arc<SimulatedUpstream>>,
+    /// Holds of an earlier process, charged in full at this start.
+    pub recovered: usize,
+    /// Reads the configuration again.
+    pub reloader: reload::Reloader,
+    store: Arc<EmbeddedStore>,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+    ticker: JoinHandle<()>,
+    admin_file: Option<admin_file::AdminFile>,
+}
+
+impl Instance {
+    /// Starts.
+    ///
+    /// # Errors
+    /// A chain of sentences that says what to do.
+    pub async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock::new());
+        let listener = TcpListener::bind(plan.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; is another process there? Choose another [server] listen", plan.listen))?;
+        let address = listener.local_addr()?;
+        let options = match &plan.store {
+            StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
+            StorePlace::Directory(directory) => Options::directory(directory, Arc::clone(&clock) as Arc<dyn Clock>)?,
+        };
+        let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
+        let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
+        if recovered > 0 {
+            tracing::warn!(recovered, "requests were under way when the last process ended; their ceilings are charged");
+        }
+        let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
+        let mut registry = Registry::with_prefix("haltline");
+        let metrics = Metrics::new(&mut registry);
+        let gateway = Gateway::new(GatewayParts {
+            settings: plan.settings,
+            upstreams: built.upstreams,
+            book: Arc::clone(&store) as Arc<dyn Book>,
+            records: Arc::clone(&store) as Arc<dyn Records>,
+            keys: Arc::clone(&store) as Arc<dyn Keys>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            entropy: Arc::new(SeededEntropy::new(seed()?)),
+            metrics,
+        });
+        let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
+        let token = new_secret("hl-admin-")?;
+        let admin_file = match &plan.store {
+            StorePlace::Memory => None,
+            StorePlace::Directory(directory) => Some(admin_file::AdminFile::write(directory, address, &token)?),
+        };
+        let app = App {
+            gateway: Arc::clone(&gateway),
+            registry: Arc::new(registry),
+            admin: Arc::new(admin(token, &store, &reloader)),
+        };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
+        let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, stop.clone()));
+        Ok(Self { address, gateway, simulated: built.simulated, recovered, reloader, store, stop, server, ticker, admin_file })
+    }
+
+    /// The base of its URLs.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets running requests finish, for so long; then cuts them, settles, and closes the store.
+    /// Returns how many had to be cut.
+    ///
+    /// # Errors
+    /// When the server or the store did not end well.
+    pub async fn shutdown(self, patience: Duration) -> anyhow::Result<usize> {
+        let cut = self.gateway.drain(patience).await;
+        self.stop.cancel();
+        self.server.await.context("the server's task failed")??;
+        self.ticker.abort();
+        drop(self.admin_file);
+        self.store.close().context("the store could not be closed cleanly; the next start will recover it")?;
+        Ok(cut)
+    }
+}
+
+fn admin(token: String, store: &Arc<EmbeddedStore>, reloader: &reload::Reloader) -> Admin {
+    let store = Arc::clone(store);
+    let reloader = reloader.clone();
+    Admin {
+        token,
+        reload: Box::new(move || {
+            let reloader = reloader.clone();
+            Box::pin(async move { reloader.reload().await })
+        }),
+        verify: Box::new(move || {
+            let store = Arc::clone(&store);
+            Box::pin(async move {
+                tokio::task::spawn_blocking(move || store.verify().map(|report| report.to_string()).map_err(|error| error.to_string()))
+                    .await
+                    .map_err(|error| error.to_string())?
+            })
+        }),
+    }
+}
+
+async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        gateway.tick();
+        gateway.metrics.set_clock_alarm(clock.alarm().is_some());
+        if let Some(alarm) = clock.alarm() {
+            tracing::error!(?alarm, "the wall clock disagrees with monotonic time; windows are kept until it is right or the process restarts");
+        }
+    }
+}
+
+fn seed() -> anyhow::Result<u64> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
+    Ok(u64::from_le_bytes(bytes))
+}

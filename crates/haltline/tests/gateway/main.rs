@@ -1,0 +1,10 @@
+//! The real binary in front of the billing fake provider: what the promise says, seen from outside.
+
+mod answers;
+mod bad_input;
+mod failures;
+mod operator;
+mod restart;
+mod setup;
+mod storm;
+mod streams;
