@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn windows_and_zones_are_read_and_shown() {
-        for text in ["minute", "hour", "day", "week", "month", "24h", "90s"] {
+        for text in ["minute", "hour", "day", "week", "month", "36h", "90s"] {
             assert_eq!(window(text, "UTC").to_string(), text);
         }
         assert!(Window::parse("fortnight", &Zone::utc()).is_err());
