@@ -168,4 +168,13 @@ mod tests {
             assert!(Origin::parse(url, None).is_err(), "{url}");
         }
     }
+
+    #[tokio::test]
+    async fn small_writes_are_sent_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let origin = Origin::parse(&format!("http://localhost:{port}"), None).expect("a base URL");
+        let tcp = origin.connect_tcp(Instant::now() + Duration::from_secs(10)).await.expect("a connection");
+        assert!(tcp.nodelay().expect("an option"));
+    }
 }

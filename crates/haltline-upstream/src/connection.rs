@@ -115,3 +115,88 @@ impl Connection {
         self.drive(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Socket;
+    use socket2::SockRef;
+    use std::net::Shutdown;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// Both ends of a connection.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let client = TcpStream::connect(address).await.expect("a connection");
+        let (server, _) = listener.accept().await.expect("a connection");
+        (client, server)
+    }
+
+    async fn start(client: TcpStream) -> Box<Connection> {
+        let socket = Socket::new(client);
+        let wire = socket.wire();
+        Connection::start(Transport::Plain(socket), wire, Slot::default()).await.expect("a connection")
+    }
+
+    fn request() -> WireRequest {
+        Request::post("/").header("host", "x").body(Full::new(Bytes::from_static(b"body"))).expect("a request")
+    }
+
+    #[tokio::test]
+    async fn a_fresh_connection_that_was_closed_gives_the_request_back() {
+        for reset in [false, true] {
+            let (client, server) = pair().await;
+            let connection = start(client).await;
+            if reset {
+                SockRef::from(&server).set_linger(Some(std::time::Duration::ZERO)).expect("linger");
+            }
+            drop(server);
+            match connection.exchange(request()).await {
+                Err(ExchangeError::Unwritten(Some(request), _)) => assert_eq!(request.uri(), "/"),
+                Err(ExchangeError::Unwritten(None, error) | ExchangeError::Lost(error)) => panic!("{error:?}"),
+                Ok(exchange) => panic!("{:?}", exchange.response),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_taken_and_never_written_is_known_as_that() {
+        let (client, mut server) = pair().await;
+        // The socket looks alive and takes no byte.
+        SockRef::from(&client).shutdown(Shutdown::Write).expect("a shutdown");
+        match start(client).await.exchange(request()).await {
+            Err(ExchangeError::Unwritten(None, _)) => {}
+            Err(ExchangeError::Unwritten(Some(_), error) | ExchangeError::Lost(error)) => panic!("{error:?}"),
+            Ok(exchange) => panic!("{:?}", exchange.response),
+        }
+        let mut seen = Vec::new();
+        server.read_to_end(&mut seen).await.expect("an end");
+        assert!(seen.is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_byte_written_is_written() {
+        let (client, mut server) = pair().await;
+        let connection = start(client).await;
+        let serving = tokio::spawn(async move {
+            let mut one = [0];
+            server.read_exact(&mut one).await.expect("a byte");
+            // Unread bytes make this a reset.
+            drop(server);
+            one
+        });
+        assert!(matches!(connection.exchange(request()).await, Err(ExchangeError::Lost(_))));
+        assert_eq!(&serving.await.expect("no panic"), b"P");
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_knows_when_it_is_stale() {
+        let (client, mut server) = pair().await;
+        let mut connection = start(client).await;
+        assert!(!connection.is_stale());
+        server.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.expect("a client that listens");
+        assert!(connection.is_stale());
+    }
+}

@@ -2,7 +2,18 @@
 //!
 //! `OpenAiUpstream` speaks to OpenAI and to servers of its dialect; `SimulatedUpstream` is a model
 //! for demos and tests that needs no network. Both stand behind `haltline_ports::Upstream`, and
-//! both take a permit by value for each call. A permit is used once:
+//! both take a permit by value for each call.
+//!
+//! ```
+//! use haltline_ports::{Answer, Call, Permit, Upstream};
+//! use haltline_types::Fault;
+//!
+//! async fn once(upstream: &dyn Upstream, permit: Permit, call: Call) -> Result<Answer, Fault> {
+//!     upstream.call(permit, call.clone()).await
+//! }
+//! ```
+//!
+//! There is no second call on one permit:
 //!
 //! ```compile_fail,E0382
 //! use haltline_ports::{Call, Permit, Upstream};

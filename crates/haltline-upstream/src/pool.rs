@@ -86,6 +86,7 @@ struct Idle {
 
 /// The place of one open connection among those allowed. Weak: connections do not keep a pool
 /// alive that nobody uses.
+#[derive(Default)]
 pub(crate) struct Slot(Weak<Inner>);
 
 impl Drop for Slot {
@@ -140,37 +141,29 @@ impl Pool {
     /// # Errors
     /// A fault that says whether anything was written.
     pub(crate) async fn send(&self, mut request: WireRequest) -> Result<Exchange, Fault> {
-        while let Some(connection) = self.take_idle() {
+        let mut fresh_left = FRESH_CONNECTIONS_MAX;
+        loop {
+            let (connection, reused) = match self.take_idle() {
+                Some(connection) => (connection, true),
+                None => {
+                    fresh_left = fresh_left.saturating_sub(1);
+                    (self.connect().await?, false)
+                }
+            };
             match connection.exchange(request).await {
                 Ok(exchange) => {
-                    self.0.reused.fetch_add(1, Ordering::Relaxed);
+                    if reused {
+                        self.0.reused.fetch_add(1, Ordering::Relaxed);
+                    }
                     return Ok(exchange);
                 }
-                Err(error) => {
-                    request = self.unwritten(error)?;
+                Err(ExchangeError::Lost(error)) => return Err(fault::lost(self.origin(), &error)),
+                Err(ExchangeError::Unwritten(Some(unwritten), _)) if reused || fresh_left > 0 => {
+                    request = *unwritten;
                     self.0.stale.fetch_add(1, Ordering::Relaxed);
                 }
+                Err(ExchangeError::Unwritten(_, error)) => return Err(fault::never_written(self.origin(), &error)),
             }
-        }
-        for _ in 1..FRESH_CONNECTIONS_MAX {
-            match self.connect().await?.exchange(request).await {
-                Ok(exchange) => return Ok(exchange),
-                Err(error) => request = self.unwritten(error)?,
-            }
-        }
-        match self.connect().await?.exchange(request).await {
-            Ok(exchange) => Ok(exchange),
-            Err(ExchangeError::Unwritten(_, error)) => Err(fault::never_written(self.origin(), &error)),
-            Err(ExchangeError::Lost(error)) => Err(fault::lost(self.origin(), &error)),
-        }
-    }
-
-    /// The request, when it can be sent again.
-    fn unwritten(&self, error: ExchangeError) -> Result<WireRequest, Fault> {
-        match error {
-            ExchangeError::Unwritten(Some(request), _) => Ok(*request),
-            ExchangeError::Unwritten(None, error) => Err(fault::never_written(self.origin(), &error)),
-            ExchangeError::Lost(error) => Err(fault::lost(self.origin(), &error)),
         }
     }
 

@@ -94,10 +94,7 @@ impl SimulatedUpstream {
         sleep(self.config.latency).await;
         let request = match ChatRequest::read(&call.body) {
             Ok(request) => request,
-            Err(error) => {
-                let message = format!("We could not parse the JSON body of your request: {error}");
-                return Err(rejection(StatusCode::BAD_REQUEST, "invalid_request_error", &message));
-            }
+            Err(message) => return Err(rejection(StatusCode::BAD_REQUEST, "invalid_request_error", &message)),
         };
         match self.verdict(attempt) {
             (Verdict::Answer, _) => Ok(self.generate(attempt, &request)),

@@ -1,8 +1,10 @@
 //! What a request costs in processor time, measured beside hyper's own client. Run with
 //! `cargo test --release -- --ignored --nocapture cost`.
 
-use crate::support::{BODY, answering, ask, call};
+use crate::support::{BODY, answering, attempt, call, permit};
 use bytes::Bytes;
+use futures_util::StreamExt;
+use haltline_ports::Upstream;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -38,9 +40,13 @@ fn cost_per_request() {
             haltline_upstream::PoolSettings::default(),
         );
         for round in 0..3 {
+            let permits: Vec<_> = (0..REQUESTS).map(|number| permit(attempt(number.into()))).collect();
             let begun = thread_nanos();
-            for _ in 0..REQUESTS {
-                ask(&upstream, call()).await.expect("an answer");
+            for permit in permits {
+                let mut answer = upstream.call(permit, call()).await.expect("an answer");
+                while let Some(bytes) = answer.body.next().await {
+                    bytes.expect("its body");
+                }
             }
             let ours = (thread_nanos() - begun) / u64::from(REQUESTS);
 
@@ -53,6 +59,11 @@ fn cost_per_request() {
                 let request = Request::post("/v1/chat/completions")
                     .header(header::HOST, "127.0.0.1")
                     .header(header::CONTENT_TYPE, "application/json")
+                    .header(header::AUTHORIZATION, "Bearer sk-test")
+                    .header(header::ACCEPT, "application/json")
+                    .header(header::ACCEPT_ENCODING, "identity")
+                    .header(header::USER_AGENT, "haltline/0.1.0")
+                    .header("x-client-request-id", "req_00000000000000000000000000000000/1")
                     .body(Full::new(Bytes::from_static(BODY.as_bytes())))
                     .expect("a request");
                 sender.ready().await.expect("a connection");

@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// Bytes of text that count as one token.
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// The most answers to one request, as at OpenAI.
+const CHOICES_MAX: u32 = 128;
+
 /// A request, as far as it shapes the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChatRequest {
@@ -55,15 +58,22 @@ struct Part {
 }
 
 impl ChatRequest {
-    pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
-        let body: Body = serde_json::from_slice(body)?;
+    /// # Errors
+    /// A message for the client.
+    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+        let body: Body = serde_json::from_slice(body)
+            .map_err(|error| format!("We could not parse the JSON body of your request: {error}"))?;
+        let choices = body.n.unwrap_or(1);
+        if !(1..=CHOICES_MAX).contains(&choices) {
+            return Err(format!("Invalid 'n': expected a number from 1 to {CHOICES_MAX}, but got {choices} instead."));
+        }
         let bytes: usize = body.messages.iter().map(Message::text_bytes).sum();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         Ok(Self {
             model: body.model,
             stream: body.stream.unwrap_or(false),
             include_usage: body.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
-            choices: body.n.unwrap_or(1).max(1),
+            choices,
             cap: [body.max_completion_tokens, body.max_tokens].into_iter().flatten().min().map(Tokens::new),
             input: Tokens::new(bytes.div_ceil(BYTES_PER_TOKEN)),
         })
@@ -100,6 +110,8 @@ mod tests {
             input: Tokens::new(3),
         };
         assert_eq!(request, expected);
-        assert!(ChatRequest::read(b"{}").is_err());
+        for wrong in ["{}", r#"{"model":"m","messages":[],"n":0}"#, r#"{"model":"m","messages":[],"n":129}"#] {
+            assert!(ChatRequest::read(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 }
