@@ -1,8 +1,9 @@
 //! What has to be repeated at the head of every segment, so that a segment can become the oldest:
-//! open holds, which end in later segments, and what operators did, which is kept for longer than
+//! the budgets in force, open holds, which end in later segments, and what operators did, which is kept for longer than
 //! the journal.
 
-use haltline_ledger::{Entry, EntryKind, Ledger};
+use crate::codec::FactRef;
+use haltline_ledger::{Budgets, Entry, EntryKind, Ledger};
 use haltline_types::{Name, Timestamp};
 use std::time::Duration;
 
@@ -55,4 +56,9 @@ pub(crate) fn carried(ledger: &Ledger, audit: &mut Audit, at: Timestamp) -> Vec<
     entries.extend(audit.entries.iter().cloned());
     entries.sort_by_key(|entry| entry.at);
     entries
+}
+
+/// The facts that a segment begins with.
+pub(crate) fn facts<'f>(budgets: &'f Budgets, carried: &'f [Entry]) -> impl Iterator<Item = FactRef<'f>> {
+    std::iter::once(FactRef::Budgets(budgets)).chain(carried.iter().map(FactRef::Carried))
 }

@@ -1,6 +1,7 @@
 //! How facts become bytes: compact, hand-written, the same on every machine. Reading never
 //! panics and never believes a length that the bytes do not bear out.
 
+mod budgets;
 mod entry;
 mod fact;
 mod record;

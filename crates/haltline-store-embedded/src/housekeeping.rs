@@ -59,8 +59,8 @@ fn compact(shared: &Shared, horizon: Timestamp) -> Result<(), BookError> {
     if outdated().is_none() {
         return Ok(());
     }
-    project(shared);
-    let projected = match shared.views.checkpoint() {
+    // Also where no records are new: the views must be past the segments that go.
+    let projected = match shared.project().and_then(|()| shared.views.checkpoint()) {
         Ok(Some(place)) => place,
         Ok(None) => return Ok(()),
         Err(error) => {

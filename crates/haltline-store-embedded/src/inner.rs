@@ -118,6 +118,14 @@ impl Inner {
         self.commit().map(drop)
     }
 
+    /// Says in the journal that the ledger's budgets are in force from here on.
+    pub(crate) fn record_budgets(&mut self, ledger: Ledger) -> Result<(), Stop> {
+        self.push(FactRef::Budgets(ledger.budgets()))?;
+        self.commit()?;
+        self.ledger = ledger;
+        Ok(())
+    }
+
     /// Says in the journal that it ends in order; the caller syncs before and after.
     pub(crate) fn record_clean(&mut self, at: Timestamp) -> Result<(), Stop> {
         self.push(FactRef::Clean(at))?;
@@ -130,7 +138,7 @@ impl Inner {
         }
         let entries = carry::carried(&self.ledger, &mut self.audit, at);
         self.journal
-            .rotate(at, entries.iter().map(FactRef::Carried))
+            .rotate(at, carry::facts(self.ledger.budgets(), &entries))
             .map_err(|error| Stop::io("beginning a new segment of the journal", &error))
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Loaded {
     pub(crate) ledger: Ledger,
     pub(crate) audit: Audit,
     pub(crate) counts: Counts,
+    /// The budgets that were in force at the end of the journal.
+    pub(crate) in_force: Option<Budgets>,
 }
 
 /// How many facts of each kind a journal holds.
@@ -28,7 +30,7 @@ pub struct Counts {
 
 impl Loaded {
     pub(crate) fn new(budgets: Budgets) -> Self {
-        Self { ledger: Ledger::new(budgets), audit: Audit::default(), counts: Counts::default() }
+        Self { ledger: Ledger::new(budgets), audit: Audit::default(), counts: Counts::default(), in_force: None }
     }
 
     /// Takes one fact in.
@@ -47,6 +49,10 @@ impl Loaded {
             }
             Fact::Record(_) => {
                 self.counts.records += 1;
+                return Ok(());
+            }
+            Fact::Budgets(budgets) => {
+                self.in_force = Some(budgets.clone());
                 return Ok(());
             }
             Fact::Synced(_) | Fact::Clean(_) => return Ok(()),

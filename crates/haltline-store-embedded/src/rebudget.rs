@@ -46,8 +46,8 @@ fn swap(shared: &Shared, budgets: Budgets, at: Timestamp) -> Result<Place, BookE
         }
         loaded.ledger.check().map_err(|why| Stop::broken(&why))?;
         loaded.ledger.forget_closed(at);
-        inner.ledger = loaded.ledger;
-        Ok(Ok(end))
+        inner.record_budgets(loaded.ledger)?;
+        Ok(Ok(inner.journal.end()))
     })?;
     shared.bump();
     swapped

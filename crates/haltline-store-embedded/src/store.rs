@@ -68,9 +68,9 @@ impl EmbeddedStore {
     pub fn open(options: Options, budgets: Budgets, now: Timestamp) -> Result<(Arc<Self>, Recovered), OpenError> {
         let disk = Arc::clone(&options.disk);
         let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
-        let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
+        let (mut loaded, ending) = load::load(disk.as_ref(), budgets.clone())?;
         let (extents, end, mut recovered) = match ending {
-            None => begin(disk.as_ref(), now)?,
+            None => begin(disk.as_ref(), &budgets, now)?,
             Some(ending) if ending.same_boot => resume(disk.as_ref(), ending)?,
             Some(ending) => recover(disk.as_ref(), ending, &mut loaded, now)?,
         };
@@ -82,10 +82,12 @@ impl EmbeddedStore {
         let oldest = extents.front().map_or(end.segment, |extent| extent.number);
         let views = Views::open(Arc::clone(&disk), oldest, end)?;
         let mut journal = Journal::open(disk, options.segment_bytes, extents, end)?;
-        // What a killed process has written is in the journal, and perhaps not yet on the disk.
-        if let Some((file, end)) = journal.unsynced() {
-            file.sync().map_err(OpenError::io("syncing the journal"))?;
-            journal.mark_synced(end);
+        journal.mark_synced(end);
+        if loaded.in_force.is_some_and(|then| then != budgets) {
+            journal
+                .push(FactRef::Budgets(&budgets))
+                .and_then(|()| journal.commit())
+                .map_err(OpenError::io("writing the journal"))?;
         }
         let inner = Inner::new(loaded.ledger, journal, loaded.audit);
         let shared = Arc::new(Shared::new(options, inner, views, keys));
@@ -103,6 +105,14 @@ impl EmbeddedStore {
         self.shared.sync_all()?;
         housekeeping::project(&self.shared);
         housekeeping::tidy(&self.shared, now)
+    }
+
+    /// All that is written so far survives a power loss when this returns.
+    ///
+    /// # Errors
+    /// When the store has stopped, or the sync fails, which stops it.
+    pub fn sync(&self) -> Result<(), BookError> {
+        self.shared.sync_all()
     }
 
     /// Ends the threads, syncs, and says in the journal that it ends in order, so that the next
@@ -159,12 +169,14 @@ fn recovered(start: Start, torn: u64) -> Recovered {
 }
 
 /// The first segment of a new journal.
-fn begin(disk: &dyn Disk, now: Timestamp) -> Result<Begun, OpenError> {
-    let (extent, end) = Journal::begin_segment(disk, 1, now, []).map_err(OpenError::io("beginning the journal"))?;
+fn begin(disk: &dyn Disk, budgets: &Budgets, now: Timestamp) -> Result<Begun, OpenError> {
+    let (extent, end) = Journal::begin_segment(disk, 1, now, carry::facts(budgets, &[]))
+        .map_err(OpenError::io("beginning the journal"))?;
     Ok(([extent].into(), end, recovered(Start::New, 0)))
 }
 
-/// Goes on in the last segment, written in this boot.
+/// Goes on in the last segment, written in this boot. What a killed process has written is in the
+/// journal, and perhaps not yet on the disk: the sync puts it there.
 fn resume(disk: &dyn Disk, ending: Ending) -> Result<Begun, OpenError> {
     cut(disk, &ending)?;
     let start = if ending.clean { Start::Clean } else { Start::Killed };
@@ -176,11 +188,20 @@ fn resume(disk: &dyn Disk, ending: Ending) -> Result<Begun, OpenError> {
 fn recover(disk: &dyn Disk, ending: Ending, loaded: &mut Loaded, now: Timestamp) -> Result<Begun, OpenError> {
     cut(disk, &ending)?;
     let carried = carry::carried(&loaded.ledger, &mut loaded.audit, now);
-    let entries = if ending.clean { Vec::new() } else { loaded.ledger.recoveries(now) };
+    let budgets = loaded.ledger.budgets().clone();
+    let then = loaded.in_force.clone().unwrap_or_else(|| budgets.clone());
+    let entries = match (ending.clean, then == budgets) {
+        (true, _) => Vec::new(),
+        (false, true) => loaded.ledger.recoveries(now),
+        // Budgets that came after the power loss say nothing of what it took.
+        (false, false) => load::load(disk, then.clone())?.0.ledger.recoveries(now),
+    };
     let number = ending.end.segment + 1;
-    let facts = carried.iter().map(FactRef::Carried).chain(entries.iter().map(FactRef::Entry));
+    let facts =
+        carry::facts(&then, &carried).chain(entries.iter().map(FactRef::Entry)).chain([FactRef::Budgets(&budgets)]);
     let (extent, end) = Journal::begin_segment(disk, number, now, facts)
         .map_err(OpenError::io("beginning a segment of the journal"))?;
+    loaded.in_force = Some(budgets);
     let start = if ending.clean { Start::Clean } else { Start::PowerLoss };
     let mut recovered = recovered(start, ending.torn);
     for entry in &entries {
@@ -199,16 +220,17 @@ fn recover(disk: &dyn Disk, ending: Ending, loaded: &mut Loaded, now: Timestamp)
     Ok((extents, end, recovered))
 }
 
-/// Cuts an unfinished write off the end of the journal, durably.
+/// Cuts an unfinished write off the end of the journal, and syncs that end: also when there is
+/// nothing to cut, because a start that died may have cut it and not synced.
 fn cut(disk: &dyn Disk, ending: &Ending) -> Result<(), OpenError> {
-    if ending.torn == 0 {
-        return Ok(());
-    }
     let name = segment::name(ending.end.segment);
-    tracing::warn!(file = %name, offset = ending.end.offset, bytes = ending.torn, "an unfinished write is cut off the end of the journal");
+    let (offset, bytes) = (ending.end.offset, ending.torn);
     let cut = || {
         let file = disk.open(&name)?;
-        file.truncate(ending.end.offset)?;
+        if bytes > 0 {
+            tracing::warn!(file = %name, offset, bytes, "an unfinished write is cut off the end of the journal");
+            file.truncate(offset)?;
+        }
         file.sync()
     };
     cut().map_err(OpenError::io(format!("cutting an unfinished write off {name}")))

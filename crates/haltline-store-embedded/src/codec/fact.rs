@@ -1,8 +1,8 @@
 //! A fact: whatever one frame of the journal says.
 
-use super::{Reader, Writer, entry, record};
+use super::{Reader, Writer, budgets, entry, record};
 use crate::frame::Place;
-use haltline_ledger::Entry;
+use haltline_ledger::{Budgets, Entry};
 use haltline_ports::RequestRecord;
 use haltline_types::Timestamp;
 
@@ -11,6 +11,7 @@ const CARRIED: u8 = 2;
 const RECORD: u8 = 3;
 const SYNCED: u8 = 4;
 const CLEAN: u8 = 5;
+const BUDGETS: u8 = 6;
 
 /// A fact as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub(crate) enum Fact {
     Synced(Place),
     /// The journal was closed in order.
     Clean(Timestamp),
+    /// These budgets are in force from here on.
+    Budgets(Budgets),
 }
 
 /// A fact to be written.
@@ -41,6 +44,8 @@ pub(crate) enum FactRef<'a> {
     Synced(Place),
     /// See `Fact::Clean`.
     Clean(Timestamp),
+    /// See `Fact::Budgets`.
+    Budgets(&'a Budgets),
 }
 
 impl FactRef<'_> {
@@ -50,7 +55,7 @@ impl FactRef<'_> {
             Self::Entry(entry) | Self::Carried(entry) => Some(entry.at),
             Self::Record(record) => Some(record.ended),
             Self::Clean(at) => Some(*at),
-            Self::Synced(_) => None,
+            Self::Synced(_) | Self::Budgets(_) => None,
         }
     }
 
@@ -79,6 +84,10 @@ impl FactRef<'_> {
                 writer.u8(CLEAN);
                 writer.time(at);
             }
+            Self::Budgets(in_force) => {
+                writer.u8(BUDGETS);
+                budgets::write(&mut writer, in_force);
+            }
         }
     }
 }
@@ -97,6 +106,7 @@ impl Fact {
             Self::Record(record) => FactRef::Record(record),
             Self::Synced(place) => FactRef::Synced(*place),
             Self::Clean(at) => FactRef::Clean(*at),
+            Self::Budgets(budgets) => FactRef::Budgets(budgets),
         }
     }
 
@@ -109,6 +119,7 @@ impl Fact {
             RECORD => Self::Record(Box::new(record::read(&mut reader)?)),
             SYNCED => Self::Synced(Place { segment: reader.u64()?, offset: reader.u64()? }),
             CLEAN => Self::Clean(reader.time()?),
+            BUDGETS => Self::Budgets(budgets::read(&mut reader)?),
             _ => return None,
         };
         reader.end().map(|()| fact)

@@ -17,6 +17,8 @@ pub enum Crash {
     Kill,
     /// Power lost: only what was synced is sure; the boot id changes.
     PowerLoss,
+    /// Power lost, and nothing is left of what was not synced.
+    PowerLossToSync,
 }
 
 /// What to let go wrong.
@@ -84,13 +86,15 @@ impl SimDisk {
         let mut old = self.state.lock();
         let mut files = std::mem::take(&mut old.files);
         let mut chance = old.chance;
-        if crash == Crash::PowerLoss {
-            for file in files.values_mut() {
-                file.lose_power(&mut chance);
+        for file in files.values_mut() {
+            match crash {
+                Crash::Kill => {}
+                Crash::PowerLoss => file.lose_power(&mut chance),
+                Crash::PowerLossToSync => file.lose_all_unsynced(),
             }
         }
         old.dead = true;
-        let boot = old.boot + u64::from(crash == Crash::PowerLoss);
+        let boot = old.boot + u64::from(crash != Crash::Kill);
         let state = State {
             files,
             chance,
@@ -317,6 +321,12 @@ impl Content {
             self.synced = len;
         }
         self.bytes.truncate(len);
+    }
+
+    fn lose_all_unsynced(&mut self) {
+        self.bytes.truncate(self.synced);
+        self.bytes.append(&mut self.cut_off);
+        self.synced = self.bytes.len();
     }
 
     /// Every sector that was written and not synced is there, or as before, or torn; the length
