@@ -5,6 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use std::fmt;
+use std::ops::Range;
 
 /// The largest event that is taken: 1 MiB of lines.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
@@ -50,8 +51,10 @@ impl std::error::Error for SseError {}
 /// whose blank line never came is never given out.
 #[derive(Debug)]
 pub struct Splitter {
-    /// What came and was not looked at yet.
+    /// What came last.
     chunk: Bytes,
+    /// How far `chunk` was looked at.
+    at: usize,
     /// The begin of a line whose end has not come.
     carry: BytesMut,
     /// A carriage return ended the last line: a line feed right after it belongs to it.
@@ -92,6 +95,7 @@ impl Splitter {
     pub fn with_cap(cap: usize) -> Self {
         Self {
             chunk: Bytes::new(),
+            at: 0,
             carry: BytesMut::new(),
             after_cr: false,
             at_start: true,
@@ -106,14 +110,15 @@ impl Splitter {
     /// Adds what came. All events of earlier chunks should have been taken with `next_event`
     /// first; if not, the bytes are joined, which costs a copy.
     pub fn push(&mut self, chunk: &Bytes) {
-        if self.chunk.is_empty() {
+        if self.at == self.chunk.len() {
             self.chunk = chunk.clone();
         } else {
-            let mut joined = BytesMut::with_capacity(self.chunk.len() + chunk.len());
-            joined.extend_from_slice(&self.chunk);
+            let mut joined = BytesMut::with_capacity(self.chunk.len() - self.at + chunk.len());
+            joined.extend_from_slice(&self.chunk[self.at..]);
             joined.extend_from_slice(chunk);
             self.chunk = joined.freeze();
         }
+        self.at = 0;
     }
 
     /// The next complete event or comment; `None` when more bytes are needed. After an error
@@ -122,100 +127,96 @@ impl Splitter {
         if self.failed {
             return None;
         }
-        if self.after_cr && !self.chunk.is_empty() {
+        let chunk = std::mem::take(&mut self.chunk);
+        let found = self.scan(&chunk);
+        if !self.failed {
+            self.chunk = chunk;
+        }
+        found
+    }
+
+    fn scan(&mut self, chunk: &Bytes) -> Option<Result<Event, SseError>> {
+        if self.after_cr && self.at < chunk.len() {
             self.after_cr = false;
-            if self.chunk[0] == b'\n' {
-                let _ = self.chunk.split_to(1);
-            }
+            self.at += usize::from(chunk[self.at] == b'\n');
         }
-        while let Some(end) = memchr::memchr2(b'\n', b'\r', &self.chunk) {
-            let piece = self.chunk.split_to(end);
-            self.end_line();
-            let line = if self.carry.is_empty() {
-                piece
+        while let Some(length) = memchr::memchr2(b'\n', b'\r', &chunk[self.at..]) {
+            let line = self.at..self.at + length;
+            self.at = line.end + 1;
+            if chunk[line.end] == b'\r' {
+                match chunk.get(self.at) {
+                    Some(b'\n') => self.at += 1,
+                    Some(_) => {}
+                    None => self.after_cr = true,
+                }
+            }
+            let event = if self.carry.is_empty() {
+                self.take_line(chunk, line)
             } else {
-                self.carry.extend_from_slice(&piece);
-                self.carry.split().freeze()
+                self.carry.extend_from_slice(&chunk[line]);
+                let line = self.carry.split().freeze();
+                self.take_line(&line, 0..line.len())
             };
-            if self.event_bytes + line.len() > self.cap {
-                return self.fail();
-            }
-            if let Some(event) = self.take_line(line) {
-                return Some(Ok(event));
+            if event.is_some() {
+                return event;
             }
         }
-        if !self.chunk.is_empty() {
-            self.carry.extend_from_slice(&self.chunk);
-            self.chunk = Bytes::new();
-            if self.event_bytes + self.carry.len() > self.cap {
-                return self.fail();
-            }
-        }
-        None
+        self.carry.extend_from_slice(&chunk[self.at..]);
+        self.at = chunk.len();
+        (self.event_bytes + self.carry.len() > self.cap).then(|| Err(self.fail()))
     }
 
     /// Is there an event that has begun and not ended? At the end of the stream it is lost: the
     /// stream was cut.
     #[must_use]
     pub fn is_inside_event(&self) -> bool {
-        !self.carry.is_empty() || !self.chunk.is_empty() || !matches!(self.data, Data::None) || self.event.is_some()
+        !self.carry.is_empty() || self.at < self.chunk.len() || !matches!(self.data, Data::None) || self.event.is_some()
     }
 
-    fn fail(&mut self) -> Option<Result<Event, SseError>> {
+    fn fail(&mut self) -> SseError {
         self.failed = true;
         self.chunk = Bytes::new();
+        self.at = 0;
         self.carry = BytesMut::new();
         self.data = Data::None;
-        Some(Err(SseError::EventTooLarge(self.cap)))
+        SseError::EventTooLarge(self.cap)
     }
 
-    /// Steps over the line's end: LF, CR, or CRLF.
-    fn end_line(&mut self) {
-        let end = self.chunk.split_to(1);
-        if end[0] == b'\r' {
-            if self.chunk.is_empty() {
-                self.after_cr = true;
-            } else if self.chunk[0] == b'\n' {
-                let _ = self.chunk.split_to(1);
-            }
+    /// Takes the line at `line` of `source`.
+    fn take_line(&mut self, source: &Bytes, line: Range<usize>) -> Option<Result<Event, SseError>> {
+        let mut start = line.start;
+        if self.event_bytes + line.len() > self.cap {
+            return Some(Err(self.fail()));
         }
-    }
-
-    fn take_line(&mut self, mut line: Bytes) -> Option<Event> {
         if self.at_start {
             self.at_start = false;
-            if line.starts_with(b"\xEF\xBB\xBF") {
-                let _ = line.split_to(3);
+            if source[line.clone()].starts_with(b"\xEF\xBB\xBF") {
+                start += 3;
             }
         }
-        if line.is_empty() {
-            return self.dispatch();
+        let text = &source[start..line.end];
+        if text.is_empty() {
+            return self.dispatch().map(Ok);
         }
-        let (name, value_at) = match memchr::memchr(b':', &line) {
-            Some(0) => {
-                let text = value(&line, 1);
-                return Some(Event { data: text, event: None, comment: true });
-            }
-            Some(colon) => (&line[..colon], colon + 1),
-            None => (&line[..], line.len()),
-        };
-        match name {
+        // Nearly all lines are `data: …`.
+        let name_length = if text.starts_with(b"data:") { 4 } else { memchr::memchr(b':', text).unwrap_or(text.len()) };
+        let after_colon = (start + name_length + 1).min(line.end);
+        let value_at = after_colon + usize::from(source[after_colon..line.end].first() == Some(&b' '));
+        let value = || source.slice(value_at..line.end);
+        match &text[..name_length] {
+            b"" => return Some(Ok(Event { data: value(), event: None, comment: true })),
             b"data" => {
                 self.event_bytes += line.len();
-                let value = value(&line, value_at);
-                self.add_data(value);
+                self.add_data(value());
             }
             b"event" => {
                 self.event_bytes += line.len();
-                self.event = Some(value(&line, value_at));
+                self.event = Some(value());
             }
             // llama.cpp and llama-box write errors as a field of their own.
             b"error" => {
-                return Some(Event {
-                    data: value(&line, value_at),
-                    event: Some(Bytes::from_static(b"error")),
-                    comment: false,
-                });
+                let event = Some(Bytes::from_static(b"error"));
+                return Some(Ok(Event { data: value(), event, comment: false }));
             }
             _ => {}
         }
@@ -250,12 +251,6 @@ impl Splitter {
         };
         Some(Event { data, event, comment: false })
     }
-}
-
-/// The value that begins at `at`, without the one space that may stand before it.
-fn value(line: &Bytes, at: usize) -> Bytes {
-    let at = if line.get(at) == Some(&b' ') { at + 1 } else { at };
-    line.slice(at..)
 }
 
 /// Appends one event. Line ends inside `data` become further `data` lines.

@@ -1,6 +1,6 @@
 //! Steps through JSON that was checked, without building anything: members, elements, spans.
 //!
-//! On JSON that was not checked it gives some answer, or `None`, and never fails.
+//! Expects JSON that was checked.
 
 use super::text::decode;
 use std::borrow::Cow;
@@ -18,77 +18,110 @@ pub(crate) struct Member {
 impl Member {
     /// What the key says.
     pub(crate) fn name<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
-        decode(body.get(self.key.clone()).unwrap_or_default())
+        name(body, &self.key)
+    }
+}
+
+/// A place in a body, moved forward value by value. Whoever walks into a container with it looks
+/// at each byte once, however deep it goes.
+pub(crate) struct Cursor<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the first value from `from` on.
+    pub(crate) fn new(body: &'a [u8], from: usize) -> Self {
+        Self { body, at: space(body, from) }
+    }
+
+    /// Where it stands: at the begin of a value, or behind one.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The first byte of the value at which it stands.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    /// Steps into the object or array at which it stands.
+    pub(crate) fn enter(&mut self) {
+        self.at = space(self.body, self.at + 1);
+    }
+
+    /// The next key of the object that was entered, as the place of the inside of its string; the
+    /// cursor then stands at the value, which must be stepped over. `None` at the object's end.
+    pub(crate) fn next_key(&mut self) -> Option<Range<usize>> {
+        if !self.next_element() {
+            return None;
+        }
+        let end = string_end(self.body, self.at)?;
+        let key = self.at + 1..end - 1;
+        let colon = space(self.body, end);
+        self.at = space(self.body, colon + 1);
+        Some(key)
+    }
+
+    /// Is there a further element in the array that was entered? The cursor then stands at it,
+    /// and it must be stepped over; else behind the array.
+    pub(crate) fn next_element(&mut self) -> bool {
+        self.at = space(self.body, self.at);
+        if self.peek() == Some(b',') {
+            self.at = space(self.body, self.at + 1);
+        }
+        if matches!(self.peek(), None | Some(b']' | b'}')) {
+            self.at += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Steps over the value at which it stands.
+    pub(crate) fn skip(&mut self) -> Range<usize> {
+        let start = self.at;
+        self.at = value_end(self.body, start).unwrap_or(self.body.len());
+        start..self.at
     }
 }
 
 /// The members of the object that begins at the first brace from `from` on.
 pub(crate) fn members(body: &[u8], from: usize) -> Members<'_> {
-    let at = space(body, from);
-    let at = if body.get(at) == Some(&b'{') { at + 1 } else { body.len() };
-    Members { body, at }
+    let mut cursor = Cursor::new(body, from);
+    if cursor.peek() == Some(b'{') {
+        cursor.enter();
+    } else {
+        cursor.at = body.len();
+    }
+    Members(cursor)
 }
 
 /// See `members`.
-pub(crate) struct Members<'a> {
-    body: &'a [u8],
-    at: usize,
-}
+pub(crate) struct Members<'a>(Cursor<'a>);
 
 impl Iterator for Members<'_> {
     type Item = Member;
 
     fn next(&mut self) -> Option<Member> {
-        let mut at = space(self.body, self.at);
-        if self.body.get(at) == Some(&b',') {
-            at = space(self.body, at + 1);
-        }
-        if self.body.get(at) != Some(&b'"') {
-            self.at = self.body.len();
-            return None;
-        }
-        let key_end = string_end(self.body, at)?;
-        let colon = space(self.body, key_end);
-        if self.body.get(colon) != Some(&b':') {
-            self.at = self.body.len();
-            return None;
-        }
-        let start = space(self.body, colon + 1);
-        let end = value_end(self.body, start)?;
-        self.at = end;
-        Some(Member { key: at + 1..key_end - 1, value: start..end })
+        let key = self.0.next_key()?;
+        Some(Member { key, value: self.0.skip() })
     }
 }
 
 /// The places of the elements of the array that begins at the first bracket from `from` on.
-pub(crate) fn elements(body: &[u8], from: usize) -> Elements<'_> {
-    let at = space(body, from);
-    let at = if body.get(at) == Some(&b'[') { at + 1 } else { body.len() };
-    Elements { body, at }
-}
-
-/// See `elements`.
-pub(crate) struct Elements<'a> {
-    body: &'a [u8],
-    at: usize,
-}
-
-impl Iterator for Elements<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        let mut at = space(self.body, self.at);
-        if self.body.get(at) == Some(&b',') {
-            at = space(self.body, at + 1);
-        }
-        if matches!(self.body.get(at), None | Some(b']' | b'}')) {
-            self.at = self.body.len();
-            return None;
-        }
-        let end = value_end(self.body, at)?;
-        self.at = end;
-        Some(at..end)
+pub(crate) fn elements(body: &[u8], from: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut cursor = Cursor::new(body, from);
+    if cursor.peek() == Some(b'[') {
+        cursor.enter();
+    } else {
+        cursor.at = body.len();
     }
+    std::iter::from_fn(move || cursor.next_element().then(|| cursor.skip()))
+}
+
+/// What the key whose inside stands at `key` says.
+pub(crate) fn name<'a>(body: &'a [u8], key: &Range<usize>) -> Cow<'a, [u8]> {
+    decode(body.get(key.clone()).unwrap_or_default())
 }
 
 /// What a string value says; `None` when the value is not a string.
@@ -117,7 +150,10 @@ fn space(body: &[u8], mut at: usize) -> usize {
 fn string_end(body: &[u8], at: usize) -> Option<usize> {
     let mut from = at + 1;
     loop {
-        let found = from + memchr::memchr2(b'"', b'\\', body.get(from..)?)?;
+        let rest = body.get(from..)?;
+        // Pieces between escapes are short: a wide search pays only behind the first bytes.
+        let near = rest.iter().take(16).position(|byte| matches!(byte, b'"' | b'\\'));
+        let found = from + near.or_else(|| memchr::memchr2(b'"', b'\\', rest))?;
         if body[found] == b'"' {
             return Some(found + 1);
         }

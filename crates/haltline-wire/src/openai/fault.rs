@@ -57,23 +57,23 @@ fn fault_of(kind: FaultKind, status: Option<u16>, seed: &FaultSeed) -> Fault {
     let mut fault = Fault::new(kind, Origin::Provider, seed.detail());
     fault.status = status;
     fault.provider_code = seed.code.clone().or_else(|| seed.kind.clone());
-    if kind == FaultKind::ServerError && status == Some(409) {
-        // A conflict passes by itself and says nothing about health, but SDKs repeat it.
-        fault.breaker = true;
-    }
     fault
 }
 
 /// Is this rejection documented, or inferred, to be never billed? Only what is refused before
 /// inference: the model's own bad output, timeouts and server errors may have cost money.
 fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRules) -> bool {
-    if kind == FaultKind::ModelOutputInvalid {
+    let after_inference = matches!(
+        kind,
+        FaultKind::ModelOutputInvalid | FaultKind::ServerError | FaultKind::FirstTokenTimeout | FaultKind::Unknown
+    );
+    // A filtered prompt was looked at by a model of its own, and Azure bills it, also behind a
+    // compatible address.
+    if after_inference || seed.is_azure_filter() {
         return false;
     }
     match rules {
         BillingRules::Azure => matches!(status, 401 | 403 | 404 | 429),
-        // Azure behind a compatible address answers as Azure does.
-        BillingRules::Compatible if seed.is_azure_filter() => false,
         BillingRules::OpenAi | BillingRules::Compatible => match status {
             400 | 401 | 402 | 403 | 404 | 413 | 422 | 429 => true,
             503 | 529 => kind == FaultKind::Overloaded,

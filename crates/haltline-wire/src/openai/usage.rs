@@ -18,9 +18,10 @@ pub(super) enum Report {
 
 /// Reads a `usage` object.
 ///
-/// Where imitators differ, the dearer reading is taken: a provider's total that is above its
-/// parts, and reasoning reported beside the output instead of inside it (xAI), are output; cached
-/// input reported beside the input instead of inside it is input.
+/// Where imitators contradict themselves, the dearer reading is taken: what their total has above
+/// input and output is output (xAI reports reasoning beside the output instead of inside it); so
+/// is reasoning above the output where no total decides; cached input above the input comes on
+/// top of it.
 pub(super) fn read(json: &str) -> Report {
     let Ok(wire) = serde_json::from_str::<Wire>(json) else {
         return Report::Unreadable;
@@ -80,15 +81,18 @@ impl Wire {
 
         let from_cache_and_to_it = cached.checked_add(cache_write)?;
         let input = if from_cache_and_to_it > input { input.checked_add(from_cache_and_to_it)? } else { input };
-        let output = if reasoning > output { output.checked_add(reasoning)? } else { output };
-        let output = output.max(total.saturating_sub(input));
+        let output = match total.checked_sub(input) {
+            Some(rest) if total > 0 => output.max(rest),
+            _ if reasoning > output => output.checked_add(reasoning)?,
+            _ => output,
+        };
         input.checked_add(output)?;
         Some(Usage {
             input: Tokens::new(input),
             cached_input: Tokens::new(cached),
             cache_write: Tokens::new(cache_write),
             output: Tokens::new(output),
-            reasoning: Tokens::new(reasoning),
+            reasoning: Tokens::new(reasoning.min(output)),
         })
     }
 }
@@ -222,6 +226,11 @@ mod tests {
             (
                 r#"{"prompt_tokens":10,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":7}}"#,
                 (10, 0, 0, 9, 7),
+            ),
+            // Reasoning above the output, and a total that says it is within.
+            (
+                r#"{"prompt_tokens":43,"completion_tokens":10,"total_tokens":53,"completion_tokens_details":{"reasoning_tokens":11}}"#,
+                (43, 0, 0, 10, 10),
             ),
             // More from the cache than there is input.
             (

@@ -75,7 +75,7 @@ pub(super) enum Field {
     Vouched,
 }
 
-const KNOWN: [(&str, Field); 36] = [
+const KNOWN: [(&str, Field); 37] = [
     ("audio", Field::Refused),
     ("best_of", Field::Refused),
     ("frequency_penalty", Field::Pass),
@@ -112,6 +112,7 @@ const KNOWN: [(&str, Field); 36] = [
     ("top_p", Field::Pass),
     ("user", Field::User),
     ("verbosity", Field::Pass),
+    ("web_search_options", Field::Refused),
 ];
 
 /// Fields of OpenAI's list that are refused, with what is said about each.
@@ -125,9 +126,6 @@ const REFUSED: [(&str, &str); 5] = [
 
 /// What `name` is. `None` when it is not known.
 pub(super) fn field(name: &str) -> Option<Field> {
-    if name == "web_search_options" {
-        return Some(Field::Refused);
-    }
     KNOWN.binary_search_by(|(known, _)| (*known).cmp(name)).ok().map(|at| KNOWN[at].1)
 }
 

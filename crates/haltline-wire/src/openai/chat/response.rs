@@ -54,6 +54,9 @@ struct Wire<'a> {
 /// # Errors
 /// When it is neither an answer nor an error.
 pub fn inspect(body: &[u8]) -> Result<Answer, Malformed> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Malformed { detail: "the answer is no JSON object".to_owned() });
+    }
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| Malformed {
         detail: format!("the answer is not in the shape of a chat completion: {error}"),
     })?;
@@ -77,7 +80,7 @@ pub fn inspect(body: &[u8]) -> Result<Answer, Malformed> {
         choices: wire.choices.count,
         finish: wire.choices.finish,
         finished: wire.choices.finished,
-        text_bytes: wire.choices.text_bytes,
+        text_bytes: wire.choices.answer_bytes(),
         usage: if let Report::Read(usage) = report { Some(usage) } else { None },
         usage_unreadable: report == Report::Unreadable,
     }))

@@ -90,8 +90,14 @@ struct Groq<'a> {
 /// # Errors
 /// When it is neither `[DONE]` nor JSON in the shape of a chunk or an error.
 pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
-    if data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]" {
-        return Ok(Chunk::Done);
+    if data.first() != Some(&b'{') {
+        match data.trim_ascii() {
+            b"[DONE]" => return Ok(Chunk::Done),
+            // A keep-alive of servers that know no comments.
+            b"" => return Ok(Chunk::Delta(Delta::default())),
+            text if text.starts_with(b"{") => {}
+            _ => return Err(Malformed { detail: "a stream's data is no JSON object".to_owned() }),
+        }
     }
     let wire: Wire<'_> = serde_json::from_slice(data)
         .map_err(|error| Malformed { detail: format!("a stream's data is no chunk: {error}") })?;
@@ -100,9 +106,10 @@ pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
         Some(usage) => read(usage.get()),
         None => Report::Absent,
     };
+    let text_bytes = wire.choices.chunk_bytes();
     let delta = Delta {
-        text_bytes: wire.choices.text_bytes,
-        nonempty: wire.choices.text_bytes > 0,
+        text_bytes,
+        nonempty: text_bytes > 0,
         finish: wire.choices.finish,
         finished: wire.choices.finished,
         usage: if let Report::Read(usage) = report { Some(usage) } else { None },
@@ -111,10 +118,10 @@ pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
     };
     let failed = wire.error.or(groq.error).is_some_and(|error| !matches!(error.get(), "false" | "\"\"" | "{}"));
     let no_chunk = !wire.choices.present && report == Report::Absent;
-    if failed || wire.object.0.as_deref() == Some("error") || no_chunk {
-        if let Some(seed) = FaultSeed::read(data) {
-            return Ok(Chunk::Error { seed: Box::new(seed), delta });
-        }
+    if (failed || wire.object.0.as_deref() == Some("error") || no_chunk)
+        && let Some(seed) = FaultSeed::read(data)
+    {
+        return Ok(Chunk::Error { seed: Box::new(seed), delta });
     }
     if delta.finish == Some(Finish::Error) {
         let seed =

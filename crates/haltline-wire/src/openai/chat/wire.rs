@@ -13,7 +13,12 @@ pub(super) struct Choices {
     /// The member was there and a list.
     pub(super) present: bool,
     pub(super) count: u32,
-    pub(super) text_bytes: usize,
+    /// Bytes of text in `delta`, and in the `text` of old completions.
+    pub(super) delta_bytes: usize,
+    /// Bytes of text in `message`.
+    pub(super) message_bytes: usize,
+    /// Some choice had a `delta`.
+    pub(super) has_delta: bool,
     /// Choices that have a finish reason.
     pub(super) finished: u32,
     /// The finish reason of the first choice that has one.
@@ -43,7 +48,10 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
         let mut sum = Choices { present: true, ..Choices::default() };
         while let Some(choice) = seq.next_element::<Choice>()? {
             sum.count = sum.count.saturating_add(1);
-            sum.text_bytes = sum.text_bytes.saturating_add(choice.text_bytes());
+            let bytes = |part: &Option<Delta>| part.as_ref().map_or(0, Delta::text_bytes);
+            sum.has_delta |= choice.delta.is_some();
+            sum.delta_bytes = sum.delta_bytes.saturating_add(bytes(&choice.delta)).saturating_add(choice.text.0);
+            sum.message_bytes = sum.message_bytes.saturating_add(bytes(&choice.message));
             if let Some(finish) = choice.finish_reason.0 {
                 sum.finished = sum.finished.saturating_add(1);
                 sum.finish = sum.finish.or(Some(finish));
@@ -62,11 +70,16 @@ struct Choice {
     finish_reason: Reason,
 }
 
-impl Choice {
-    fn text_bytes(&self) -> usize {
-        let delta = self.delta.as_ref().map_or(0, Delta::text_bytes);
-        let message = self.message.as_ref().map_or(0, Delta::text_bytes);
-        delta.saturating_add(message).saturating_add(self.text.0)
+impl Choices {
+    /// The text that a chunk of a stream adds. Where both forms are there, `message` repeats all
+    /// that came so far (Perplexity).
+    pub(super) const fn chunk_bytes(&self) -> usize {
+        if self.has_delta { self.delta_bytes } else { self.delta_bytes + self.message_bytes }
+    }
+
+    /// The text of a whole answer.
+    pub(super) const fn answer_bytes(&self) -> usize {
+        if self.message_bytes > 0 { self.message_bytes } else { self.delta_bytes }
     }
 }
 
@@ -153,7 +166,7 @@ impl<'de> Visitor<'de> for ReasonVisitor {
 }
 
 /// Bytes of text in any value: of a string its own, of lists and objects those within. The
-/// members `type`, `id`, `index`, `format`, `signature` of objects are no text.
+/// members `type`, `id`, `index`, `format`, `signature` and `data` (sealed) of objects are no text.
 #[derive(Clone, Copy, Default)]
 struct Text(usize);
 
@@ -236,7 +249,7 @@ impl Visitor<'_> for IsText {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(!matches!(key, "type" | "id" | "index" | "format" | "signature"))
+        Ok(!matches!(key, "type" | "id" | "index" | "format" | "signature" | "data"))
     }
 }
 

@@ -1,0 +1,8 @@
+//! Fuzzes `harness::sse_split`.
+#![no_main]
+
+#[path = "../harness.rs"]
+#[expect(dead_code, reason = "each target uses one of the functions")]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::sse_split(data));
