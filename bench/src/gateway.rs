@@ -68,7 +68,8 @@ per = "10s"
 /// The binary given, else `haltline` beside this one.
 pub(crate) fn find(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let path = match given {
-        Some(path) => path,
+        // Commands run in the run's own directory.
+        Some(path) => std::path::absolute(path)?,
         None => std::env::current_exe()?.with_file_name("haltline"),
     };
     ensure!(

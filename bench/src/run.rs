@@ -9,7 +9,8 @@ use crate::{gateway, load};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,37 +67,18 @@ pub(crate) async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let plan = plan(&arguments);
     let binary = if arguments.against_limit { None } else { Some(gateway::find(arguments.gateway_bin.clone())?) };
 
-    let directory = tempfile::Builder::new().prefix("haltline-bench-").tempdir()?;
     let (mock_process, upstream) = Process::start_own(&["mock"])?;
-    let mock = Mock { target: Target::new(upstream, None)?, _process: mock_process };
-    let upstream_text = upstream.to_string();
-    let (limit_process, limit_address) = Process::start_own(&["limit", "--upstream", &upstream_text])?;
-    let (own_process, own_address, key) = match &binary {
-        Some(binary) => {
-            let gateway = gateway::start(binary, upstream, directory.path()).await?;
-            (gateway.process, gateway.address, gateway.key)
-        }
-        None => {
-            let (process, address) = Process::start_own(&["limit", "--upstream", &upstream_text])?;
-            (process, address, "hl-none".to_owned())
-        }
-    };
-    let mut contenders = [
-        Contender {
-            side: Side::Limit,
-            process: limit_process,
-            target: Arc::new(Target::new(limit_address, Some(&key))?),
-        },
-        Contender {
-            side: Side::Gateway,
-            process: own_process,
-            target: Arc::new(Target::new(own_address, Some(&key))?),
-        },
-    ];
-
+    let mock = Mock { target: Target::new(upstream, None)?, address: upstream, _process: mock_process };
     let mut results = Results::new();
-    results.streams(&plan, &mock, &mut contenders).await?;
-    results.others(&plan, &mock, &mut contenders).await?;
+    for round in 0..plan.rounds {
+        // Fresh processes and a fresh store: what one process happens to be lucky with stays in its round.
+        let directory = tempfile::Builder::new().prefix("haltline-bench-").tempdir()?;
+        let mut contenders = contenders(&mock, binary.as_deref(), directory.path()).await?;
+        if round < plan.stream_rounds {
+            results.streams(&plan, round, &mock, &mut contenders).await?;
+        }
+        results.others(&plan, round, &mock, &mut contenders).await?;
+    }
 
     let series = results.in_order();
     let missed = series.iter().filter(|one| one.kept() == Some(false)).count();
@@ -118,8 +100,31 @@ pub(crate) async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn contenders(mock: &Mock, binary: Option<&Path>, directory: &Path) -> anyhow::Result<[Contender; 2]> {
+    let upstream = mock.address.to_string();
+    let limit = || Process::start_own(&["limit", "--upstream", &upstream]);
+    let (limit_process, limit_address) = limit()?;
+    let (own_process, own_address, key) = match binary {
+        Some(binary) => {
+            let gateway = gateway::start(binary, mock.address, directory).await?;
+            (gateway.process, gateway.address, gateway.key)
+        }
+        None => {
+            let (process, address) = limit()?;
+            (process, address, "hl-none".to_owned())
+        }
+    };
+    let limit_target = Arc::new(Target::new(limit_address, Some(&key))?);
+    let own_target = Arc::new(Target::new(own_address, Some(&key))?);
+    Ok([
+        Contender { side: Side::Limit, process: limit_process, target: limit_target },
+        Contender { side: Side::Gateway, process: own_process, target: own_target },
+    ])
+}
+
 struct Mock {
     target: Target,
+    address: SocketAddr,
     _process: Process,
 }
 
@@ -196,71 +201,61 @@ impl Results {
         ]
     }
 
-    /// Open streams first: memory is measured on processes that have done nothing else.
-    async fn streams(&mut self, plan: &Plan, mock: &Mock, contenders: &mut [Contender; 2]) -> anyhow::Result<()> {
+    /// Open streams come first: memory is measured on processes that have done nothing else.
+    async fn streams(&mut self, plan: &Plan, round: u32, mock: &Mock, both: &mut [Contender; 2]) -> anyhow::Result<()> {
         let seconds = plan.length.as_secs() + 4;
         mock.shape(seconds * 50, PACED_INTERVAL).await?;
-        let fresh = [contenders[0].process.resident_kib()?, contenders[1].process.resident_kib()?];
-        for round in 0..plan.stream_rounds {
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                let side = contender.side;
-                progress(round, side, "open streams");
-                let open = scenario::paced(contender, plan.streams, plan.length).await?;
-                self.paced.add(side, open.cost.cpu_seconds);
-                self.paced_rate.add(side, open.cost.per_second);
-                if round == 0 {
-                    let after = scenario::resident_afterwards(contender, plan.settle).await?;
-                    self.fresh.add(side, fresh[place] as f64 / 1024.0);
-                    self.open.add(side, per_stream(open.resident_kib, fresh[place], plan.streams));
-                    self.kept.add(side, per_stream(after, fresh[place], plan.streams));
-                }
-            }
+        let fresh = [both[0].process.resident_kib()?, both[1].process.resident_kib()?];
+        for place in order(round) {
+            let contender = &mut both[place];
+            let side = contender.side;
+            progress(round, side, "open streams");
+            let open = scenario::paced(contender, plan.streams, plan.length).await?;
+            let after = scenario::resident_afterwards(contender, plan.settle).await?;
+            self.paced.add(side, open.cost.cpu_seconds);
+            self.paced_rate.add(side, open.cost.per_second);
+            self.fresh.add(side, fresh[place] as f64 / 1024.0);
+            self.open.add(side, per_stream(open.resident_kib, fresh[place], plan.streams));
+            self.kept.add(side, per_stream(after, fresh[place], plan.streams));
         }
         Ok(())
     }
 
-    async fn others(&mut self, plan: &Plan, mock: &Mock, contenders: &mut [Contender; 2]) -> anyhow::Result<()> {
-        for round in 0..plan.rounds {
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                let side = contender.side;
-                progress(round, side, "small requests");
-                let cost = scenario::requests(contender, 26, 64, plan.length).await?;
-                self.small.add(side, cost.cpu_seconds);
-                self.small_rate.add(side, cost.per_second);
-            }
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                let side = contender.side;
-                progress(round, side, "prompts of 100 KB");
-                let cost = scenario::requests(contender, 100 * 1024, 32, plan.length).await?;
-                self.large.add(side, cost.cpu_seconds);
-            }
-            mock.shape(2_000, Duration::ZERO).await?;
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                let side = contender.side;
-                progress(round, side, "streams flat out");
-                let cost = scenario::flat_out(contender, 16, plan.length).await?;
-                self.flat.add(side, cost.cpu_seconds);
-                self.flat_rate.add(side, cost.per_second);
-            }
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                let side = contender.side;
-                progress(round, side, "latency");
-                let seen = scenario::latency(contender, 500, plan.length).await?;
-                self.p50.add(side, seen.times.percentile_ms(500));
-                self.p99.add(side, seen.times.percentile_ms(990));
-            }
-            mock.shape(10, PACED_INTERVAL).await?;
-            for place in order(round) {
-                let contender = &mut contenders[place];
-                progress(round, contender.side, "first chunks");
-                let seen = scenario::first_chunk(contender, 100, plan.length).await?;
-                self.first(contender.side, &seen);
-            }
+    async fn others(&mut self, plan: &Plan, round: u32, mock: &Mock, both: &mut [Contender; 2]) -> anyhow::Result<()> {
+        for place in order(round) {
+            let side = both[place].side;
+            progress(round, side, "small requests");
+            let cost = scenario::requests(&mut both[place], 26, 64, plan.length).await?;
+            self.small.add(side, cost.cpu_seconds);
+            self.small_rate.add(side, cost.per_second);
+        }
+        for place in order(round) {
+            let side = both[place].side;
+            progress(round, side, "prompts of 100 KB");
+            let cost = scenario::requests(&mut both[place], 100 * 1024, 32, plan.length).await?;
+            self.large.add(side, cost.cpu_seconds);
+        }
+        mock.shape(2_000, Duration::ZERO).await?;
+        for place in order(round) {
+            let side = both[place].side;
+            progress(round, side, "streams flat out");
+            let cost = scenario::flat_out(&mut both[place], 16, plan.length).await?;
+            self.flat.add(side, cost.cpu_seconds);
+            self.flat_rate.add(side, cost.per_second);
+        }
+        for place in order(round) {
+            let side = both[place].side;
+            progress(round, side, "latency");
+            let seen = scenario::latency(&mut both[place], 500, plan.length).await?;
+            self.p50.add(side, seen.times.percentile_ms(500));
+            self.p99.add(side, seen.times.percentile_ms(990));
+        }
+        mock.shape(10, PACED_INTERVAL).await?;
+        for place in order(round) {
+            let side = both[place].side;
+            progress(round, side, "first chunks");
+            let seen = scenario::first_chunk(&mut both[place], 100, plan.length).await?;
+            self.first(side, &seen);
         }
         Ok(())
     }

@@ -37,6 +37,12 @@ impl Cost {
     }
 }
 
+/// Every measurement makes its own connections: one that has carried other load behaves differently.
+fn begin(contender: &mut Contender) -> anyhow::Result<()> {
+    contender.target.close_idle();
+    contender.process.check()
+}
+
 /// Plain requests, so many at once: CPU seconds for 1,000 requests.
 pub(crate) async fn requests(
     contender: &mut Contender,
@@ -44,7 +50,7 @@ pub(crate) async fn requests(
     at_once: usize,
     length: Duration,
 ) -> anyhow::Result<Cost> {
-    contender.process.check()?;
+    begin(contender)?;
     let body = load::body(Ask::Plain, prompt_bytes, 64);
     let meter = Arc::default();
     // Connections and caches are made outside of what is measured.
@@ -57,7 +63,7 @@ pub(crate) async fn requests(
 
 /// Streams flat out, so many at once, one after the other: CPU seconds for 100,000 chunks.
 pub(crate) async fn flat_out(contender: &mut Contender, at_once: usize, length: Duration) -> anyhow::Result<Cost> {
-    contender.process.check()?;
+    begin(contender)?;
     let body = load::body(Ask::Stream, 26, STREAM_CAP);
     let meter = Arc::<Meter>::default();
     load::closed(&contender.target, Ask::Stream, &body, at_once, Duration::from_millis(300), &meter).await?;
@@ -78,7 +84,7 @@ pub(crate) struct Open {
 
 /// Many streams at the mock's pace, opened together; measured while all of them are open.
 pub(crate) async fn paced(contender: &mut Contender, streams: usize, length: Duration) -> anyhow::Result<Open> {
-    contender.process.check()?;
+    begin(contender)?;
     let body = load::body(Ask::Stream, 26, STREAM_CAP);
     let meter = Arc::<Meter>::default();
     let running = {
@@ -120,7 +126,7 @@ pub(crate) async fn resident_afterwards(contender: &mut Contender, within: Durat
 
 /// Latency of plain requests at a rate.
 pub(crate) async fn latency(contender: &mut Contender, per_second: u32, length: Duration) -> anyhow::Result<Seen> {
-    contender.process.check()?;
+    begin(contender)?;
     let body = load::body(Ask::Plain, 26, 64);
     load::open(&contender.target, Ask::Plain, &body, per_second, Duration::from_millis(300)).await?;
     load::open(&contender.target, Ask::Plain, &body, per_second, length).await
@@ -128,7 +134,7 @@ pub(crate) async fn latency(contender: &mut Contender, per_second: u32, length: 
 
 /// Time to the first chunk of streams at a rate.
 pub(crate) async fn first_chunk(contender: &mut Contender, per_second: u32, length: Duration) -> anyhow::Result<Seen> {
-    contender.process.check()?;
+    begin(contender)?;
     let body = load::body(Ask::Stream, 26, STREAM_CAP);
     load::open(&contender.target, Ask::Stream, &body, per_second, Duration::from_millis(300)).await?;
     load::open(&contender.target, Ask::Stream, &body, per_second, length).await

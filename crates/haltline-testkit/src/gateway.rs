@@ -261,7 +261,8 @@ impl Drop for Gateway {
 
 fn find_binary() -> io::Result<PathBuf> {
     if let Some(named) = std::env::var_os(BINARY_VARIABLE) {
-        return Ok(PathBuf::from(named));
+        // Commands run in the gateway's own directory.
+        return std::path::absolute(named);
     }
     let test = std::env::current_exe()?;
     // TARGET/PROFILE/deps/test-hash -> TARGET/PROFILE/haltline

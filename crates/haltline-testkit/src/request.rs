@@ -13,7 +13,7 @@ pub(crate) struct ChatRequest {
     pub(crate) input: Tokens,
     /// The cap of each choice: the smaller one when both fields are given.
     pub(crate) cap: Option<Tokens>,
-    /// Choices, at least one.
+    /// Choices, from 1 to 128.
     pub(crate) choices: u64,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
@@ -47,13 +47,17 @@ impl ChatRequest {
         if cap == Some(0) {
             return Err("the cap on output must be at least 1".to_owned());
         }
+        let choices = number("n")?.unwrap_or(1);
+        if !(1..=128).contains(&choices) {
+            return Err("`n` must be from 1 to 128".to_owned());
+        }
         let option = value.get("stream_options").and_then(|options| options.get("include_usage"));
         Ok(Self {
             model,
             input: Tokens::new(bytes.div_ceil(bytes_per_token.max(1))),
             prompt,
             cap: cap.map(Tokens::new),
-            choices: number("n")?.unwrap_or(1).max(1),
+            choices,
             stream: value.get("stream").and_then(Value::as_bool).unwrap_or(false),
             include_usage: option.and_then(Value::as_bool).unwrap_or(false),
             tool: first_tool(&value),
@@ -143,6 +147,7 @@ mod tests {
             (r#"{"model":"m"}"#, "messages"),
             (r#"{"model":"m","messages":[],"max_tokens":"9"}"#, "max_tokens"),
             (r#"{"model":"m","messages":[],"max_tokens":0}"#, "cap"),
+            (r#"{"model":"m","messages":[],"n":129}"#, "`n`"),
         ] {
             let error = ChatRequest::parse(body.as_bytes(), 4).expect_err(body);
             assert!(error.contains(named), "{error}");
