@@ -8,6 +8,8 @@ use std::fmt;
 pub enum LedgerError {
     /// No hold with this id is open: it never was, or it is settled, released or expired.
     UnknownHold(AttemptId),
+    /// Power was lost while the hold was open: its outcome is unknown, and it can only expire.
+    Lost(AttemptId),
     /// A hold with this id is open.
     DuplicateId(AttemptId),
     /// A quantity is negative or too large to be counted.
@@ -36,6 +38,7 @@ impl LedgerError {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::UnknownHold(_) => "unknown-hold",
+            Self::Lost(_) => "lost",
             Self::DuplicateId(_) => "duplicate-id",
             Self::Malformed(_) => "malformed",
             Self::Raises(_) => "raises",
@@ -54,6 +57,12 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownHold(id) => write!(f, "no hold is open for attempt {id}"),
+            Self::Lost(id) => {
+                write!(
+                    f,
+                    "power was lost while attempt {id} was under way: its outcome is unknown, and it can only expire"
+                )
+            }
             Self::DuplicateId(id) => write!(f, "a hold is open for attempt {id} already"),
             Self::Malformed(id) => write!(f, "attempt {id}: a quantity is negative or too large to be counted"),
             Self::Raises(id) => write!(f, "attempt {id}: a true-up may only lower what is held"),

@@ -85,6 +85,8 @@ impl Held {
 pub(crate) struct Taken {
     pub(crate) hold: OpenHold,
     pub(crate) windows: Box<[Timestamp]>,
+    /// Power was lost since: it can only expire.
+    pub(crate) is_lost: bool,
 }
 
 impl Ledger {
@@ -157,7 +159,7 @@ impl Ledger {
             windows.push(window);
         }
         let OpenHold { id, at, subjects, ceiling, expires } = hold.clone();
-        self.holds.insert(id, Taken { hold, windows: windows.into() });
+        self.holds.insert(id, Taken { hold, windows: windows.into(), is_lost: false });
         let proof = Held { id, at, subjects, ceiling, expires };
         Ok(if within_limits { Applied::Held(proof) } else { Applied::Other })
     }

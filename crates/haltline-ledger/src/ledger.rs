@@ -163,9 +163,11 @@ impl Ledger {
         balances
     }
 
-    /// Drops accounts whose window is over and which no open hold touches. No answer changes.
+    /// Drops accounts whose window is over at `at` and which no open hold touches. No answer about
+    /// `at` or later changes, and the ledger's time moves on to it: what is forgotten must not open again.
     pub fn forget_closed(&mut self, at: Timestamp) {
-        let at = self.clamp(at);
+        self.advance(at);
+        let at = self.now;
         for shelf in &mut self.shelves {
             shelf.forget_closed(at);
         }
@@ -208,10 +210,16 @@ impl Ledger {
         self.holds.get(&id).map(|taken| &taken.hold).ok_or(LedgerError::UnknownHold(id))
     }
 
+    /// The hold, if its outcome is not lost with the power.
+    pub(crate) fn may_end(&self, id: AttemptId) -> Result<&OpenHold, LedgerError> {
+        let taken = self.holds.get(&id).ok_or(LedgerError::UnknownHold(id))?;
+        if taken.is_lost { Err(LedgerError::Lost(id)) } else { Ok(&taken.hold) }
+    }
+
     /// Ends an open hold in every account that it touches, and charges each its part of `cost`, in
     /// the windows of the hold. The guards of the command have let it through.
     pub(crate) fn close(&mut self, id: AttemptId, cost: &Demand) -> OpenHold {
-        let Some(Taken { hold, windows }) = self.holds.remove(&id) else {
+        let Some(Taken { hold, windows, .. }) = self.holds.remove(&id) else {
             unreachable!("{id} was found open by the guards of its command");
         };
         assert_eq!(windows.len(), self.shelves.len(), "a hold touches one account of every budget");

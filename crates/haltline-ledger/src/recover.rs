@@ -3,17 +3,21 @@
 //! A power loss takes a tail of the journal. Whatever was in it, no account stood above its mark,
 //! so lifting each account to its mark charges at least what was lost.
 //!
-//! That also bounds what was lost for budgets which are configured only later, and have no marks
-//! of that time: every attempt touches one account of every budget, so all lost attempts together
-//! took no more of a unit than the sum of what one budget of that unit recovered over all its
-//! accounts; this is true for each of those budgets, hence also for the least of their sums. An
-//! account of a later budget, whose window the power loss lies in, is charged that much. Where no
-//! budget counted the unit, nothing is known and nothing charged.
+//! Holds that were open when the journal breaks off may have ended in the lost part, and others may
+//! have taken their place below the mark. So they keep what they hold until they expire: after a
+//! recovery nothing else can become of them.
+//!
+//! Budgets that are configured only later have no marks of that time, but those of others bound
+//! what they lost. Every attempt touches one account of every budget. So what the lost part took of a
+//! unit is no more than one budget of that unit recovered over all its accounts, plus what the holds
+//! open at the break could have given back; that is true of each such budget, hence of the least
+//! of their sums. An account of a later budget is charged that much if the power loss lies in its
+//! window. Where no budget counted the unit, nothing is known and nothing charged.
 //!
 //! One recovery is a run of `Recover` entries with no other entry between: if power is lost again
 //! while it is written, the next start goes on with it.
 
-use crate::quantity::amount;
+use crate::quantity::{amount, part};
 use crate::{AccountId, Applied, Entry, EntryKind, Ledger};
 use haltline_types::{Amount, Name, Subjects, Timestamp, Unit};
 use std::collections::BTreeMap;
@@ -22,7 +26,12 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct Run {
     number: u64,
+    /// When it began.
     at: Timestamp,
+    /// The time of the entry before it.
+    breaks_off: Timestamp,
+    /// The sum of the holds that were open then.
+    held: BTreeMap<Unit, i128>,
     recovered: BTreeMap<Name, Recovered>,
 }
 
@@ -40,11 +49,12 @@ impl Ledger {
     /// anything else is applied, with the budgets that were in force at the stop; the entries are
     /// made durable together and applied.
     ///
-    /// Accounts are lifted whose windows were open when the journal breaks off, or later. A budget
-    /// with nothing to recover says so with a zero, which tells later budgets that it was there.
+    /// Accounts are lifted whose windows were open when the journal breaks off, or later, or which
+    /// an open hold touches. A budget with nothing to recover says so with a zero, which tells later
+    /// budgets that it was there.
     #[must_use]
     pub fn recoveries(&self, at: Timestamp) -> Vec<Entry> {
-        let breaks_off = self.now();
+        let breaks_off = self.run.as_ref().map_or(self.now(), |run| run.breaks_off);
         let at = self.clamp(at);
         let mut entries = Vec::new();
         for shelf in &self.shelves {
@@ -54,8 +64,11 @@ impl Ledger {
             };
             let open_then = shelf.span_at(breaks_off).start;
             let before = entries.len();
-            for (subject, window, account) in shelf.accounts_in_order().filter(|(_, window, _)| *window >= open_then) {
-                let missing = account.mark() - shelf.spent(Some(account), window, at) - account.held();
+            for (subject, window, account) in
+                shelf.accounts_in_order().filter(|(_, window, account)| *window >= open_then || account.open() > 0)
+            {
+                let missing =
+                    account.mark() - shelf.spent_before(self.recoveries, account, window, at) - account.held();
                 if missing > 0 {
                     entries.push(recover(subject, window, missing));
                 }
@@ -69,6 +82,7 @@ impl Ledger {
     }
 
     pub(crate) fn apply_recover(&mut self, account: &AccountId, amount: Amount, at: Timestamp) -> Applied {
+        let breaks_off = self.now();
         self.advance(at);
         let at = self.now();
         let sum = i128::from(amount.value().max(0));
@@ -78,8 +92,10 @@ impl Ledger {
             shelf.open(&account.subject, account.window).charge(sum, at);
         }
 
-        let number = self.recoveries;
-        let run = self.run.get_or_insert_with(|| Run { number, at, recovered: BTreeMap::new() });
+        if self.run.is_none() {
+            self.run = Some(self.begin_recovery(breaks_off));
+        }
+        let Some(run) = self.run.as_mut() else { return Applied::Other };
         let recovered = run.recovered.entry(account.budget.clone()).or_insert(Recovered {
             unit: amount.unit(),
             sum: 0,
@@ -89,10 +105,22 @@ impl Ledger {
         recovered.is_todays &= is_todays;
         for shelf in &mut self.shelves {
             let was_there = run.recovered.get(&shelf.budget().name).is_some_and(|recovered| recovered.is_todays);
-            let lost = if was_there { 0 } else { run.least(shelf.unit()) };
+            let lost = if was_there { 0 } else { run.most_lost(shelf.unit()) };
             shelf.set_loss(run.number, lost, run.at);
         }
         Applied::Other
+    }
+
+    /// From here on the holds that are open can only expire.
+    fn begin_recovery(&mut self, breaks_off: Timestamp) -> Run {
+        let mut held = BTreeMap::new();
+        for taken in self.holds.values_mut() {
+            taken.is_lost = true;
+            for unit in Unit::ALL {
+                *held.entry(unit).or_insert(0) += part(&taken.hold.ceiling, unit);
+            }
+        }
+        Run { number: self.recoveries, at: self.now(), breaks_off, held, recovered: BTreeMap::new() }
     }
 
     /// Any other entry ends the recovery that was being applied.
@@ -104,12 +132,10 @@ impl Ledger {
 }
 
 impl Run {
-    fn least(&self, unit: Unit) -> i128 {
-        self.recovered
-            .values()
-            .filter(|recovered| recovered.unit == unit)
-            .map(|recovered| recovered.sum)
-            .min()
-            .unwrap_or(0)
+    /// The most of a unit that the lost part of the journal took, in any one account.
+    fn most_lost(&self, unit: Unit) -> i128 {
+        let of_unit = self.recovered.values().filter(|recovered| recovered.unit == unit);
+        let least = of_unit.map(|recovered| recovered.sum).min();
+        least.map_or(0, |least| least + self.held.get(&unit).copied().unwrap_or(0))
     }
 }

@@ -7,14 +7,14 @@ impl Ledger {
     /// Decides on giving a hold back, the request that it counted included. Changes nothing.
     ///
     /// # Errors
-    /// `UnknownHold`.
+    /// `UnknownHold`, `Lost`.
     pub fn release(&self, id: AttemptId, at: Timestamp) -> Result<Entry, LedgerError> {
-        self.must_be_open(id)?;
+        self.may_end(id)?;
         Ok(Entry { at: self.clamp(at), kind: EntryKind::Release { id } })
     }
 
     pub(crate) fn apply_release(&mut self, id: AttemptId, at: Timestamp) -> Result<Applied, LedgerError> {
-        self.must_be_open(id)?;
+        self.may_end(id)?;
 
         // Nothing can fail below.
         self.advance(at);

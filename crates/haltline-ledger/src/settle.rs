@@ -28,7 +28,7 @@ impl Ledger {
     /// in full, and counts in the window of the hold. Changes nothing.
     ///
     /// # Errors
-    /// `UnknownHold`, also when it is settled already; `Malformed`.
+    /// `UnknownHold`, also when it is settled already; `Lost`; `Malformed`.
     pub fn settle(&self, id: AttemptId, at: Timestamp, cost: Demand) -> Result<Entry, LedgerError> {
         self.may_settle(id, &cost)?;
         Ok(Entry { at: self.clamp(at), kind: EntryKind::Settle { id, cost } })
@@ -52,9 +52,7 @@ impl Ledger {
     }
 
     fn may_settle(&self, id: AttemptId, cost: &Demand) -> Result<(), LedgerError> {
-        if !self.holds.contains_key(&id) {
-            return Err(LedgerError::UnknownHold(id));
-        }
+        self.may_end(id)?;
         if !well_formed(cost) {
             return Err(LedgerError::Malformed(id));
         }

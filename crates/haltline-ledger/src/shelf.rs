@@ -106,15 +106,23 @@ impl Shelf {
 
     /// What is spent in an account, unattributed losses included.
     pub(crate) fn spent(&self, account: Option<&Account>, window: Timestamp, at: Timestamp) -> i128 {
-        account.map_or(0, |account| account.spent_at(at)) + self.lost(window, at)
+        let losses: i128 = self.losses.iter().map(|loss| self.lost(loss, window, at)).sum();
+        account.map_or(0, |account| account.spent_at(at)) + losses
     }
 
-    fn lost(&self, window: Timestamp, at: Timestamp) -> i128 {
-        let counts = |loss: &&Loss| match self.grid {
+    /// The same without what recovery `run` lost for this budget, for as long as that may yet turn
+    /// out to have been there.
+    pub(crate) fn spent_before(&self, run: u64, account: &Account, window: Timestamp, at: Timestamp) -> i128 {
+        let of_run = self.losses.iter().filter(|loss| loss.run == run);
+        self.spent(Some(account), window, at) - of_run.map(|loss| self.lost(loss, window, at)).sum::<i128>()
+    }
+
+    fn lost(&self, loss: &Loss, window: Timestamp, at: Timestamp) -> i128 {
+        let counts = match self.grid {
             Some(grid) => !grid.has_left(grid.bucket(loss.at), at),
             None => loss.window == window,
         };
-        self.losses.iter().filter(counts).map(|loss| loss.amount).sum()
+        if counts { loss.amount } else { 0 }
     }
 
     /// The limit in force: the subject's override, else the budget's, else what is configured.

@@ -8,7 +8,7 @@ impl Ledger {
     /// Decides on lowering what is held for an attempt. Changes nothing.
     ///
     /// # Errors
-    /// `UnknownHold`, `Malformed`, or `Raises` when any part of `ceiling` is above what is held.
+    /// `UnknownHold`, `Lost`, `Malformed`, or `Raises` when any part of `ceiling` is above what is held.
     pub fn true_up(&self, id: AttemptId, at: Timestamp, ceiling: Demand) -> Result<Entry, LedgerError> {
         self.may_true_up(id, &ceiling)?;
         Ok(Entry { at: self.clamp(at), kind: EntryKind::TrueUp { id, ceiling } })
@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     fn may_true_up(&self, id: AttemptId, ceiling: &Demand) -> Result<(), LedgerError> {
-        let hold = self.must_be_open(id)?;
+        let hold = self.may_end(id)?;
         if !well_formed(ceiling) {
             return Err(LedgerError::Malformed(id));
         }

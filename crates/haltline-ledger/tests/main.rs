@@ -1,3 +1,8 @@
-//! The ledger from outside: scenarios, a second opinion, exhaustive and random runs.
+//! The ledger from outside: scenarios, a second opinion, exhaustive and random runs, power loss.
 
+mod exhaustive;
+mod model;
+mod pair;
+mod power_loss;
+mod random;
 mod scenarios;
