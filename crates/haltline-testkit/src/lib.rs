@@ -31,3 +31,6 @@ pub use script::{Script, Weighted};
 /// The header by which an attempt may name itself to the fake provider, so that its line of the
 /// bill can be compared with its line in the ledger.
 pub const ATTEMPT_HEADER: &str = "x-haltline-attempt";
+
+/// The header by which OpenAI lets a caller name a request; read where the other is absent.
+pub const CLIENT_REQUEST_ID: &str = "x-client-request-id";

@@ -8,7 +8,7 @@ use crate::body::{AnswerBody, Piece};
 use crate::provider::{Rules, Shared};
 use crate::request::ChatRequest;
 use crate::socket::ResetSwitch;
-use crate::{ATTEMPT_HEADER, words};
+use crate::{ATTEMPT_HEADER, CLIENT_REQUEST_ID, words};
 use bytes::Bytes;
 use haltline_types::{Timestamp, Tokens};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -76,7 +76,8 @@ impl Call<'_> {
     }
 
     fn begin(&self, visit: Visit, planned: Tokens) -> Line {
-        let attempt = self.headers.get(ATTEMPT_HEADER).and_then(|name| name.to_str().ok()).map(str::to_owned);
+        let named = self.headers.get(ATTEMPT_HEADER).or_else(|| self.headers.get(CLIENT_REQUEST_ID));
+        let attempt = named.and_then(|name| name.to_str().ok()).map(str::to_owned);
         let start = Start {
             request: &self.request,
             attempt,

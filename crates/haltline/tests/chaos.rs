@@ -2,7 +2,8 @@
 //! bill is within the limit, the books cover the bill, equal it where the outcome was seen, and
 //! nothing is stuck.
 
-use haltline_testkit::{Behaviour, Call, Ending, FakeConfig, FakeProvider, Gateway, GatewayOptions, Prices, Report, Script};
+use haltline_testkit::http_client::Call;
+use haltline_testkit::{Behaviour, Ending, FakeConfig, FakeProvider, GatewayOptions, Prices, Report, Script, TestGateway};
 use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ const PRICES: Prices = Prices { input: PicoUsdPerToken::new(1_000_000), output: 
 const LIMIT: &str = "$3";
 
 fn script() -> Script {
-    let paced = haltline_testkit::BehaviourAnswer {
+    let paced = haltline_testkit::Answer {
         latency: Duration::from_millis(3),
         tokens: Some(Tokens::new(120)),
         pace: haltline_testkit::Pace { interval: Duration::from_millis(1), tokens_per_chunk: Tokens::new(8) },
@@ -85,7 +86,7 @@ struct Seen {
 async fn fifty_kills_under_load() {
     let provider = FakeProvider::start(FakeConfig { prices: PRICES, ..FakeConfig::with_script(script()) }).await.expect("provider");
     let options = GatewayOptions::find().expect("binary");
-    let mut gateway = Gateway::prepare(options, &config(&provider.base_url())).expect("gateway");
+    let mut gateway = TestGateway::prepare(options, &config(&provider.base_url())).expect("gateway");
     let secret = gateway.create_key(&["chaos", "--users", "any"]).expect("key");
     gateway.serve().await.expect("ready");
     let stop = Arc::new(AtomicBool::new(false));
@@ -157,7 +158,7 @@ async fn storm(client: u64, origin: String, secret: String, stop: Arc<AtomicBool
 }
 
 /// The accounts once nothing is held any more.
-async fn quiet_accounts(gateway: &Gateway) -> Vec<Value> {
+async fn quiet_accounts(gateway: &TestGateway) -> Vec<Value> {
     let began = Instant::now();
     loop {
         let output = gateway.command_line(&["budget", "list", "--format", "json"]).expect("budget list");
@@ -173,7 +174,7 @@ async fn quiet_accounts(gateway: &Gateway) -> Vec<Value> {
 }
 
 /// Ledger = bill for every attempt whose outcome was seen: the provider knows attempts by our ids.
-async fn compare_with_records(gateway: &Gateway, provider: &FakeProvider) {
+async fn compare_with_records(gateway: &TestGateway, provider: &FakeProvider) {
     let admin: Value = serde_json::from_slice(&std::fs::read(gateway.directory().join("data/admin.json")).expect("admin.json")).expect("json");
     let token = admin["token"].as_str().expect("token");
     let mut compared = 0;

@@ -77,7 +77,7 @@ async fn every_route_has_its_aliases_and_every_error_its_page() {
 async fn keys_that_may_not_are_told_why() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
     let call = |secret: &str| setup.post(&ask("hello")).bearer(secret).send();
-    let status_and_code = |answer: haltline_testkit::Answer| (answer.status.as_u16(), crate::setup::code(&answer));
+    let status_and_code = |answer: haltline_testkit::http_client::Answer| (answer.status.as_u16(), crate::setup::code(&answer));
     assert_eq!(status_and_code(call("hl-live-nonsense").await.expect("answer")), (401, "key_invalid".to_owned()));
     let narrow = setup.gateway.create_key(&["narrow", "--models", "other"]).expect("key");
     assert_eq!(status_and_code(call(&narrow).await.expect("answer")), (403, "model_not_allowed".to_owned()));

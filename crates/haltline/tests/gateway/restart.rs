@@ -1,7 +1,8 @@
 //! Ends and beginnings: drain, kill, and what the books say afterwards.
 
 use crate::setup::{Setup, ask};
-use haltline_testkit::{Behaviour, BehaviourAnswer, FakeConfig, Pace};
+use haltline_testkit::Answer as BehaviourAnswer;
+use haltline_testkit::{Behaviour, FakeConfig, Pace};
 use haltline_types::{NanoUsd, Tokens};
 use serde_json::json;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! A gateway, a key and a provider for one test.
 
-use haltline_testkit::{Call, FakeConfig, FakeProvider, Gateway, GatewayOptions, Prices};
+use haltline_testkit::http_client::Call;
+use haltline_testkit::{FakeConfig, FakeProvider, GatewayOptions, Prices, TestGateway};
 use haltline_types::{NanoUsd, PicoUsdPerToken};
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ pub const PRICES: Prices = Prices { input: PicoUsdPerToken::new(1_000_000), outp
 
 pub struct Setup {
     pub provider: FakeProvider,
-    pub gateway: Gateway,
+    pub gateway: TestGateway,
     pub secret: String,
 }
 
@@ -18,7 +19,7 @@ impl Setup {
     pub async fn start(provider: FakeConfig, rest: &str) -> Self {
         let provider = FakeProvider::start(FakeConfig { prices: PRICES, ..provider }).await.expect("provider");
         let config = config(&provider.base_url(), rest);
-        let mut gateway = Gateway::prepare(GatewayOptions::find().expect("binary"), &config).expect("gateway");
+        let mut gateway = TestGateway::prepare(GatewayOptions::find().expect("binary"), &config).expect("gateway");
         let secret = gateway.create_key(&["test", "--users", "any"]).expect("key");
         gateway.serve().await.expect("ready");
         Self { provider, gateway, secret }
@@ -73,7 +74,7 @@ pub fn ask(text: &str) -> Value {
 }
 
 /// The code of an error answer.
-pub fn code(answer: &haltline_testkit::Answer) -> String {
+pub fn code(answer: &haltline_testkit::http_client::Answer) -> String {
     answer.json().ok().and_then(|body| body["error"]["code"].as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -1,7 +1,8 @@
 //! Storms against a budget of one dollar: billed is never above it, and nearly all of it is used.
 
 use crate::setup::Setup;
-use haltline_testkit::{Behaviour, FakeConfig, Load, load};
+use haltline_testkit::load::{self, Load};
+use haltline_testkit::{Behaviour, FakeConfig};
 use haltline_types::NanoUsd;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ const OUTPUT: u64 = 4_900;
 const CAP: u64 = 6_000;
 
 fn provider() -> FakeConfig {
-    let answer = haltline_testkit::BehaviourAnswer {
+    let answer = haltline_testkit::Answer {
         latency: Duration::from_millis(500),
         tokens: Some(haltline_types::Tokens::new(OUTPUT)),
         pace: haltline_testkit::Pace { interval: Duration::ZERO, tokens_per_chunk: haltline_types::Tokens::new(100) },

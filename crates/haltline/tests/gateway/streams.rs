@@ -1,7 +1,8 @@
 //! Streams: what a client sees, how soon, and what becomes of one that nobody reads.
 
 use crate::setup::{Setup, ask};
-use haltline_testkit::{Behaviour, BehaviourAnswer, FakeConfig, Pace};
+use haltline_testkit::Answer as BehaviourAnswer;
+use haltline_testkit::{Behaviour, FakeConfig, Pace};
 use haltline_types::Tokens;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
