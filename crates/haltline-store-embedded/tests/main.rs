@@ -3,5 +3,6 @@
 mod books;
 mod crash;
 mod faults;
+mod process;
 mod scenarios;
 mod support;
