@@ -150,12 +150,14 @@ impl Ledger {
             hold.subjects.write_subject(&shelf.budget().scope, &mut subject);
             let window = shelf.turn_to(hold.at).start;
             let asked = part(&hold.ceiling, shelf.unit());
-            shelf.open(&subject, window).hold(asked);
+            let limit = shelf.limit(&subject, hold.at);
+            let warns = shelf.budget().on_full == OnFull::Warn;
+            let lost = shelf.lost(window, hold.at);
 
-            let account = shelf.account(&subject, window);
-            let held = account.map_or(0, crate::account::Account::held);
-            let fits = shelf.spent(account, window, hold.at) + held <= shelf.limit(&subject, hold.at);
-            within_limits &= fits || asked == 0 || shelf.budget().on_full == OnFull::Warn;
+            let account = shelf.open(&subject, window);
+            account.hold(asked);
+            let used = account.spent_at(hold.at) + lost + account.held();
+            within_limits &= warns || asked == 0 || used <= limit;
             windows.push(window);
         }
         let OpenHold { id, at, subjects, ceiling, expires } = hold.clone();

@@ -6,6 +6,17 @@
 //! of the budgets and the journal. A store calls them in this order, with nothing between:
 //! decide, make [`Ledger::marks_needed`] and the entry durable, apply.
 //!
+//! What a store must do, since the ledger cannot:
+//! - one writer: from a decision to its `apply` nothing else is applied;
+//! - durable means: marks and entry in the journal, in this order, before the answer; synced too
+//!   when there is a mark. Overrides and corrections are synced;
+//! - after a stop in the same boot: replay. In another boot: replay with the budgets that were in
+//!   force at the stop, append [`Ledger::recoveries`] before anything else, expire all open holds;
+//! - new budgets: sync the journal, replay it into a new ledger, and keep the budgets beside it;
+//! - now and then: [`Ledger::marks_to_trim`], synced in the background; [`Ledger::forget_closed`];
+//!   cut the journal at [`Ledger::horizon`];
+//! - a panic or a failed [`Ledger::check`] shuts spending.
+//!
 //! What is absent: clocks (`at` is an argument and never runs backwards inside), I/O, floats,
 //! balances that are kept apart from the entries they are sums of, and any way to a [`Held`] that
 //! does not count it in every account first.

@@ -67,8 +67,8 @@ impl Ledger {
             for (subject, window, account) in
                 shelf.accounts_in_order().filter(|(_, window, account)| *window >= open_then || account.open() > 0)
             {
-                let missing =
-                    account.mark() - shelf.spent_before(self.recoveries, account, window, at) - account.held();
+                let spent = account.spent_at(at) + shelf.lost_before(self.recoveries, window, at);
+                let missing = account.mark() - spent - account.held();
                 if missing > 0 {
                     entries.push(recover(subject, window, missing));
                 }

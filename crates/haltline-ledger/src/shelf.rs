@@ -106,18 +106,20 @@ impl Shelf {
 
     /// What is spent in an account, unattributed losses included.
     pub(crate) fn spent(&self, account: Option<&Account>, window: Timestamp, at: Timestamp) -> i128 {
-        let losses: i128 = self.losses.iter().map(|loss| self.lost(loss, window, at)).sum();
-        account.map_or(0, |account| account.spent_at(at)) + losses
+        account.map_or(0, |account| account.spent_at(at)) + self.lost(window, at)
     }
 
-    /// The same without what recovery `run` lost for this budget, for as long as that may yet turn
-    /// out to have been there.
-    pub(crate) fn spent_before(&self, run: u64, account: &Account, window: Timestamp, at: Timestamp) -> i128 {
-        let of_run = self.losses.iter().filter(|loss| loss.run == run);
-        self.spent(Some(account), window, at) - of_run.map(|loss| self.lost(loss, window, at)).sum::<i128>()
+    /// What may have been lost of an account before this budget existed.
+    pub(crate) fn lost(&self, window: Timestamp, at: Timestamp) -> i128 {
+        self.losses.iter().map(|loss| self.lost_in(loss, window, at)).sum()
     }
 
-    fn lost(&self, loss: &Loss, window: Timestamp, at: Timestamp) -> i128 {
+    /// The same without recovery `run`, for as long as this budget may yet turn out to have been there.
+    pub(crate) fn lost_before(&self, run: u64, window: Timestamp, at: Timestamp) -> i128 {
+        self.losses.iter().filter(|loss| loss.run != run).map(|loss| self.lost_in(loss, window, at)).sum()
+    }
+
+    fn lost_in(&self, loss: &Loss, window: Timestamp, at: Timestamp) -> i128 {
         let counts = match self.grid {
             Some(grid) => !grid.has_left(grid.bucket(loss.at), at),
             None => loss.window == window,

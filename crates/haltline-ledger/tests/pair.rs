@@ -180,9 +180,9 @@ impl Pair {
         };
         seen += self.model.rules.iter().filter(nameless).count();
         assert_eq!(seen, balances.len(), "a balance that the model does not know: {balances:?}");
-        for user in 0..USERS.len() {
+        for (user, name) in USERS.iter().enumerate() {
             let ours = self.plain.headroom(&subjects(user), now);
-            assert_eq!(fits(ours), self.model.fits(user, at), "headroom of {}", USERS[user]);
+            assert_eq!(fits(ours), self.model.fits(user, at), "headroom of {name}");
         }
     }
 

@@ -150,10 +150,10 @@ fn assert_covers(recovered: &Ledger, truth: &Ledger, at: Timestamp) {
 
 /// No more room than there truly is, for anyone.
 fn assert_no_more_room(recovered: &Ledger, truth: &Ledger, at: Timestamp) {
-    for user in 0..USERS.len() {
+    for (user, name) in USERS.iter().enumerate() {
         let (ours, true_room) = (recovered.headroom(&subjects(user), at), truth.headroom(&subjects(user), at));
-        assert!(ours.usd <= true_room.usd, "{}: {ours:?} instead of {true_room:?}", USERS[user]);
-        assert!(ours.tokens <= true_room.tokens, "{}: {ours:?} instead of {true_room:?}", USERS[user]);
+        assert!(ours.usd <= true_room.usd, "{name}: {ours:?} instead of {true_room:?}");
+        assert!(ours.tokens <= true_room.tokens, "{name}: {ours:?} instead of {true_room:?}");
     }
 }
 
