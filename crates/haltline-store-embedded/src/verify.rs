@@ -5,6 +5,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
 use crate::load::{self, Counts};
 use crate::segment;
+use crate::store::EmbeddedStore;
 use crate::views;
 use haltline_ledger::{Balance, Budgets, Skipped};
 use haltline_types::Timestamp;
@@ -59,7 +60,7 @@ pub fn verify_disk(disk: &dyn Disk, budgets: Budgets, now: Timestamp) -> Result<
         return Err(OpenError::Io { doing: "looking for a journal".to_owned(), error });
     };
     loaded.ledger.check().map_err(OpenError::Contradiction)?;
-    let projected = disk.path().and_then(|dir| views::position_in(dir));
+    let projected = disk.path().and_then(views::position_in);
     let unprojected = projected.map(|place| {
         let length = |number| disk.read_all(&segment::name(number)).map_or(0, |bytes| bytes.len() as u64);
         let between: u64 = (place.segment.max(1)..ending.end.segment).map(length).sum();
@@ -78,6 +79,31 @@ pub fn verify_disk(disk: &dyn Disk, budgets: Budgets, now: Timestamp) -> Result<
         unprojected,
         at: now,
     })
+}
+
+impl EmbeddedStore {
+    /// Looks at the store while it runs: its journal is replayed from the disk once more and the
+    /// sums compared with the balances in memory. Nothing is written meanwhile, so holds wait.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn verify(&self, now: Timestamp) -> Result<Report, OpenError> {
+        self.shared().look(|inner| {
+            let budgets = inner.ledger.budgets().clone();
+            let report = verify_disk(self.shared().disk.as_ref(), budgets, now)?;
+            inner.ledger.check().map_err(OpenError::Contradiction)?;
+            let live = inner.ledger.balances(now);
+            if live != report.balances {
+                let differs = live.iter().find(|balance| !report.balances.contains(balance));
+                let what = differs.map_or_else(
+                    || "an account is missing in memory".to_owned(),
+                    |balance| balance.account.to_string(),
+                );
+                return Err(OpenError::Contradiction(format!("memory and journal differ: {what}")));
+            }
+            Ok(report)
+        })
+    }
 }
 
 impl fmt::Display for Report {

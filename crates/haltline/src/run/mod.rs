@@ -113,7 +113,7 @@ impl Instance {
         let app = App {
             gateway: Arc::clone(&gateway),
             registry: Arc::new(registry),
-            admin: Arc::new(admin(token, &store, &reloader)),
+            admin: Arc::new(admin(token, &store, &clock, &reloader)),
         };
         let stop = CancellationToken::new();
         let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
@@ -138,13 +138,13 @@ impl Instance {
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
         drop(self.admin_file);
-        self.store.close().context("the store could not be closed cleanly; the next start will recover it")?;
+        self.store.close(self.gateway.clock().now()).context("the store could not be closed cleanly; the next start will recover it")?;
         Ok(cut)
     }
 }
 
-fn admin(token: String, store: &Arc<EmbeddedStore>, reloader: &reload::Reloader) -> Admin {
-    let store = Arc::clone(store);
+fn admin(token: String, store: &Arc<EmbeddedStore>, clock: &Arc<SystemClock>, reloader: &reload::Reloader) -> Admin {
+    let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let reloader = reloader.clone();
     Admin {
         token,
@@ -153,9 +153,9 @@ fn admin(token: String, store: &Arc<EmbeddedStore>, reloader: &reload::Reloader)
             Box::pin(async move { reloader.reload().await })
         }),
         verify: Box::new(move || {
-            let store = Arc::clone(&store);
+            let (store, now) = (Arc::clone(&store), clock.now());
             Box::pin(async move {
-                tokio::task::spawn_blocking(move || store.verify().map(|report| report.to_string()).map_err(|error| error.to_string()))
+                tokio::task::spawn_blocking(move || store.verify(now).map(|report| report.to_string()).map_err(|error| error.to_string()))
                     .await
                     .map_err(|error| error.to_string())?
             })
