@@ -201,6 +201,46 @@ async fn idle_connections_are_closed_in_time_without_another_request() {
 }
 
 #[tokio::test]
+async fn a_connection_that_its_server_closed_is_not_kept_until_its_time() {
+    let (hang_up, mut hung_up) = mpsc::unbounded_channel::<()>();
+    let (told, mut closed) = mpsc::unbounded_channel();
+    let once = std::sync::Mutex::new(Some(async move { hung_up.recv().await }));
+    let server = Server::start(move |mut stream, _| {
+        let hung_up = once.lock().expect("no panic").take().expect("one connection");
+        let told = told.clone();
+        async move {
+            read_request(&mut stream).await.expect("a whole request");
+            write(&mut stream, &ok("fine")).await;
+            hung_up.await;
+            drop(stream);
+            told.send(()).expect("a test that listens");
+        }
+    })
+    .await;
+    let upstream = server.upstream();
+    ask(&upstream, call()).await.expect("an answer");
+    assert_eq!(upstream.pool_stats().idle, 1);
+    hang_up.send(()).expect("a server that waits");
+    heard(&mut closed).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    tokio::task::yield_now().await;
+    let stats = upstream.pool_stats();
+    assert_eq!((stats.open, stats.idle), (0, 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn the_last_piece_of_a_body_of_stated_length_is_its_end() {
+    let server = answering("fine").await;
+    let upstream = server.upstream();
+    let mut answer = send(&upstream, call()).await.expect("an answer");
+    assert_eq!(crate::support::next(&mut answer).await.expect("a piece").expect("no fault"), "fine");
+    assert_eq!(upstream.pool_stats().idle, 1);
+    drop(answer);
+    assert_eq!(upstream.pool_stats().idle, 1);
+}
+
+#[tokio::test]
 async fn an_idle_time_that_the_server_states_is_obeyed() {
     let server = Server::start(|mut stream, _| async move {
         while read_request(&mut stream).await.is_some() {
