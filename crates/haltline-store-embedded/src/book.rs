@@ -82,6 +82,7 @@ impl Book for EmbeddedStore {
 }
 
 async fn take_hold(shared: &Shared, hold: Hold) -> Result<Permit, HoldError> {
+    shared.check_spending().map_err(HoldError::Unavailable)?;
     let taken = shared.locked(|inner| take(inner, &hold)).map_err(HoldError::Unavailable)?;
     let (held, wait) = taken.map_err(HoldError::Refused)?;
     let Some(place) = wait else { return Ok(Permit::durable(held)) };

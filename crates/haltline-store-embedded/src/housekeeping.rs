@@ -28,12 +28,22 @@ pub(crate) fn run(shared: &Shared, clock: &dyn Clock) {
 }
 
 /// Brings the views up to date where something is new. The views are not the truth: when they
-/// cannot be written, spending goes on, and the next round tries again.
+/// cannot be written, that is said once, spending goes on, and the next round tries again.
 pub(crate) fn project(shared: &Shared) {
-    if shared.unprojected.load(Ordering::Acquire)
-        && let Err(error) = shared.project()
-    {
-        tracing::error!(%error, "the views lag behind the journal");
+    if !shared.unprojected.load(Ordering::Acquire) {
+        return;
+    }
+    match shared.project() {
+        Ok(()) => {
+            if shared.views_lag.swap(false, Ordering::Relaxed) {
+                tracing::info!("the views are up to date again");
+            }
+        }
+        Err(error) => {
+            if !shared.views_lag.swap(true, Ordering::Relaxed) {
+                tracing::error!(%error, "the views lag behind the journal");
+            }
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
+const RESTORED: &str = "the data directory was restored from a backup, which does not know what was spent since it was made. \
+                        State that by corrections of the accounts, then accept the restored journal";
 const CLOSED: &str = "it is closed, because Haltline is stopping";
 
 pub(crate) struct Shared {
@@ -22,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     inner: Mutex<Inner>,
     stopped: OnceLock<String>,
+    /// The directory came from a backup, and nobody has said yet what was spent since.
+    restored: AtomicBool,
     queue: Mutex<Queue>,
     wanted: Condvar,
     resting: Condvar,
@@ -30,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) keys: EmbeddedKeys,
     /// Records were written since the last projection.
     pub(crate) unprojected: AtomicBool,
+    /// The last projection failed, and that is said.
+    pub(crate) views_lag: AtomicBool,
     /// Keeps segments from being removed under whoever reads them.
     pub(crate) reading: Mutex<()>,
 }
@@ -41,12 +47,13 @@ struct Queue {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, inner: Inner, views: Views, keys: EmbeddedKeys) -> Self {
+    pub(crate) fn new(options: Options, inner: Inner, views: Views, keys: EmbeddedKeys, restored: bool) -> Self {
         Self {
             disk: Arc::clone(&options.disk),
             options,
             inner: Mutex::new(inner),
             stopped: OnceLock::new(),
+            restored: AtomicBool::new(restored),
             queue: Mutex::default(),
             wanted: Condvar::new(),
             resting: Condvar::new(),
@@ -54,6 +61,7 @@ impl Shared {
             views,
             keys,
             unprojected: AtomicBool::new(true),
+            views_lag: AtomicBool::new(false),
             reading: Mutex::new(()),
         }
     }
@@ -92,8 +100,23 @@ impl Shared {
         self.stopped.get().map_or(Ok(()), |why| Err(BookError::Stopped(why.clone())))
     }
 
+    /// May holds be given? Corrections are possible when they may not.
+    pub(crate) fn check_spending(&self) -> Result<(), BookError> {
+        self.check_open()?;
+        if self.restored.load(Ordering::Acquire) { Err(BookError::Stopped(RESTORED.to_owned())) } else { Ok(()) }
+    }
+
+    pub(crate) fn accept_restored(&self) {
+        self.restored.store(false, Ordering::Release);
+        self.bump();
+    }
+
     pub(crate) fn health(&self) -> BookHealth {
-        self.stopped.get().map_or(BookHealth::Open, |why| BookHealth::Stopped(why.clone()))
+        match self.check_spending() {
+            Ok(()) => BookHealth::Open,
+            Err(BookError::Stopped(why)) => BookHealth::Stopped(why),
+            Err(BookError::NotAllowed(error)) => BookHealth::Stopped(error.to_string()),
+        }
     }
 
     /// Tells whoever waits for headroom to look again.

@@ -12,6 +12,7 @@ use crate::keys::EmbeddedKeys;
 use crate::load::{self, Counts, Loaded};
 use crate::options::{Options, Threads};
 use crate::recovery::Ending;
+use crate::restored;
 use crate::segment;
 use crate::shared::Shared;
 use crate::views::Views;
@@ -68,9 +69,9 @@ impl EmbeddedStore {
     pub fn open(options: Options, budgets: Budgets, now: Timestamp) -> Result<(Arc<Self>, Recovered), OpenError> {
         let disk = Arc::clone(&options.disk);
         let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
-        let (mut loaded, ending) = load::load(disk.as_ref(), budgets.clone())?;
+        let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
         let (extents, end, mut recovered) = match ending {
-            None => begin(disk.as_ref(), &budgets, now)?,
+            None => begin(disk.as_ref(), loaded.ledger.budgets(), now)?,
             Some(ending) if ending.same_boot => resume(disk.as_ref(), ending)?,
             Some(ending) => recover(disk.as_ref(), ending, &mut loaded, now)?,
         };
@@ -81,16 +82,16 @@ impl EmbeddedStore {
         recovered.skipped = loaded.ledger.skipped();
         let oldest = extents.front().map_or(end.segment, |extent| extent.number);
         let views = Views::open(Arc::clone(&disk), oldest, end)?;
-        let mut journal = Journal::open(disk, options.segment_bytes, extents, end)?;
+        let mut journal = Journal::open(Arc::clone(&disk), options.segment_bytes, extents, end)?;
         journal.mark_synced(end);
-        if loaded.in_force.is_some_and(|then| then != budgets) {
-            journal
-                .push(FactRef::Budgets(&budgets))
-                .and_then(|()| journal.commit())
-                .map_err(OpenError::io("writing the journal"))?;
+        let budgets = loaded.ledger.budgets();
+        if loaded.in_force.is_some_and(|then| then != *budgets) {
+            let written = journal.push(FactRef::Budgets(budgets)).and_then(|()| journal.commit());
+            written.map_err(OpenError::io("writing the journal"))?;
         }
         let inner = Inner::new(loaded.ledger, journal, loaded.audit);
-        let shared = Arc::new(Shared::new(options, inner, views, keys));
+        let restored = restored::is_marked(disk.as_ref())?;
+        let shared = Arc::new(Shared::new(options, inner, views, keys, restored));
         let store = Arc::new(Self { threads: Mutex::new(start_threads(&shared)?), shared });
         tracing::info!(start = ?recovered.start, entries = recovered.counts.entries, open = recovered.open.len(), "the store is open");
         Ok((store, recovered))
@@ -127,6 +128,17 @@ impl EmbeddedStore {
         self.shared.sync_all()?;
         housekeeping::project(&self.shared);
         self.shared.close();
+        Ok(())
+    }
+
+    /// Opens spending again after a restore from a backup: the operator has stated, by corrections,
+    /// what was spent since the backup was made.
+    ///
+    /// # Errors
+    /// When the mark of the restore cannot be removed; spending stays shut then.
+    pub fn accept_restored(&self) -> std::io::Result<()> {
+        restored::unmark(self.shared.disk.as_ref())?;
+        self.shared.accept_restored();
         Ok(())
     }
 

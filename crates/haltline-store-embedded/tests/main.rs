@@ -3,6 +3,7 @@
 mod books;
 mod crash;
 mod faults;
+mod gate;
 mod process;
 mod scenarios;
 mod support;

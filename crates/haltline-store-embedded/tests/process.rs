@@ -4,9 +4,11 @@
 use crate::books::{Books, seen};
 use crate::support::{START, attempt, budget, budgets, demand, subjects};
 use haltline_ledger::{Budgets, Hold};
-use haltline_ports::{Book, Clock, KeyRecord, Keys, Records, SpendKey, SpendQuery, UserClaims};
+use haltline_ports::{
+    Book, BookHealth, Clock, Correction, HoldError, KeyRecord, Keys, Records, SpendKey, SpendQuery, UserClaims,
+};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, Start, verify};
-use haltline_types::Timestamp;
+use haltline_types::{Amount, Timestamp, Unit};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -239,4 +241,37 @@ async fn cost_of_hold_settle_and_record() {
     }
     let micros = spent.map(|sum| sum.as_secs_f64() * 1e6 / 1e5);
     println!("hold {:.2} µs, settle {:.2} µs, record {:.2} µs", micros[0], micros[1], micros[2]);
+}
+
+#[tokio::test]
+async fn a_store_in_memory_has_all_doors() {
+    let (store, _) = EmbeddedStore::open(Options::memory(Arc::new(Noon)), budgets(), START).expect("open");
+    let permit = store.hold(hold(1, "alice", 5_000)).await.expect("hold");
+    store.settle(permit.id(), START, demand(4_000, 1)).await.expect("settle");
+    let record = crate::crash::record(9, START);
+    store.record(&record).expect("record");
+    assert_eq!(store.generation(record.id).await.expect("readable"), Some(record));
+    store.close(START).expect("close");
+}
+
+#[tokio::test]
+async fn after_a_restore_spending_is_shut_until_it_is_accepted() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (store, _) = open_in(dir.path(), budgets()).expect("open");
+    let permit = store.hold(hold(1, "alice", 5_000)).await.expect("hold");
+    store.settle(permit.id(), START, demand(5_000, 1)).await.expect("settle");
+    drop(store);
+    haltline_store_embedded::mark_restored(dir.path()).expect("mark");
+    let (store, _) = open_in(dir.path(), budgets()).expect("open");
+    assert!(matches!(store.health(), BookHealth::Stopped(why) if why.contains("backup")));
+    assert!(matches!(store.hold(hold(2, "alice", 5_000)).await, Err(HoldError::Unavailable(_))));
+    let account = store.balances(START)[0].account.clone();
+    let delta = Amount::new(Unit::Usd, 7_000);
+    let correction = Correction { account, delta, by: "op".into(), reason: "spent since the backup".into() };
+    store.adjust(correction, START).await.expect("corrections are possible");
+    store.accept_restored().expect("accept");
+    store.hold(hold(2, "alice", 5_000)).await.expect("open again");
+    drop(store);
+    let (store, _) = open_in(dir.path(), budgets()).expect("open");
+    assert_eq!(store.health(), BookHealth::Open);
 }

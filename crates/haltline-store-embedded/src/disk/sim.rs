@@ -409,7 +409,7 @@ mod tests {
             assert_ne!(after.boot_id(), disk.boot_id());
             let left = after.read_all("f").expect("read");
             assert!(left.len() >= 700 && left[..700].iter().all(|byte| *byte == 1));
-            lost += usize::from(left.len() < 3700 || left.iter().any(|byte| *byte == 0));
+            lost += usize::from(left.len() < 3700 || left.contains(&0));
         }
         assert!(lost > 50, "only {lost} of 100 power losses lost anything");
     }
