@@ -1,0 +1,170 @@
+//! The configuration: reads it, checks all of it, and says everything that is wrong at once. What
+//! comes out is plain data; nothing here starts anything.
+
+mod budgets;
+mod codes;
+mod diagnostic;
+mod find;
+mod models;
+mod outside;
+mod place;
+mod prices;
+mod providers;
+mod rate_limits;
+mod reader;
+mod redact;
+mod render;
+mod rules;
+mod safe_default;
+#[cfg(test)]
+mod tests;
+mod warnings;
+pub mod worst_case;
+
+pub use budgets::RETRIES;
+pub use codes::ConfigCode;
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use find::{Found, find, load_found};
+pub use outside::{Outside, Secrets};
+pub use place::{ServerSettings, StoreSettings};
+pub use redact::{Redacted, ShownLine};
+pub use render::Paint;
+pub use safe_default::{Detected, detect, safe_default};
+
+use haltline_gateway::settings::Settings;
+use haltline_ledger::Budgets;
+use haltline_ports::UserClaims;
+use haltline_types::Name;
+use reader::{Keys, Section, Walk};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use toml::de::DeTable;
+
+const SECTIONS: Keys = Keys {
+    known: &[
+        "server",
+        "store",
+        "providers",
+        "models",
+        "prices",
+        "budgets",
+        "rate_limits",
+        "retry",
+        "breaker",
+        "deadlines",
+        "streams",
+        "headroom",
+        "bounds",
+        "keys",
+    ],
+    later: &["alerts", "auth", "cache", "guard", "telemetry"],
+};
+
+/// A configuration without errors.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the line is told to do.
+    pub settings: Settings,
+    /// Where to listen.
+    pub server: ServerSettings,
+    /// Where to keep things.
+    pub store: StoreSettings,
+    /// What a new key may claim when nothing is said of it.
+    pub users: UserClaims,
+    /// Percentages of a budget's limit at which somebody wants to know, by budget.
+    pub alert_at: BTreeMap<Name, Vec<u8>>,
+    /// How long a stream can be resumed after its end.
+    pub streams_keep_for: Duration,
+    /// What is questionable.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a configuration. `file` is its name in messages.
+///
+/// # Errors
+/// Everything that is wrong, warnings included, in the order of the file.
+pub fn load(file: &str, text: &str, outside: &Outside<'_>, secrets: Secrets) -> Result<Loaded, Box<Diagnostics>> {
+    let walk = Walk { outside, secrets, found: RefCell::default(), secret_spans: RefCell::default() };
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    let root = Section::root(&walk, document.get_ref(), &SECTIONS);
+    let read = read(&root);
+    let mut items = walk.found.into_inner();
+    if !syntax.is_empty() {
+        // What could not be parsed is missing only seemingly.
+        items.retain(|item| {
+            !item.code.is_warning()
+                && !matches!(item.code, ConfigCode::MissingKey | ConfigCode::UnknownReference | ConfigCode::Empty)
+        });
+        items.extend(syntax.iter().map(|error| {
+            let item = Diagnostic::new(ConfigCode::Syntax, error.message().trim());
+            match error.span() {
+                Some(span) => item.at(span),
+                None => item,
+            }
+        }));
+    }
+    if items.iter().any(|item| !item.code.is_warning()) {
+        // What could not be read is missing only seemingly.
+        items.retain(|item| !matches!(item.code, ConfigCode::Unpriced | ConfigCode::UnboundedMoney));
+    }
+    items.sort_by_key(|item| (item.span.as_ref().map_or(usize::MAX, |span| span.start), item.code));
+    items.dedup();
+    let source = Redacted::new(text, &walk.secret_spans.borrow());
+    let found = Diagnostics { file: file.to_owned(), source, items };
+    match read {
+        Some(read) if found.counts().0 == 0 => Ok(Loaded { warnings: found, ..read }),
+        _ => Err(Box::new(found)),
+    }
+}
+
+/// `None` only after an error was reported.
+fn read(root: &Section<'_>) -> Option<Loaded> {
+    let walk = root.walk;
+    let server = place::server(root);
+    let store = place::store(root, &walk.outside.base);
+    let headroom = rules::headroom(root);
+    let (retry, per_user_per_hour) = rules::retry(root);
+    let (streams, streams_keep_for) = rules::streams(root);
+    let breaker = rules::breaker(root);
+    let deadlines = rules::deadlines(root);
+    let bounds = rules::bounds(root);
+    let users = rules::users(root);
+    let names = root.keys_of("providers");
+    let providers = providers::providers(root);
+    let models = models::models(root, &names, headroom.default_output_tokens);
+    let openai = crate::prices::openai()
+        .inspect_err(|error| walk.report(Diagnostic::new(ConfigCode::Price, error.to_string())))
+        .ok()?;
+    let targets = models.values().flat_map(|model| &model.settings.targets);
+    let shipped = prices::shipped(&providers, targets, &openai);
+    let prices = prices::prices(root, &names, shipped);
+    let budgets = budgets::budgets(root);
+    let rate_limits = rate_limits::rate_limits(root);
+    let all_budgets =
+        budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();
+    let settings = Settings {
+        providers,
+        models: models.iter().map(|(name, model)| (name.clone(), model.settings.clone())).collect(),
+        prices: prices.all.clone(),
+        budgets: Budgets::new(all_budgets).ok()?,
+        rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
+        retry,
+        breaker,
+        deadlines,
+        streams,
+        headroom,
+        bounds,
+    };
+    warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
+    let source = Redacted::new("", &[]);
+    Some(Loaded {
+        settings,
+        server,
+        store,
+        users,
+        alert_at: budgets.alerts,
+        streams_keep_for,
+        warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
+    })
+}

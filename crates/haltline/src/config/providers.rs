@@ -1,0 +1,145 @@
+//! `[providers.NAME]`: whom the gateway may call, and with which key.
+
+use super::codes::ConfigCode;
+use super::diagnostic::Diagnostic;
+use super::reader::{Keys, Section, Text};
+use haltline_gateway::settings::{ProviderKind, ProviderSettings, Secret, SimulatedSettings};
+use haltline_types::Name;
+use haltline_wire::openai::chat::PassFields;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const OPENAI_URL: &str = "https://api.openai.com/v1";
+const KINDS: [&str; 3] = ["openai", "openai-compatible", "simulated"];
+const LATER_KINDS: [&str; 6] = ["anthropic", "google", "mistral", "azure", "bedrock", "vertex"];
+const REAL: Keys = Keys::of(&["kind", "api_key", "base_url", "pass_fields", "extra_ca"]);
+const SIMULATED: Keys = Keys::of(&[
+    "kind",
+    "latency",
+    "token_interval",
+    "output_tokens",
+    "fail_per_mille",
+    "rate_limit_per_mille",
+    "pass_fields",
+]);
+
+pub(super) fn providers(root: &Section<'_>) -> BTreeMap<Name, ProviderSettings> {
+    let mut providers = BTreeMap::new();
+    for (name, section) in root.named("providers") {
+        check_name(&name, &section);
+        if let Some(provider) = provider(&section) {
+            providers.insert(Name::new(&name.text), provider);
+        }
+    }
+    providers
+}
+
+/// A name must not contain a slash: `provider/model` is split at the first.
+fn check_name(name: &Text, section: &Section<'_>) {
+    if name.text.is_empty() || name.text.contains('/') {
+        let message = format!("`{}` cannot be the name of a provider: it is empty or contains a slash", name.text);
+        section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(name.span.clone()));
+    }
+}
+
+fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
+    if section.is_present() && section.value("kind").is_none() {
+        section.missing("kind", &format!("kind = one of \"{}\"", KINDS.join("\", \"")));
+    }
+    let word = section.choice("kind", &KINDS, &LATER_KINDS);
+    let kind = match word {
+        Some("openai") => ProviderKind::OpenAi,
+        Some("openai-compatible") => ProviderKind::OpenAiCompatible,
+        Some("simulated") => ProviderKind::Simulated,
+        _ => return None,
+    };
+    section.check_keys(if kind == ProviderKind::Simulated { &SIMULATED } else { &REAL });
+    let base_url = base_url(section, kind);
+    let names = section.texts("pass_fields").unwrap_or_default();
+    let pass_fields = PassFields::new(names.into_iter().map(|name| name.text));
+    if pass_fields.is_all() {
+        let message = format!("{}: every unknown field passes", section.title);
+        let span = section.value("pass_fields").map_or(section.span.clone(), |value| value.span);
+        section.walk.report(Diagnostic::new(ConfigCode::PassesAll, message).at(span));
+    }
+    let mut settings = ProviderSettings {
+        kind,
+        base_url,
+        api_key: None,
+        pass_fields,
+        extra_ca: None,
+        simulated: SimulatedSettings::default(),
+    };
+    if kind == ProviderKind::Simulated {
+        settings.simulated = simulated(section);
+        return Some(settings);
+    }
+    settings.api_key = api_key(section, &settings.base_url);
+    settings.extra_ca = section.secret("extra_ca").filter(|pem| !pem.is_empty());
+    check_plain_http(section, &settings);
+    Some(settings)
+}
+
+fn base_url(section: &Section<'_>, kind: ProviderKind) -> String {
+    let default = match kind {
+        ProviderKind::OpenAi => OPENAI_URL,
+        ProviderKind::OpenAiCompatible => {
+            if section.value("base_url").is_none() {
+                section.missing("base_url", "base_url = \"http://127.0.0.1:11434/v1\"");
+            }
+            ""
+        }
+        ProviderKind::Simulated => return String::new(),
+    };
+    let read = section.parsed("base_url", |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let valid = host.is_some_and(|host| !host.is_empty() && !host.contains(['@', ' '])) && !text.contains(['?', '#', ' ']);
+        if valid {
+            Ok(text.trim_end_matches('/').to_owned())
+        } else {
+            Err("not a base URL; write one like \"https://api.openai.com/v1\", without credentials or a query".to_owned())
+        }
+    });
+    read.unwrap_or_else(|| default.to_owned())
+}
+
+fn api_key(section: &Section<'_>, base_url: &str) -> Option<Secret> {
+    if section.value("api_key").is_none() && base_url == OPENAI_URL {
+        section.missing("api_key", "api_key = \"${OPENAI_API_KEY}\"");
+    }
+    let key = section.secret("api_key")?;
+    let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !printable(&key) {
+        let span = section.value("api_key").map_or(section.span.clone(), |value| value.span);
+        let message = format!("{}: the key contains spaces or other characters that no key has", section.title);
+        section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(span));
+        return None;
+    }
+    (!key.is_empty()).then(|| Secret::new(key))
+}
+
+fn check_plain_http(section: &Section<'_>, settings: &ProviderSettings) {
+    let Some(rest) = settings.base_url.strip_prefix("http://") else { return };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !is_here && settings.api_key.is_some() {
+        let message = format!("{}: the key goes to {host} without encryption", section.title);
+        let span = section.value("base_url").map_or(section.span.clone(), |value| value.span);
+        section.walk.report(Diagnostic::new(ConfigCode::PlainHttp, message).at(span));
+    }
+}
+
+fn simulated(section: &Section<'_>) -> SimulatedSettings {
+    let usual = SimulatedSettings::default();
+    let long = Duration::ZERO..=Duration::from_secs(3600);
+    let per_mille = |key| section.integer(key, 0..=1000).and_then(|number| u16::try_from(number).ok());
+    SimulatedSettings {
+        latency: section.duration("latency", long.clone()).unwrap_or(usual.latency),
+        token_interval: section.duration("token_interval", long).unwrap_or(usual.token_interval),
+        output_tokens: section.tokens("output_tokens").unwrap_or(usual.output_tokens),
+        fail_per_mille: per_mille("fail_per_mille").unwrap_or(usual.fail_per_mille),
+        rate_limit_per_mille: per_mille("rate_limit_per_mille").unwrap_or(usual.rate_limit_per_mille),
+    }
+}

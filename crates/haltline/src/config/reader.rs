@@ -1,0 +1,433 @@
+//! Walks a parsed file and collects everything that is wrong on the way: a section is asked for
+//! its keys, and what it cannot give becomes a diagnostic and `None`, never the end of the walk.
+
+use super::codes::ConfigCode;
+use super::diagnostic::{Diagnostic, nearest};
+use super::outside::{Missing, Outside, Secrets, fill, fill_secret};
+use haltline_types::{Tokens, parse_duration};
+use std::cell::RefCell;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What the walk needs and collects.
+pub(super) struct Walk<'w> {
+    pub(super) outside: &'w Outside<'w>,
+    pub(super) secrets: Secrets,
+    pub(super) found: RefCell<Vec<Diagnostic>>,
+    pub(super) secret_spans: RefCell<Vec<Range<usize>>>,
+}
+
+impl Walk<'_> {
+    pub(super) fn report(&self, diagnostic: Diagnostic) {
+        self.found.borrow_mut().push(diagnostic);
+    }
+}
+
+/// The keys of a section.
+pub(super) struct Keys {
+    /// What may stand there.
+    pub(super) known: &'static [&'static str],
+    /// What may stand there in a later version.
+    pub(super) later: &'static [&'static str],
+}
+
+impl Keys {
+    pub(super) const fn of(known: &'static [&'static str]) -> Self {
+        Self { known, later: &[] }
+    }
+}
+
+/// A section; an absent one is empty.
+#[derive(Clone)]
+pub(super) struct Section<'w> {
+    pub(super) walk: &'w Walk<'w>,
+    /// As messages call it: `[retry]`.
+    pub(super) title: String,
+    /// Its header, or the place where it should stand.
+    pub(super) span: Range<usize>,
+    map: Option<&'w DeTable<'w>>,
+}
+
+/// A value of a section.
+#[derive(Clone)]
+pub(super) struct Value<'w> {
+    walk: &'w Walk<'w>,
+    pub(super) key: String,
+    pub(super) span: Range<usize>,
+    value: &'w DeValue<'w>,
+}
+
+/// A string with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) span: Range<usize>,
+}
+
+impl<'w> Section<'w> {
+    pub(super) fn root(walk: &'w Walk<'w>, map: &'w DeTable<'w>, keys: &Keys) -> Self {
+        let root = Self { walk, title: "the file".to_owned(), span: 0..0, map: Some(map) };
+        root.check_keys(keys);
+        root
+    }
+
+    /// Reports every key that is not known.
+    pub(super) fn check_keys(&self, keys: &Keys) {
+        for key in self.map.into_iter().flat_map(|map| map.keys()) {
+            let name = key.get_ref().as_ref();
+            if keys.known.contains(&name) {
+                continue;
+            }
+            if keys.later.contains(&name) {
+                if self.value(name).is_some_and(|value| value.is_empty()) {
+                    let message = format!("`{name}` has no effect yet: it comes in a later version");
+                    self.walk.report(Diagnostic::new(ConfigCode::NoEffect, message).at(key.span()));
+                    continue;
+                }
+                let message = format!("`{name}` comes in a later version");
+                self.walk.report(Diagnostic::new(ConfigCode::NotInThisVersion, message).at(key.span()).help("remove it"));
+                continue;
+            }
+            let message = format!("unknown key `{name}` in {}", self.title);
+            let known = keys.known.iter().chain(keys.later).copied();
+            let unknown = Diagnostic::new(ConfigCode::UnknownKey, message).at(key.span()).suggest(name, known);
+            self.walk.report(unknown.allowed(keys.known));
+        }
+    }
+
+    pub(super) fn is_present(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// The place of a key's name; the header when it is absent.
+    pub(super) fn key_span(&self, key: &str) -> Range<usize> {
+        let found = self.map.and_then(|map| map.keys().find(|name| name.get_ref() == key));
+        found.map_or(self.span.clone(), Spanned::span)
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<Value<'w>> {
+        let value = self.map?.get(key)?;
+        Some(Value { walk: self.walk, key: key.to_owned(), span: value.span(), value: value.get_ref() })
+    }
+
+    /// Reports a key that must be there; `example` shows how to write it.
+    pub(super) fn missing(&self, key: &str, example: &str) {
+        let message = format!("{} needs `{key}`", self.title);
+        self.walk.report(Diagnostic::new(ConfigCode::MissingKey, message).at(self.span.clone()).help(format!("write {example}")));
+    }
+
+    /// A sub-section with a fixed set of keys.
+    pub(super) fn section(&self, key: &str, keys: &Keys) -> Section<'w> {
+        let title = format!("[{key}]");
+        let Some(value) = self.value(key) else {
+            return Section { walk: self.walk, title, span: self.span.clone(), map: None };
+        };
+        let section = value.into_section(title, self.key_span(key));
+        section.check_keys(keys);
+        section
+    }
+
+    /// The sections of a section of free names, in the order of the file.
+    pub(super) fn named(&self, key: &str) -> Vec<(Text, Section<'w>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let outer = value.into_section(format!("[{key}]"), self.key_span(key));
+        let mut sections: Vec<(Text, Section<'w>)> = Vec::new();
+        for (name, inner) in outer.map.into_iter().flat_map(|map| map.iter()) {
+            let text = Text { text: name.get_ref().to_string(), span: name.span() };
+            let value = Value { walk: self.walk, key: text.text.clone(), span: inner.span(), value: inner.get_ref() };
+            let title = format!("[{key}.{}]", quoted_if_needed(&text.text));
+            let section = value.into_section(title, name.span());
+            sections.push((text, section));
+        }
+        sections.sort_by_key(|(name, _)| name.span.start);
+        sections
+    }
+
+    /// The names in a section of free names, without reading what they stand for.
+    pub(super) fn keys_of(&self, key: &str) -> Vec<String> {
+        match self.value(key).map(|value| value.value) {
+            Some(DeValue::Table(map)) => map.keys().map(|name| name.get_ref().to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The sections of a list that was read before: nothing is reported twice.
+    pub(super) fn list_again(&self, key: &str) -> Vec<Section<'w>> {
+        let Some(DeValue::Array(items)) = self.value(key).map(|value| value.value) else { return Vec::new() };
+        let section = |item: &'w Spanned<DeValue<'w>>| match item.get_ref() {
+            DeValue::Table(map) => {
+                Some(Section { walk: self.walk, title: format!("[[{key}]]"), span: item.span(), map: Some(map) })
+            }
+            _ => None,
+        };
+        items.iter().filter_map(section).collect()
+    }
+
+    /// The sections of a list of sections.
+    pub(super) fn list(&self, key: &str, keys: &Keys) -> Vec<Section<'w>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.value else {
+            value.wrong_type("a list of tables", &format!("write [[{key}]]"));
+            return Vec::new();
+        };
+        items
+            .iter()
+            .map(|item| {
+                let value = Value { walk: self.walk, key: key.to_owned(), span: item.span(), value: item.get_ref() };
+                let section = value.into_section(format!("[[{key}]]"), item.span());
+                section.check_keys(keys);
+                section
+            })
+            .collect()
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<Text> {
+        self.value(key)?.text()
+    }
+
+    /// A string that `parse` understands.
+    pub(super) fn parsed<T>(&self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(&text.text) {
+            Ok(parsed) => Some(parsed),
+            Err(why) => {
+                self.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, why).at(text.span));
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(super) fn choice(&self, key: &str, words: &[&'static str], later: &[&str]) -> Option<&'static str> {
+        let text = self.text(key)?;
+        pick(self.walk, key, &text, words, later)
+    }
+
+    /// A duration between two bounds.
+    pub(super) fn duration(&self, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let span = self.value(key)?.span;
+        let duration = self.parsed(key, parse_duration)?;
+        if range.contains(&duration) {
+            return Some(duration);
+        }
+        let shown = haltline_types::format_duration;
+        let message = format!("`{key}` is from {} to {}", shown(*range.start()), shown(*range.end()));
+        self.walk.report(Diagnostic::new(ConfigCode::OutOfRange, message).at(span));
+        None
+    }
+
+    /// A whole number between two bounds.
+    pub(super) fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.value(key)?.integer(range)
+    }
+
+    pub(super) fn tokens(&self, key: &str) -> Option<Tokens> {
+        self.integer(key, 1..=100_000_000).map(Tokens::new)
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Option<bool> {
+        let value = self.value(key)?;
+        let DeValue::Boolean(boolean) = value.value else {
+            value.wrong_type("true or false", "");
+            return None;
+        };
+        Some(*boolean)
+    }
+
+    /// The items of a list that is there.
+    pub(super) fn items(&self, key: &str) -> Option<Vec<Value<'w>>> {
+        let value = self.value(key)?;
+        let DeValue::Array(items) = value.value else {
+            value.wrong_type("a list", &format!("write {key} = [ … ]"));
+            return None;
+        };
+        let item = |item: &'w Spanned<DeValue<'w>>| Value {
+            walk: self.walk,
+            key: key.to_owned(),
+            span: item.span(),
+            value: item.get_ref(),
+        };
+        Some(items.iter().map(item).collect())
+    }
+
+    /// A list of strings; a single one counts as a list of one.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<Text>> {
+        let value = self.value(key)?;
+        if matches!(value.value, DeValue::String(_)) {
+            return value.text().map(|text| vec![text]);
+        }
+        Some(self.items(key)?.iter().filter_map(Value::text).collect())
+    }
+
+    /// A secret, or `None` when there is none or secrets are ignored.
+    pub(super) fn secret(&self, key: &str) -> Option<String> {
+        let value = self.value(key)?;
+        self.walk.secret_spans.borrow_mut().extend(value.is_plain_secret().then(|| value.span.clone()));
+        let DeValue::String(raw) = value.value else {
+            value.wrong_type("a string", &format!("write {key} = \"${{NAME}}\" or \"file:/path\""));
+            return None;
+        };
+        if value.is_plain_secret() && key == "api_key" {
+            let message = format!("{}: `{key}` stands in the file in the clear", self.title);
+            self.walk.report(Diagnostic::new(ConfigCode::PlainSecret, message).at(value.span.clone()));
+        }
+        if self.walk.secrets == Secrets::Ignored {
+            return None;
+        }
+        value.filled(fill_secret(raw, self.walk.outside)).map(|secret| secret.trim().to_owned())
+    }
+}
+
+impl<'w> Value<'w> {
+    /// Reports that the value is of another type.
+    pub(super) fn wrong_type(&self, wanted: &str, help: &str) {
+        let message = format!("`{}` must be {wanted}, not {}", self.key, type_word(self.value));
+        let wrong = Diagnostic::new(ConfigCode::WrongType, message).at(self.span.clone());
+        self.walk.report(if help.is_empty() { wrong } else { wrong.help(help) });
+    }
+
+    /// A string, variables filled in.
+    pub(super) fn text(&self) -> Option<Text> {
+        match self.value {
+            DeValue::String(raw) => {
+                let text = self.filled(fill(raw, self.walk.outside))?;
+                Some(Text { text, span: self.span.clone() })
+            }
+            DeValue::Integer(number) => {
+                self.wrong_type("a string", &format!("write it in quotes: \"{number}\""));
+                None
+            }
+            DeValue::Float(number) => {
+                self.wrong_type("a string", &format!("write it in quotes: \"{}\"", number.as_str()));
+                None
+            }
+            _ => {
+                self.wrong_type("a string", "");
+                None
+            }
+        }
+    }
+
+    pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let digits = match self.value {
+            DeValue::Integer(number) => Some((number.as_str().to_owned(), number.radix())),
+            DeValue::String(raw) if raw.contains("${") => Some((self.text()?.text, 10)),
+            _ => None,
+        };
+        let Some((digits, radix)) = digits else {
+            self.wrong_type("a whole number", "write it without quotes");
+            return None;
+        };
+        let plain: String = digits.chars().filter(|c| *c != '_').collect();
+        match u64::from_str_radix(plain.trim_start_matches('+'), radix) {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => {
+                let message = format!("`{}` is from {} to {}", self.key, range.start(), range.end());
+                self.walk.report(Diagnostic::new(ConfigCode::OutOfRange, message).at(self.span.clone()));
+                None
+            }
+        }
+    }
+
+    /// The value as a section; an empty one with a diagnostic when it is something else.
+    pub(super) fn into_section(self, title: String, header: Range<usize>) -> Section<'w> {
+        let map = match self.value {
+            DeValue::Table(map) => Some(map),
+            _ => {
+                self.wrong_type("a table", &format!("write {title} on a line of its own, and the keys below"));
+                None
+            }
+        };
+        Section { walk: self.walk, title, span: header, map }
+    }
+
+    /// A table, or a list of tables, without a key.
+    fn is_empty(&self) -> bool {
+        match self.value {
+            DeValue::Table(map) => map.is_empty(),
+            DeValue::Array(items) => items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(map) if map.is_empty())),
+            _ => false,
+        }
+    }
+
+    /// Is it a single string?
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
+    fn is_plain_secret(&self) -> bool {
+        match self.value {
+            DeValue::String(raw) => {
+                let reference = raw.starts_with("${") && !raw.replace(":-}", "}").contains(":-");
+                !raw.starts_with("file:") && !reference && !raw.trim().is_empty()
+            }
+            _ => true,
+        }
+    }
+
+    fn filled(&self, result: Result<String, Missing>) -> Option<String> {
+        let missing = match result {
+            Ok(text) => return Some(text),
+            Err(missing) => missing,
+        };
+        let diagnostic = match missing {
+            Missing::Variable(name) => {
+                let message = format!("the environment variable {name} is not set");
+                Diagnostic::new(ConfigCode::MissingVariable, message).help(format!("set it, or write ${{{name}:-default}}"))
+            }
+            Missing::Form(text) => {
+                let message = format!("`{text}` is not a reference to an environment variable");
+                Diagnostic::new(ConfigCode::NotUnderstood, message).help("write ${NAME} or ${NAME:-default}")
+            }
+            Missing::File(path, why) => {
+                let message = format!("the file {} cannot be read: {why}", path.display());
+                Diagnostic::new(ConfigCode::SecretFile, message)
+            }
+        };
+        self.walk.report(diagnostic.at(self.span.clone()));
+        None
+    }
+}
+
+/// The word that `text` is, or a diagnostic.
+pub(super) fn pick(
+    walk: &Walk<'_>,
+    key: &str,
+    text: &Text,
+    words: &[&'static str],
+    later: &[&str],
+) -> Option<&'static str> {
+    if let Some(word) = words.iter().find(|word| **word == text.text) {
+        return Some(word);
+    }
+    if later.contains(&text.text.as_str()) {
+        let message = format!("`{key} = \"{}\"` comes in a later version", text.text);
+        walk.report(Diagnostic::new(ConfigCode::NotInThisVersion, message).at(text.span.clone()).allowed(words));
+        return None;
+    }
+    let message = format!("`{}` is not a value of `{key}`", text.text);
+    let wrong = Diagnostic::new(ConfigCode::NotUnderstood, message).at(text.span.clone());
+    let near = nearest(&text.text, words.iter().chain(later).copied());
+    let wrong = near.map_or(wrong.clone(), |near| wrong.label(format!("did you mean \"{near}\"?")));
+    walk.report(wrong.allowed(words));
+    None
+}
+
+fn quoted_if_needed(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if bare { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+fn type_word(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

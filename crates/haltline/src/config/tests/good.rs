@@ -1,0 +1,136 @@
+//! Configurations that load, and what they become.
+
+use super::{load_text, said};
+use crate::config::{ConfigCode, StoreSettings, detect, safe_default};
+use haltline_gateway::settings::{OnDisconnect, ProviderKind, Settings};
+use haltline_ledger::OnFull;
+use haltline_policy::limits::{Algorithm, LimitUnit};
+use haltline_policy::route::FallbackOn;
+use haltline_ports::UserClaims;
+use haltline_types::{Amount, ModelName, NanoUsd, Tokens, Unit};
+use std::path::Path;
+use std::time::Duration;
+
+/// The example of the contract, with every section that it shows.
+const EXAMPLE: &str = include_str!("example.toml");
+
+fn codes(text: &str) -> Vec<ConfigCode> {
+    said(text).items.iter().map(|item| item.code).collect()
+}
+
+fn settings(text: &str) -> Settings {
+    load_text(text).map_err(|found| found.to_text(crate::config::Paint::None)).expect("no errors").settings
+}
+
+#[test]
+fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
+    assert_eq!(codes(EXAMPLE).iter().filter(|code| !code.is_warning()).count(), 1);
+    assert!(codes(EXAMPLE).contains(&ConfigCode::UnknownReference));
+    let loaded = load_text(&EXAMPLE.replace("\"anthropic/claude-haiku-4-5\", ", "")).expect("no errors");
+    assert_eq!(loaded.server.listen.to_string(), "127.0.0.1:4100");
+    assert_eq!(loaded.store, StoreSettings::File("/etc/haltline/haltline-data".into()));
+    assert_eq!(loaded.users, UserClaims::None);
+    assert_eq!(loaded.streams_keep_for, Duration::from_secs(86_400));
+    assert_eq!(loaded.alert_at["company-day"], [50, 80, 100]);
+    let settings = loaded.settings;
+    let openai = &settings.providers["openai"];
+    assert_eq!(openai.kind, ProviderKind::OpenAi);
+    assert_eq!(openai.base_url, "https://api.openai.com/v1");
+    assert_eq!(openai.api_key.as_ref().map(|key| key.reveal()), Some("sk-from-the-environment"));
+    assert_eq!(settings.providers["local"].kind, ProviderKind::OpenAiCompatible);
+    let chat = &settings.models["chat"];
+    assert_eq!(chat.targets.len(), 2);
+    assert_eq!(chat.max_output_tokens, Tokens::new(1024));
+    assert_eq!(chat.fallback_on, FallbackOn::ALL);
+    assert!(settings.prices[&ModelName::parse("local/llama3.2").expect("name")].free);
+    let (_, day) = settings.budgets.find("company-day").expect("budget");
+    assert_eq!((day.limit, day.on_full), (Amount::usd(NanoUsd::new(50_000_000_000)), OnFull::Refuse));
+    let (_, hour) = settings.budgets.find("user-hour").expect("budget");
+    assert_eq!(hour.limit, Amount::new(Unit::Tokens, 4000));
+    let (_, retries) = settings.budgets.find("retries").expect("budget");
+    assert_eq!((retries.limit, retries.scope.to_string().as_str()), (Amount::new(Unit::Retries, 10), "user"));
+    let limit = &settings.rate_limits[0];
+    assert_eq!((limit.limit, limit.per, limit.algorithm), (10, Duration::from_secs(10), Algorithm::SlidingWindow));
+    assert_eq!(limit.name.as_str(), "user-10s");
+    assert_eq!(settings.retry, haltline_policy::retry::RetryRules::default());
+    assert_eq!(settings.breaker, haltline_policy::breaker::BreakerRules::default());
+    assert_eq!(settings.deadlines, haltline_gateway::settings::Deadlines::default());
+}
+
+#[test]
+fn without_a_configuration_ten_dollars_a_day_are_the_most() {
+    let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "sk-0123456789abcdefghij".to_owned());
+    let detected = detect(&env);
+    assert_eq!(detected[0].hint, "…ghij");
+    for text in [safe_default(&detected), safe_default(&[])] {
+        let loaded = load_text(&text).expect("no errors");
+        let (_, day) = loaded.settings.budgets.find("day").expect("budget");
+        assert_eq!((day.limit.to_string().as_str(), day.on_full), ("$10.00", OnFull::Refuse));
+        assert!(day.scope.dimensions().is_empty());
+        assert!(loaded.server.listen.ip().is_loopback());
+    }
+    assert_eq!(load_text(&safe_default(&detected)).expect("no errors").settings.providers.len(), 1);
+    assert!(said(&safe_default(&detected)).items.is_empty());
+}
+
+#[test]
+fn variables_files_and_defaults_are_filled_in() {
+    let text = "[store]\nurl = \"${STORE:-memory:}\"\n[providers.p]\nkind = \"openai\"\napi_key = \"file:key\"\n\
+                base_url = \"https://eu.api.openai.com/v1/\"\n[[budgets]]\nname = \"d\"\nlimit = \"${LIMIT}\"\nwindow = \"day\"\n";
+    let loaded = load_text(text).expect("no errors");
+    assert_eq!(loaded.store, StoreSettings::Memory);
+    let provider = &loaded.settings.providers["p"];
+    assert_eq!(provider.api_key.as_ref().map(|key| key.reveal()), Some("sk-from-a-file"));
+    assert_eq!(provider.base_url, "https://eu.api.openai.com/v1");
+    assert_eq!(loaded.settings.budgets.find("d").expect("budget").1.limit.to_string(), "$7.00");
+    // A regional endpoint charges a tenth more for models that have the factor.
+    let price = &loaded.settings.prices[&ModelName::parse("p/gpt-6.1-terra").expect("name")];
+    assert_eq!(price.settle[0].input.get(), 1_100_000);
+}
+
+#[test]
+fn a_stated_price_goes_before_the_shipped_one() {
+    let text = "[providers.p]\nkind = \"openai\"\napi_key = \"${OPENAI_API_KEY}\"\n[prices.\"p/gpt-5\"]\ninput = \"3\"\n\
+                cached_input = \"0.5\"\noutput = \"9\"\nrequest_fee = \"0.01\"\nlong_prompts = [{ over = 1000, input = \"6\", output = \"12\" }]\n";
+    let prices = settings(text).prices;
+    let price = &prices[&ModelName::parse("p/gpt-5").expect("name")];
+    assert_eq!(price.settle[0].input.get(), 3_000_000);
+    assert_eq!(price.settle[0].request_fee, NanoUsd::new(10_000_000));
+    assert_eq!(price.settle[1].over_prompt_tokens, Tokens::new(1000));
+    // Limits stay those of the catalogue.
+    assert_eq!(price.max_output, Some(Tokens::new(128_000)));
+    assert!(prices.len() > 50);
+}
+
+#[test]
+fn a_simulated_provider_has_a_price_for_its_targets() {
+    let text = "[providers.sim]\nkind = \"simulated\"\nlatency = \"5ms\"\nfail_per_mille = 20\n[models.m]\ntargets = [\"sim/small\"]\n";
+    let settings = settings(text);
+    assert_eq!(settings.providers["sim"].simulated.latency, Duration::from_millis(5));
+    assert_eq!(settings.providers["sim"].simulated.fail_per_mille, 20);
+    assert_eq!(settings.prices.len(), 1);
+}
+
+#[test]
+fn no_retries_in_an_hour_are_no_retries() {
+    let settings = settings("[retry]\nper_user_per_hour = 0\n");
+    assert_eq!(settings.retry.max_retries, 0);
+    assert!(settings.budgets.find("retries").is_none());
+}
+
+#[test]
+fn limits_of_concurrency_need_no_rate() {
+    let text = "[[rate_limits]]\nscope = \"key\"\nconcurrency = 8\n[[rate_limits]]\nscope = \"key\"\nlimit = 5\nper = \"1s\"\n\
+                algorithm = \"token-bucket\"\nburst = 9\nunit = \"tokens\"\n[streams]\non_disconnect = \"cancel\"\ngrace = \"2s\"\n";
+    let settings = settings(text);
+    assert_eq!(settings.rate_limits[0].concurrency, Some(8));
+    assert_eq!(settings.rate_limits[0].name.as_str(), "key-concurrency");
+    assert_eq!((settings.rate_limits[1].burst, settings.rate_limits[1].unit), (Some(9), LimitUnit::Tokens));
+    assert_eq!(settings.streams.on_disconnect, OnDisconnect::Cancel { grace: Duration::from_secs(2) });
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = crate::config::find(Some(Path::new("/no/such/file.toml")), &|_| None).expect_err("absent");
+    assert_eq!(error.items[0].code, ConfigCode::Unreadable);
+}
