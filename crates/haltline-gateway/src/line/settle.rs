@@ -90,6 +90,12 @@ fn at_ceiling(open: &OpenAttempt, usage: Option<Usage>) -> Charge {
 async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Charge, fault: Option<&Fault>) {
     let now = gateway.clock.now();
     let written = match charge.basis {
+        // A repetition that was refused is one all the same: a storm of 429s must not repeat for free
+        // (promise, rule 10). Only its money is given back.
+        Basis::Released if open.ceiling.retries > 0 => {
+            let repetition = Demand { retries: open.ceiling.retries, ..Demand::ZERO };
+            gateway.book.settle(open.id, now, repetition).await.map(|_| ())
+        }
         Basis::Released => gateway.book.release(open.id, now).await,
         Basis::Ceiling => gateway.book.expire(open.id, now).await.map(|_| ()),
         Basis::Reported => match gateway.book.settle(open.id, now, charge.cost).await {
