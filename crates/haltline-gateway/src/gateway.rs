@@ -9,21 +9,25 @@ use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::Settings;
 use arc_swap::ArcSwap;
+use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
-use haltline_ports::{Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
+use haltline_ports::{AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Final failures that are remembered for a moment; see `line/accept.rs`.
 const REMEMBERED_FAILURES: usize = 10_000;
+/// For the end of a body to come after its last event.
+const TAIL: Duration = Duration::from_secs(2);
 /// Subjects that rate limits keep apart at once.
 const LIMITED_SUBJECTS: usize = 100_000;
 
@@ -287,6 +291,20 @@ impl Gateway {
             self.metrics.account_spent.get_or_create(&labels).set(in_base_unit(unit, spent));
             self.metrics.account_held.get_or_create(&labels).set(in_base_unit(unit, held));
         }
+    }
+
+    /// Reads what comes after a stream's last event, which is nothing but the end of the HTTP body:
+    /// without it the connection could not be used again.
+    pub(crate) fn read_to_the_end(&self, mut body: AnswerBody) {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(None | Some(Err(_))) = body.poll_next_unpin(&mut context) {
+            return;
+        }
+        self.journeys.spawn(async move {
+            let rest = async { while let Some(Ok(_)) = body.next().await {} };
+            // A provider that does not end its body loses the connection, and nothing else.
+            let _ = tokio::time::timeout(TAIL, rest).await;
+        });
     }
 
     pub(crate) fn breaker(&self, endpoint: &ModelName) -> Arc<Mutex<Breaker>> {

@@ -179,6 +179,9 @@ pub(crate) async fn relay_stream(
             Err(fault) => break Some(fault),
         }
     };
+    if reading.done {
+        gateway.read_to_the_end(body);
+    }
     // Bytes of an answer that ended before its first content are not worth holding back any more.
     if fault.is_none() && !reading.out.is_empty() {
         delivered = true;

@@ -1,0 +1,91 @@
+//! `haltline serve`: from a configuration to a running gateway, and from a signal to its end.
+
+mod signals;
+mod watch;
+
+use crate::config::{self, Found, Loaded, Paint, Secrets, StoreSettings};
+use crate::run::{Instance, Plan, Reread, StorePlace};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// For running answers to finish after SIGTERM; below the 30 s that most supervisors give.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Serves until a signal says stop. Prints where it listens to stderr, then only what goes wrong.
+///
+/// # Errors
+/// What hindered the start, or a clean end.
+pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let place = match &loaded.store {
+        StoreSettings::File(path) => StorePlace::Directory(path.clone()),
+        StoreSettings::Memory => StorePlace::Memory,
+    };
+    let kept = match &place {
+        StorePlace::Directory(path) => format!("file:{}", path.display()),
+        StorePlace::Memory => "memory: nothing is kept".to_owned(),
+    };
+    let path = found.path.clone();
+    let plan = Plan {
+        listen: listen.unwrap_or(loaded.server.listen),
+        store: place,
+        settings: loaded.settings,
+        reread: path.is_some().then(|| reread(found)),
+    };
+    let signals = signals::Signals::install()?;
+    let instance = Instance::start(plan).await?;
+    let url = instance.url();
+    eprintln!("haltline {}", env!("CARGO_PKG_VERSION"));
+    eprintln!("  API        {url}/v1      OPENAI_BASE_URL");
+    eprintln!("  Store      {kept}");
+    eprintln!("  Metrics    {url}/metrics");
+    if instance.gateway.keys().list().is_empty() {
+        eprintln!("  Keys       none yet: haltline key create NAME");
+    }
+    if instance.recovered > 0 {
+        eprintln!("  Recovered  {} requests were under way when the last process ended; their ceilings are charged", instance.recovered);
+    }
+    eprintln!("Ready in {} ms.", began.elapsed().as_millis());
+    let watcher = path.as_deref().map(watch::Watcher::start).transpose()?;
+    run(&instance, signals, watcher).await;
+    eprintln!("draining: {} requests under way, at most {} s", instance.gateway.in_flight(), DRAIN.as_secs());
+    let cut = instance.shutdown(DRAIN).await?;
+    if cut > 0 {
+        eprintln!("{cut} requests were cut; what they may have cost is charged");
+    }
+    Ok(())
+}
+
+/// Reloads until it is time to stop.
+async fn run(instance: &Instance, mut signals: signals::Signals, mut watcher: Option<watch::Watcher>) {
+    loop {
+        let changed = async {
+            match &mut watcher {
+                Some(watcher) => watcher.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signals.next() => match signal {
+                signals::Signal::Stop => return,
+                signals::Signal::Reload => {}
+            },
+            () = changed => {}
+        }
+        match instance.reloader.reload().await {
+            Ok(said) => eprintln!("reload: {said}"),
+            Err(why) => eprintln!("{why}\nreload: the old configuration stays in force"),
+        }
+    }
+}
+
+/// Reads the same file again, and only what a reload can change: not where to listen or keep things.
+fn reread(found: Found) -> Reread {
+    Arc::new(move || {
+        let env = |name: &str| std::env::var(name).ok();
+        let again = config::find(found.path.as_deref(), &env).map_err(|problems| problems.to_text(Paint::None))?;
+        let loaded = config::load_found(&again, &env, Secrets::Needed).map_err(|problems| problems.to_text(Paint::None))?;
+        Ok(loaded.settings)
+    })
+}
