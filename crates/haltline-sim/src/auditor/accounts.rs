@@ -1,0 +1,103 @@
+//! One budget as the auditor keeps it: which attempts count in which account, and the limit that
+//! was in force when the latest hold was given. Sums are made anew for every question.
+
+use super::attempt::Attempt;
+use crate::budgets::{BudgetPlan, WindowPlan};
+use haltline_ledger::{Balance, OnFull};
+use std::collections::BTreeMap;
+
+/// Subject and beginning of the window.
+type Key = (String, i64);
+
+pub(super) struct Watch {
+    plan: BudgetPlan,
+    accounts: BTreeMap<Key, Account>,
+}
+
+#[derive(Default)]
+struct Account {
+    members: Vec<usize>,
+    /// `None` until a hold is given while the budget is in force.
+    bound: Option<i128>,
+}
+
+impl Watch {
+    /// A budget that comes into force; its bounds go on where the same budget was there before.
+    pub(super) fn new(plan: BudgetPlan, same: Option<Self>) -> Self {
+        let mut accounts = same.map(|watch| watch.accounts).unwrap_or_default();
+        accounts.values_mut().for_each(|account| account.members.clear());
+        Self { plan, accounts }
+    }
+
+    /// Is it the same budget, whatever its limit?
+    pub(super) fn counts_like(&self, plan: &BudgetPlan) -> bool {
+        let own = &self.plan;
+        own.name == plan.name && own.scope == plan.scope && own.unit == plan.unit && own.window == plan.window
+    }
+
+    pub(super) fn enter(&mut self, place: usize, attempt: &Attempt) {
+        let key = self.key(attempt);
+        self.accounts.entry(key).or_default().members.push(place);
+    }
+
+    pub(super) fn note_hold(&mut self, attempt: &Attempt) {
+        let key = self.key(attempt);
+        if self.plan.on_full == OnFull::Refuse {
+            self.accounts.entry(key).or_default().bound = Some(i128::from(self.plan.limit));
+        }
+    }
+
+    pub(super) fn check_exposure(&self, attempts: &[Attempt], place: usize, now: i64) -> Option<String> {
+        let attempt = attempts.get(place)?;
+        let key = self.key(attempt);
+        let account = self.accounts.get(&key)?;
+        let bound = account.bound?;
+        let sum = self.sum(account, attempts, now, |attempt| attempt.exposure(self.plan.unit));
+        (sum > bound).then(|| {
+            format!(
+                "{}[{}] from {}: providers can bill {sum} {}, the limit at the latest hold was {bound} (at {})",
+                self.plan.name,
+                key.0,
+                key.1,
+                self.plan.unit.word(),
+                attempt.id
+            )
+        })
+    }
+
+    /// No open account may show less than what was billed for it.
+    pub(super) fn compare(&self, attempts: &[Attempt], balances: &[Balance], now: i64) -> Vec<String> {
+        let window = self.plan.window.start(now);
+        let mut wrong = Vec::new();
+        for ((subject, _), account) in self.accounts.iter().filter(|((_, start), _)| *start == window) {
+            let billed = self.sum(account, attempts, now, |attempt| attempt.spent(self.plan.unit));
+            let balance = balances.iter().find(|balance| {
+                *balance.account.budget == *self.plan.name
+                    && balance.account.subject == *subject
+                    && balance.account.window.as_millis() == window
+            });
+            let shown =
+                balance.map_or(0, |balance| i128::from(balance.spent.value()) + i128::from(balance.held.value()));
+            if shown < billed {
+                wrong.push(format!(
+                    "{}[{subject}] from {window} shows {shown}, and {billed} {} are billed",
+                    self.plan.name,
+                    self.plan.unit.word()
+                ));
+            }
+        }
+        wrong
+    }
+
+    fn sum(&self, account: &Account, attempts: &[Attempt], now: i64, part: impl Fn(&Attempt) -> i128) -> i128 {
+        let counts = |attempt: &&Attempt| match self.plan.window {
+            WindowPlan::Aligned { .. } => true,
+            WindowPlan::Rolling { seconds } => attempt.at > now - seconds * 1_000 || !attempt.is_over(),
+        };
+        account.members.iter().filter_map(|place| attempts.get(*place)).filter(counts).map(part).sum()
+    }
+
+    fn key(&self, attempt: &Attempt) -> Key {
+        (attempt.subjects.subject(&self.plan.scope), self.plan.window.start(attempt.at))
+    }
+}

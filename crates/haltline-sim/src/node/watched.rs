@@ -1,0 +1,196 @@
+//! The store's doors with the auditor in them: what is asked is passed on, what is answered is
+//! shown to the auditor first. Notices when the disk or the store has died.
+
+use crate::auditor::Auditor;
+use crate::budgets::BudgetPlan;
+use haltline_ledger::{Balance, Budgets, Entry, Headroom, Hold, Settled};
+use haltline_ports::{
+    Basis, Book, BookError, BookHealth, BoxFuture, Correction, HoldError, LimitOverride, Permit, Records,
+    RecordsError, RequestRecord, SpendQuery, SpendRow,
+};
+use haltline_store_embedded::{EmbeddedStore, SimDisk};
+use haltline_types::{AttemptId, Demand, Name, RequestId, Subjects, Timestamp};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+pub(super) struct WatchedBook {
+    pub(super) store: Arc<EmbeddedStore>,
+    pub(super) disk: SimDisk,
+    pub(super) auditor: Option<Arc<Auditor>>,
+    /// What the next `rebudget` brings, in the auditor's words.
+    pub(super) coming: Mutex<Vec<BudgetPlan>>,
+    /// Are holds being charged that a process died under?
+    pub(super) recovering: Mutex<bool>,
+    pub(super) death: Notify,
+}
+
+impl WatchedBook {
+    /// Has the store or its disk died?
+    pub(super) fn look(&self) {
+        if self.disk.is_dead() || self.store.health() != BookHealth::Open {
+            self.death.notify_one();
+        }
+    }
+
+    /// The ledger was told the time, and may have written it down.
+    pub(super) fn told(&self, at: Timestamp) {
+        if let Some(auditor) = &self.auditor {
+            auditor.told(at);
+        }
+    }
+
+    /// After an answer of the ledger.
+    fn answered(&self, at: Timestamp, tell: impl FnOnce(&Auditor)) {
+        if let Some(auditor) = &self.auditor {
+            tell(auditor);
+            auditor.told(at);
+            auditor.compare(&self.store.balances(at), at);
+        }
+    }
+}
+
+impl Book for WatchedBook {
+    fn hold(&self, hold: Hold) -> BoxFuture<'_, Result<Permit, HoldError>> {
+        Box::pin(async move {
+            let (id, at, subjects) = (hold.id, hold.at, Arc::clone(&hold.subjects));
+            let answer = self.store.hold(hold).await;
+            match &answer {
+                Ok(permit) => {
+                    let nano = permit.ceiling().usd.get();
+                    self.answered(at, |auditor| auditor.held(id, at, &subjects, nano));
+                }
+                Err(HoldError::Refused(refusal)) => {
+                    self.answered(at, |auditor| auditor.refused(id, refusal.reason.word()));
+                }
+                Err(HoldError::Unavailable(_)) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn true_up(&self, id: AttemptId, at: Timestamp, ceiling: Demand) -> BoxFuture<'_, Result<(), BookError>> {
+        Box::pin(async move {
+            let answer = self.store.true_up(id, at, ceiling).await;
+            match answer {
+                Ok(()) => self.answered(at, |_| {}),
+                Err(_) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn settle(&self, id: AttemptId, at: Timestamp, cost: Demand) -> BoxFuture<'_, Result<Settled, BookError>> {
+        Box::pin(async move {
+            let answer = self.store.settle(id, at, cost).await;
+            // A repetition that was refused is no money, and counts as a repetition all the same.
+            let basis = if cost.requests == 0 { Basis::Released } else { Basis::Reported };
+            match &answer {
+                Ok(settled) => {
+                    let nano = settled.cost.usd.get();
+                    self.answered(at, |auditor| auditor.charged(id, at, basis, nano));
+                }
+                Err(_) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn release(&self, id: AttemptId, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
+        Box::pin(async move {
+            let answer = self.store.release(id, at).await;
+            match answer {
+                Ok(()) => self.answered(at, |auditor| auditor.charged(id, at, Basis::Released, 0)),
+                Err(_) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn expire(&self, id: AttemptId, at: Timestamp) -> BoxFuture<'_, Result<Settled, BookError>> {
+        Box::pin(async move {
+            let answer = self.store.expire(id, at).await;
+            let recovering = *self.recovering.lock();
+            match &answer {
+                Ok(settled) => {
+                    let nano = settled.cost.usd.get();
+                    self.answered(at, |auditor| {
+                        if recovering {
+                            auditor.recovered(id, at, nano);
+                        } else {
+                            auditor.charged(id, at, Basis::Ceiling, nano);
+                        }
+                    });
+                }
+                Err(_) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn adjust(&self, correction: Correction, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
+        self.store.adjust(correction, at)
+    }
+
+    fn limit_override(&self, wanted: LimitOverride, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
+        self.store.limit_override(wanted, at)
+    }
+
+    fn headroom(&self, subjects: &Subjects, at: Timestamp) -> Headroom {
+        self.store.headroom(subjects, at)
+    }
+
+    fn balances(&self, at: Timestamp) -> Vec<Balance> {
+        self.store.balances(at)
+    }
+
+    fn history(&self, budget: &Name) -> BoxFuture<'_, Result<Vec<Entry>, BookError>> {
+        self.store.history(budget)
+    }
+
+    fn rebudget(&self, budgets: Budgets, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
+        Box::pin(async move {
+            let answer = self.store.rebudget(budgets, at).await;
+            match answer {
+                Ok(()) => {
+                    let plans = self.coming.lock().clone();
+                    self.answered(at, |auditor| auditor.budgets(&plans));
+                }
+                Err(_) => self.look(),
+            }
+            answer
+        })
+    }
+
+    fn freed(&self) -> watch::Receiver<u64> {
+        self.store.freed()
+    }
+
+    fn health(&self) -> BookHealth {
+        self.store.health()
+    }
+}
+
+pub(super) struct WatchedRecords {
+    pub(super) book: Arc<WatchedBook>,
+}
+
+impl Records for WatchedRecords {
+    fn record(&self, record: &RequestRecord) -> Result<(), RecordsError> {
+        let kept = self.book.store.record(record);
+        match (&kept, &self.book.auditor) {
+            (Ok(()), Some(auditor)) => auditor.recorded(record),
+            (Ok(()), None) => {}
+            (Err(_), _) => self.book.look(),
+        }
+        kept
+    }
+
+    fn generation(&self, id: RequestId) -> BoxFuture<'_, Result<Option<RequestRecord>, RecordsError>> {
+        self.book.store.generation(id)
+    }
+
+    fn spend(&self, query: SpendQuery) -> BoxFuture<'_, Result<Vec<SpendRow>, RecordsError>> {
+        self.book.store.spend(query)
+    }
+}

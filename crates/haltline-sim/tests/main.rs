@@ -1,0 +1,3 @@
+//! The simulator's tests in one binary.
+
+mod seeds;
