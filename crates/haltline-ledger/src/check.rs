@@ -34,3 +34,66 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Applied, Budget, Budgets, Hold, Ledger, OnFull, Window};
+    use haltline_types::{Amount, AttemptId, Demand, NanoUsd, RequestId, Scope, Subjects, Timestamp};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn ledger_with_a_hold() -> Ledger {
+        let budget = Budget {
+            name: "hour".into(),
+            scope: Scope::global(),
+            limit: Amount::usd(NanoUsd::DOLLAR),
+            window: Window::Rolling(Duration::from_secs(3_600)),
+            on_full: OnFull::Refuse,
+        };
+        let mut ledger = Ledger::new(Budgets::new(vec![budget]).expect("a budget"));
+        let ceiling = Demand { usd: NanoUsd::new(5), requests: 1, ..Demand::ZERO };
+        let id = AttemptId { request: RequestId::from_u128(1), number: 1 };
+        let (at, subjects) = (Timestamp::from_secs(1), Arc::new(Subjects::default()));
+        let entry = ledger.hold(&Hold { id, at, subjects, ceiling, expires: at }).expect("it fits");
+        assert!(matches!(ledger.apply(&entry), Ok(Applied::Held(held)) if held.id() == id));
+        ledger
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_found() {
+        assert_eq!(ledger_with_a_hold().check(), Ok(()));
+
+        let mut held_twice = ledger_with_a_hold();
+        held_twice.shelves[0].open("", Timestamp::default()).hold(5);
+        assert!(held_twice.check().is_err_and(|why| why.contains("10 held by 2")));
+
+        let mut hold_gone = ledger_with_a_hold();
+        hold_gone.holds.clear();
+        assert!(hold_gone.check().is_err());
+
+        let mut account_gone = ledger_with_a_hold();
+        account_gone.shelves = Ledger::new(account_gone.budgets().clone()).shelves;
+        assert!(account_gone.check().is_err_and(|why| why.contains("is missing")));
+    }
+
+    #[test]
+    #[should_panic(expected = "a hold was closed that is not here")]
+    fn nothing_is_given_back_that_is_not_held() {
+        ledger_with_a_hold().shelves[0].open("", Timestamp::default()).close(6, 0, Timestamp::from_secs(1));
+    }
+
+    #[test]
+    fn a_hold_above_the_limits_in_force_is_counted_and_proves_nothing() {
+        let ledger = ledger_with_a_hold();
+        let subjects = Arc::new(Subjects::default());
+        let id = AttemptId { request: RequestId::from_u128(2), number: 1 };
+        let ceiling = Demand { usd: NanoUsd::DOLLAR, ..Demand::ZERO };
+        let hold = Hold { id, at: Timestamp::from_secs(1), subjects, ceiling, expires: Timestamp::from_secs(2) };
+        let entry = Ledger::new(ledger.budgets().clone()).hold(&hold).expect("alone it fits");
+        let mut ledger = ledger;
+        assert!(ledger.hold(&hold).is_err());
+        assert!(matches!(ledger.apply(&entry), Ok(Applied::Other)));
+        assert_eq!(ledger.headroom(&Subjects::default(), hold.at).usd, Some(NanoUsd::ZERO));
+        assert_eq!(ledger.check(), Ok(()));
+    }
+}

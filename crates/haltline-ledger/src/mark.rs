@@ -63,7 +63,10 @@ impl Ledger {
         let mut marks = Vec::new();
         for shelf in &self.shelves {
             let current = shelf.span_at(at).start;
-            for (subject, window, account) in shelf.accounts_in_order().filter(|(_, window, _)| *window >= current) {
+            for (subject, window, account) in shelf.accounts_in_order() {
+                if window < current && account.open() == 0 {
+                    continue;
+                }
                 let used = shelf.spent(Some(account), window, at) + account.held();
                 let enough = used + shelf.lease();
                 let is_old = account.marked_at().saturating_add(RENEWED_AFTER) <= at;
