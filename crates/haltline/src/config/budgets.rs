@@ -11,10 +11,8 @@ use std::ops::Range;
 /// The name of the budget of retries.
 pub const RETRIES: &str = "retries";
 
-const KEYS: Keys = Keys {
-    known: &["name", "scope", "limit", "window", "timezone", "on_full", "alert_at"],
-    later: &["degrade_to"],
-};
+const KEYS: Keys =
+    Keys { known: &["name", "scope", "limit", "window", "timezone", "on_full", "alert_at"], later: &["degrade_to"] };
 const SCOPES: [&str; 9] = ["global", "team", "tier", "key", "user", "session", "model", "provider", "endpoint"];
 
 /// A budget with the places that warnings point at.
@@ -58,7 +56,9 @@ pub(super) fn retries(per_user_per_hour: u64) -> Option<Budget> {
 }
 
 fn budget(section: &Section<'_>) -> Option<Placed> {
-    for (key, example) in [("name", "name = \"company-day\""), ("limit", "limit = \"$50\""), ("window", "window = \"day\"")] {
+    for (key, example) in
+        [("name", "name = \"company-day\""), ("limit", "limit = \"$50\""), ("window", "window = \"day\"")]
+    {
         if section.value(key).is_none() {
             section.missing(key, example);
         }
@@ -108,7 +108,9 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
     // What the ledger itself demands of a budget, one at a time so that each has its place.
     for error in Budgets::new(vec![budget.clone()]).err().into_iter().flatten() {
         let span = match error {
-            BudgetError::RollingOutOfRange(..) => section.value("window").map_or(section.span.clone(), |value| value.span),
+            BudgetError::RollingOutOfRange(..) => {
+                section.value("window").map_or(section.span.clone(), |value| value.span)
+            }
             BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) => placed.limit_span.clone(),
             BudgetError::NameTaken(_) | BudgetError::Nameless => name_span.clone(),
         };

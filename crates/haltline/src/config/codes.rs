@@ -74,35 +74,139 @@ impl ConfigCode {
     /// The number, a title, and what to do.
     const fn row(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::Unreadable => (1, "The configuration cannot be read", "The file is absent, not readable for this user, or no UTF-8. Name it with `-c FILE` or HALTLINE_CONFIG; `haltline init` writes one."),
-            Self::Syntax => (2, "The file is not TOML", "The caret stands where the text stops making sense; the mistake may be a little before it: a missing quote, bracket or equals sign. While the syntax is broken, missing keys and unknown names are not looked for."),
-            Self::UnknownKey => (3, "A key is not known here", "A key that does nothing would be a trap (a budget that is misspelled protects nobody), so it is an error. The message lists what is allowed in this place."),
-            Self::MissingKey => (4, "A key is missing", "The section needs this key; the message shows how to write it."),
-            Self::WrongType => (5, "A value has the wrong type", "Amounts, prices and durations are strings: \"$50\", \"0.25\", \"10s\". Floating point numbers are not accepted for money, because they cannot hold most amounts exactly."),
-            Self::NotUnderstood => (6, "A value cannot be understood", "The value has the right type, but is none of what can stand here. The message says what can."),
-            Self::OutOfRange => (7, "A number is out of range", "The message names the smallest and the largest value."),
-            Self::MissingVariable => (8, "An environment variable is not set", "`${NAME}` is replaced by the variable of that name. Set it, or write `${NAME:-default}`. A provider without its key would only fail later, so nothing is started."),
-            Self::SecretFile => (9, "A file named in the configuration cannot be read", "`file:/path` is replaced by the content of that file, without the line break at its end. Check the path and that the user of the gateway may read it."),
-            Self::NameTaken => (10, "A name is used twice", "Budgets and rate limits are told apart by name, in the journal too. `retries` is the name of the budget that `[retry] per_user_per_hour` makes."),
-            Self::UnknownReference => (11, "Something is named that is not configured", "A target or a price names a provider that has no `[providers.NAME]`."),
-            Self::NotInThisVersion => (12, "Not in this version", "The configuration language knows it, this version of Haltline does not do it yet. It is refused rather than ignored: a gateway that silently does less than its configuration says is worse than one that does not start."),
+            Self::Unreadable => (
+                1,
+                "The configuration cannot be read",
+                "The file is absent, not readable for this user, or no UTF-8. Name it with `-c FILE` or HALTLINE_CONFIG; `haltline init` writes one.",
+            ),
+            Self::Syntax => (
+                2,
+                "The file is not TOML",
+                "The caret stands where the text stops making sense; the mistake may be a little before it: a missing quote, bracket or equals sign. While the syntax is broken, missing keys and unknown names are not looked for.",
+            ),
+            Self::UnknownKey => (
+                3,
+                "A key is not known here",
+                "A key that does nothing would be a trap (a budget that is misspelled protects nobody), so it is an error. The message lists what is allowed in this place.",
+            ),
+            Self::MissingKey => {
+                (4, "A key is missing", "The section needs this key; the message shows how to write it.")
+            }
+            Self::WrongType => (
+                5,
+                "A value has the wrong type",
+                "Amounts, prices and durations are strings: \"$50\", \"0.25\", \"10s\". Floating point numbers are not accepted for money, because they cannot hold most amounts exactly.",
+            ),
+            Self::NotUnderstood => (
+                6,
+                "A value cannot be understood",
+                "The value has the right type, but is none of what can stand here. The message says what can.",
+            ),
+            Self::OutOfRange => {
+                (7, "A number is out of range", "The message names the smallest and the largest value.")
+            }
+            Self::MissingVariable => (
+                8,
+                "An environment variable is not set",
+                "`${NAME}` is replaced by the variable of that name. Set it, or write `${NAME:-default}`. A provider without its key would only fail later, so nothing is started.",
+            ),
+            Self::SecretFile => (
+                9,
+                "A file named in the configuration cannot be read",
+                "`file:/path` is replaced by the content of that file, without the line break at its end. Check the path and that the user of the gateway may read it.",
+            ),
+            Self::NameTaken => (
+                10,
+                "A name is used twice",
+                "Budgets and rate limits are told apart by name, in the journal too. `retries` is the name of the budget that `[retry] per_user_per_hour` makes.",
+            ),
+            Self::UnknownReference => (
+                11,
+                "Something is named that is not configured",
+                "A target or a price names a provider that has no `[providers.NAME]`.",
+            ),
+            Self::NotInThisVersion => (
+                12,
+                "Not in this version",
+                "The configuration language knows it, this version of Haltline does not do it yet. It is refused rather than ignored: a gateway that silently does less than its configuration says is worse than one that does not start.",
+            ),
             Self::Contradiction => (13, "Two settings exclude each other", "The message names both. Remove one."),
-            Self::Price => (14, "A price cannot be used", "Prices are decimal strings in USD per million tokens. Zero is refused (write `free = true` for your own machine), and so is what is outside 0.001 to 1,000, or an output price below a tenth of the input price: it is far more often a slip than a bargain."),
+            Self::Price => (
+                14,
+                "A price cannot be used",
+                "Prices are decimal strings in USD per million tokens. Zero is refused (write `free = true` for your own machine), and so is what is outside 0.001 to 1,000, or an output price below a tenth of the input price: it is far more often a slip than a bargain.",
+            ),
             Self::Empty => (15, "A list is empty", "A model needs a target, a key's users need a name."),
-            Self::Unpriced => (101, "A model has no price", "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. Only OpenAI's models have shipped prices; for your own machine write `free = true`."),
-            Self::OpenBind => (102, "The gateway listens on every interface", "Whoever reaches the port may try keys, and without TLS in front keys and prompts travel in the clear. Bind to 127.0.0.1 behind a proxy that terminates TLS, or make sure that only your network reaches the port."),
-            Self::SmallBudget => (103, "A budget is smaller than one request", "At the model's cap one answer alone can cost more than the budget holds. Haltline lowers the cap to what fits, or refuses with reservation_too_large. Raise the limit or lower `max_output_tokens`."),
-            Self::LongChain => (104, "A fallback chain is longer than the attempts", "A request has at most `retry.max_retries` + 1 attempts, whatever the chain, so the last targets may never be asked."),
-            Self::MintedSubjects => (105, "Clients can open accounts of their own", "The scope counts something that the client names itself. A client that names a new one has an untouched account, so this budget bounds each name, and not the client. Have a budget of scope key, team or global beside it."),
-            Self::PassesAll => (106, "Unknown fields pass", "`pass_fields = [\"*\"]` lets through fields that may change what a request costs. For this provider the promise no longer holds. List the fields that you need by name."),
-            Self::UnknownPriceAccepted => (107, "An unknown price is accepted", "`price = \"unknown-ok\"` counts the model's requests as costing nothing. It is possible only where no money budget counts them; what it really costs is outside the promise."),
-            Self::UnboundedMoney => (108, "Nothing bounds the bill", "No budget that refuses bounds what the whole gateway can spend: none counts money (or tokens), or every one counts per subject and the number of subjects is open. Add `[[budgets]]` with `scope = \"global\"`, `limit = \"$10\"`, `window = \"day\"`."),
-            Self::OnlyWarns => (109, "A budget only warns", "`on_full = \"warn\"` counts and refuses nothing: it is outside the promise."),
-            Self::PlainSecret => (110, "A secret stands in the file", "Whoever can read the configuration, its backups and its repository has the key. Write `${NAME}` or `file:/path`."),
-            Self::PlainHttp => (111, "A key travels in the clear", "The provider is another machine and its address begins with http://, so the key and all prompts can be read on the way. Use https://."),
-            Self::NoEffect => (112, "A setting has no effect in this version", "It is accepted, so that a configuration can be shared with later versions, but does nothing yet."),
-            Self::LongPromptRate => (113, "A price hides the rate of long prompts", "The provider charges more when the prompt is long, and the configured price says nothing of it: the ceiling would be too low. Add `long_prompts = [{ over = 272000, input = \"…\", output = \"…\" }]`, or remove the price."),
-            Self::NoProvider => (114, "There is no provider", "Every request will be refused. Set OPENAI_API_KEY and leave the configuration out, or add `[providers.NAME]`."),
+            Self::Unpriced => (
+                101,
+                "A model has no price",
+                "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. Only OpenAI's models have shipped prices; for your own machine write `free = true`.",
+            ),
+            Self::OpenBind => (
+                102,
+                "The gateway listens on every interface",
+                "Whoever reaches the port may try keys, and without TLS in front keys and prompts travel in the clear. Bind to 127.0.0.1 behind a proxy that terminates TLS, or make sure that only your network reaches the port.",
+            ),
+            Self::SmallBudget => (
+                103,
+                "A budget is smaller than one request",
+                "At the model's cap one answer alone can cost more than the budget holds. Haltline lowers the cap to what fits, or refuses with reservation_too_large. Raise the limit or lower `max_output_tokens`.",
+            ),
+            Self::LongChain => (
+                104,
+                "A fallback chain is longer than the attempts",
+                "A request has at most `retry.max_retries` + 1 attempts, whatever the chain, so the last targets may never be asked.",
+            ),
+            Self::MintedSubjects => (
+                105,
+                "Clients can open accounts of their own",
+                "The scope counts something that the client names itself. A client that names a new one has an untouched account, so this budget bounds each name, and not the client. Have a budget of scope key, team or global beside it.",
+            ),
+            Self::PassesAll => (
+                106,
+                "Unknown fields pass",
+                "`pass_fields = [\"*\"]` lets through fields that may change what a request costs. For this provider the promise no longer holds. List the fields that you need by name.",
+            ),
+            Self::UnknownPriceAccepted => (
+                107,
+                "An unknown price is accepted",
+                "`price = \"unknown-ok\"` counts the model's requests as costing nothing. It is possible only where no money budget counts them; what it really costs is outside the promise.",
+            ),
+            Self::UnboundedMoney => (
+                108,
+                "Nothing bounds the bill",
+                "No budget that refuses bounds what the whole gateway can spend: none counts money (or tokens), or every one counts per subject and the number of subjects is open. Add `[[budgets]]` with `scope = \"global\"`, `limit = \"$10\"`, `window = \"day\"`.",
+            ),
+            Self::OnlyWarns => (
+                109,
+                "A budget only warns",
+                "`on_full = \"warn\"` counts and refuses nothing: it is outside the promise.",
+            ),
+            Self::PlainSecret => (
+                110,
+                "A secret stands in the file",
+                "Whoever can read the configuration, its backups and its repository has the key. Write `${NAME}` or `file:/path`.",
+            ),
+            Self::PlainHttp => (
+                111,
+                "A key travels in the clear",
+                "The provider is another machine and its address begins with http://, so the key and all prompts can be read on the way. Use https://.",
+            ),
+            Self::NoEffect => (
+                112,
+                "A setting has no effect in this version",
+                "It is accepted, so that a configuration can be shared with later versions, but does nothing yet.",
+            ),
+            Self::LongPromptRate => (
+                113,
+                "A price hides the rate of long prompts",
+                "The provider charges more when the prompt is long, and the configured price says nothing of it: the ceiling would be too low. Add `long_prompts = [{ over = 272000, input = \"…\", output = \"…\" }]`, or remove the price.",
+            ),
+            Self::NoProvider => (
+                114,
+                "There is no provider",
+                "Every request will be refused. Set OPENAI_API_KEY and leave the configuration out, or add `[providers.NAME]`.",
+            ),
         }
     }
 

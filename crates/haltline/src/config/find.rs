@@ -36,7 +36,8 @@ impl Found {
 /// # Errors
 /// When a file that is named cannot be read.
 pub fn find(named: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Result<Found, Box<Diagnostics>> {
-    let wanted = named.map(Path::to_path_buf).or_else(|| env(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
+    let wanted =
+        named.map(Path::to_path_buf).or_else(|| env(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
     let path = match wanted {
         Some(path) => path,
         None if Path::new(USUAL).exists() => PathBuf::from(USUAL),

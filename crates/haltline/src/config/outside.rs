@@ -100,6 +100,8 @@ mod tests {
         assert!(matches!(fill("${A", &outside), Err(Missing::Form(_))));
         assert!(matches!(fill("${}", &outside), Err(Missing::Form(_))));
         assert_eq!(fill_secret("file:/run/key", &outside), Ok("k".to_owned()));
-        assert!(matches!(fill_secret("file:absent", &outside), Err(Missing::File(path, _)) if path == Path::new("/etc/absent")));
+        assert!(
+            matches!(fill_secret("file:absent", &outside), Err(Missing::File(path, _)) if path == Path::new("/etc/absent"))
+        );
     }
 }

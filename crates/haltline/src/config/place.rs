@@ -31,9 +31,9 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
     let section = root.section("server", &SERVER);
     let listen = section.parsed("listen", |text| {
         let whole = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        whole
-            .parse()
-            .map_err(|_| format!("`{text}` is not an address to listen at; write one like \"127.0.0.1:4100\" or \"[::1]:4100\""))
+        whole.parse().map_err(|_| {
+            format!("`{text}` is not an address to listen at; write one like \"127.0.0.1:4100\" or \"[::1]:4100\"")
+        })
     });
     let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4100)));
     if listen.ip().is_unspecified() {

@@ -6,7 +6,7 @@ use super::models::endpoint;
 use super::reader::{Keys, Section, Text};
 use crate::prices::{Catalogue, simulated, times};
 use haltline_gateway::settings::{ProviderKind, ProviderSettings};
-use haltline_policy::price::{Price, Rates};
+use haltline_policy::price::{Price, PriceError, Rates};
 use haltline_types::{ModelName, Name, NanoUsd, PicoUsdPerToken, Tokens};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -99,7 +99,11 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
             let message = format!("{}: `{stated}` and `{key}` exclude each other", section.title);
             section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span(key)));
         }
-        return Some(Price { max_input: limit(section, "max_input", listed), max_output: limit(section, "max_output", listed), ..Price::free() });
+        return Some(Price {
+            max_input: limit(section, "max_input", listed),
+            max_output: limit(section, "max_output", listed),
+            ..Price::free()
+        });
     }
     let mut settle = vec![row(section, Tokens::ZERO)?];
     let rows = section.list("long_prompts", &ROW);
@@ -127,10 +131,25 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
     match price.check() {
         Ok(()) => Some(price),
         Err(why) => {
-            section.walk.report(Diagnostic::new(ConfigCode::Price, format!("{}: {why}", name.text)).at(name.span.clone()));
+            let why = match why {
+                PriceError::Implausible(rate) => {
+                    format!("{} USD per million tokens is outside 0.001 to 1,000", usd_per_million(rate))
+                }
+                other => other.to_string(),
+            };
+            section
+                .walk
+                .report(Diagnostic::new(ConfigCode::Price, format!("{}: {why}", name.text)).at(name.span.clone()));
             None
         }
     }
+}
+
+/// A price as providers print it; a picodollar is a millionth of a dollar per million tokens.
+fn usd_per_million(rate: PicoUsdPerToken) -> String {
+    let fraction = format!("{:06}", rate.get() % 1_000_000);
+    let fraction = fraction.trim_end_matches('0');
+    format!("{}{}{fraction}", rate.get() / 1_000_000, if fraction.is_empty() { "" } else { "." })
 }
 
 fn limit(section: &Section<'_>, key: &str, listed: Option<&Price>) -> Option<Tokens> {
@@ -145,7 +164,9 @@ fn row(section: &Section<'_>, over: Tokens) -> Option<Rates> {
             section.missing(key, &format!("{key} = \"0.25\" (USD per million tokens), or free = true"));
         }
     }
-    let rate = |key: &str| section.parsed(key, |text| PicoUsdPerToken::from_usd_per_million(text).map_err(|why| why.to_string()));
+    let rate = |key: &str| {
+        section.parsed(key, |text| PicoUsdPerToken::from_usd_per_million(text).map_err(|why| why.to_string()))
+    };
     let optional = |key: &str| match section.value(key) {
         None => Some(None),
         Some(_) => rate(key).map(Some),
@@ -154,7 +175,8 @@ fn row(section: &Section<'_>, over: Tokens) -> Option<Rates> {
     let (cached_input, cache_write) = (optional("cached_input"), optional("cache_write"));
     let fee = match section.value("request_fee") {
         None => Some(NanoUsd::ZERO),
-        Some(_) => section.parsed("request_fee", |text| text.parse().map_err(|why: haltline_types::MoneyError| why.to_string())),
+        Some(_) => section
+            .parsed("request_fee", |text| text.parse().map_err(|why: haltline_types::MoneyError| why.to_string())),
     };
     Some(Rates {
         over_prompt_tokens: over,

@@ -94,11 +94,13 @@ fn base_url(section: &Section<'_>, kind: ProviderKind) -> String {
     let read = section.parsed("base_url", |text| {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        let valid = host.is_some_and(|host| !host.is_empty() && !host.contains(['@', ' '])) && !text.contains(['?', '#', ' ']);
+        let valid =
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['@', ' '])) && !text.contains(['?', '#', ' ']);
         if valid {
             Ok(text.trim_end_matches('/').to_owned())
         } else {
-            Err("not a base URL; write one like \"https://api.openai.com/v1\", without credentials or a query".to_owned())
+            Err("not a base URL; write one like \"https://api.openai.com/v1\", without credentials or a query"
+                .to_owned())
         }
     });
     read.unwrap_or_else(|| default.to_owned())

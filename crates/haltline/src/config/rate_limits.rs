@@ -42,7 +42,8 @@ pub(super) fn rate_limits(root: &Section<'_>) -> Vec<Placed> {
 
 fn rate_limit(section: &Section<'_>) -> Option<RateLimit> {
     let concurrency = section.integer("concurrency", 1..=1_000_000).and_then(|number| u32::try_from(number).ok());
-    let only_concurrency = section.value("concurrency").is_some() && section.value("limit").is_none() && section.value("per").is_none();
+    let only_concurrency =
+        section.value("concurrency").is_some() && section.value("limit").is_none() && section.value("per").is_none();
     let (limit, per) = if only_concurrency {
         (Some(NO_RATE.0), Some(NO_RATE.1))
     } else {

@@ -87,7 +87,8 @@ impl<'w> Section<'w> {
                     continue;
                 }
                 let message = format!("`{name}` comes in a later version");
-                self.walk.report(Diagnostic::new(ConfigCode::NotInThisVersion, message).at(key.span()).help("remove it"));
+                self.walk
+                    .report(Diagnostic::new(ConfigCode::NotInThisVersion, message).at(key.span()).help("remove it"));
                 continue;
             }
             let message = format!("unknown key `{name}` in {}", self.title);
@@ -115,7 +116,9 @@ impl<'w> Section<'w> {
     /// Reports a key that must be there; `example` shows how to write it.
     pub(super) fn missing(&self, key: &str, example: &str) {
         let message = format!("{} needs `{key}`", self.title);
-        self.walk.report(Diagnostic::new(ConfigCode::MissingKey, message).at(self.span.clone()).help(format!("write {example}")));
+        self.walk.report(
+            Diagnostic::new(ConfigCode::MissingKey, message).at(self.span.clone()).help(format!("write {example}")),
+        );
     }
 
     /// A sub-section with a fixed set of keys.
@@ -347,7 +350,9 @@ impl<'w> Value<'w> {
     fn is_empty(&self) -> bool {
         match self.value {
             DeValue::Table(map) => map.is_empty(),
-            DeValue::Array(items) => items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(map) if map.is_empty())),
+            DeValue::Array(items) => {
+                items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(map) if map.is_empty()))
+            }
             _ => false,
         }
     }
@@ -375,7 +380,11 @@ impl<'w> Value<'w> {
         let diagnostic = match missing {
             Missing::Variable(name) => {
                 let message = format!("the environment variable {name} is not set");
-                Diagnostic::new(ConfigCode::MissingVariable, message).help(format!("set it, or write ${{{name}:-default}}"))
+                let help = match self.key.as_str() {
+                    "api_key" => "set it, or write \"file:/path\"".to_owned(),
+                    _ => format!("set it, or write ${{{name}:-default}}"),
+                };
+                Diagnostic::new(ConfigCode::MissingVariable, message).help(help)
             }
             Missing::Form(text) => {
                 let message = format!("`{text}` is not a reference to an environment variable");

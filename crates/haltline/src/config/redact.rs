@@ -120,6 +120,9 @@ fn is_secret_key(before: &str) -> bool {
     let word = before.trim_end().trim_end_matches(['"', '\'']);
     let start = word.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).map_or(0, |at| at + 1);
     let name = word[start..].to_ascii_lowercase();
+    if name == "first_token" {
+        return false;
+    }
     let mut parts = name.split(['_', '-']);
     parts.any(|part| matches!(part, "key" | "apikey" | "secret" | "password" | "token" | "authorization"))
 }
@@ -137,7 +140,8 @@ fn value_after(line: &str, from: usize) -> Option<Range<usize>> {
     };
     let value = value[..end].trim_end();
     let bare = value.trim_matches(['"', '\'']);
-    let is_reference = (bare.starts_with("${") && bare.ends_with('}') && !bare.contains(":-")) || bare.starts_with("file:");
+    let is_reference =
+        (bare.starts_with("${") && bare.ends_with('}') && !bare.contains(":-")) || bare.starts_with("file:");
     (!is_reference && !bare.is_empty()).then(|| start..start + value.len())
 }
 
@@ -161,6 +165,7 @@ mod tests {
             ("api-key = unquoted", "api-key = (secret)"),
             ("limit = \"sk-proj-0123456789\"", "limit = \"(secret)\""),
             ("task-force-command = 1", "task-force-command = 1"),
+            ("first_token = \"30s\"", "first_token = \"30s\""),
             ("max_output_tokens = 10", "max_output_tokens = 10"),
         ] {
             assert_eq!(masked(line), shown);
@@ -181,7 +186,8 @@ mod tests {
     #[test]
     fn known_secrets_are_masked_without_a_telling_name() {
         let text = "note = \"\"\"\nplain\n\"\"\"\n";
-        let redacted = Redacted::new(text, &[7..text.len() - 1]);
+        let value = 7..text.len() - 1;
+        let redacted = Redacted::new(text, std::slice::from_ref(&value));
         assert!(!redacted.line(&(11..12)).text.contains("plain"));
     }
 }

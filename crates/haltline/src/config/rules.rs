@@ -106,7 +106,9 @@ pub(super) fn headroom(root: &Section<'_>) -> HeadroomSettings {
 pub(super) fn bounds(root: &Section<'_>) -> Bounds {
     let section = root.section("bounds", &Keys::of(&["body_bytes", "in_flight", "answer_bytes"]));
     let usual = Bounds::default();
-    let size = |key, usual, most| section.integer(key, 1..=most).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual);
+    let size = |key, usual, most| {
+        section.integer(key, 1..=most).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual)
+    };
     Bounds {
         body_bytes: size("body_bytes", usual.body_bytes, 1 << 30),
         in_flight: size("in_flight", usual.in_flight, 1_000_000),

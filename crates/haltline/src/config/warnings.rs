@@ -60,7 +60,9 @@ impl Warnings<'_, '_> {
                 said.push(target);
                 let message = format!("`{target}` has no price: requests for it are refused");
                 let unpriced = Diagnostic::new(ConfigCode::Unpriced, message).at(place.span.clone());
-                self.root.walk.report(unpriced.help(format!("add [prices.\"{target}\"] with `input` and `output`, or `free = true`")));
+                self.root.walk.report(
+                    unpriced.help(format!("add [prices.\"{target}\"] with `input` and `output`, or `free = true`")),
+                );
             }
         }
     }
@@ -84,11 +86,16 @@ impl Warnings<'_, '_> {
         for (name, span) in &prices.unknown_ok {
             match money {
                 Some(budget) => {
-                    let message = format!("`{name}` cannot have an unknown price: budget `{}` counts money", budget.name);
+                    let message =
+                        format!("`{name}` cannot have an unknown price: budget `{}` counts money", budget.name);
                     let wrong = Diagnostic::new(ConfigCode::Contradiction, message).at(span.clone());
                     self.root.walk.report(wrong.help("give it a price, or `free = true` if it costs nothing"));
                 }
-                None => self.say(ConfigCode::UnknownPriceAccepted, format!("`{name}` counts as costing nothing"), span.clone()),
+                None => self.say(
+                    ConfigCode::UnknownPriceAccepted,
+                    format!("`{name}` counts as costing nothing"),
+                    span.clone(),
+                ),
             }
         }
     }

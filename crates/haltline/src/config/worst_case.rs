@@ -112,7 +112,11 @@ pub fn whole_gateway(settings: &Settings) -> WorstCase {
 
 fn worst_case(settings: &Settings, zone: &Zone, spender: Spender) -> WorstCase {
     let least = |stretch: Stretch| {
-        settings.budgets.iter().filter_map(|budget| bound(settings, zone, spender, stretch, budget)).min_by_key(|bound| bound.most)
+        settings
+            .budgets
+            .iter()
+            .filter_map(|budget| bound(settings, zone, spender, stretch, budget))
+            .min_by_key(|bound| bound.most)
     };
     WorstCase {
         spender,

@@ -18,7 +18,9 @@ fn most(budgets: &str, spender: Spender) -> [Option<String>; 4] {
 }
 
 fn budget(scope: &str, limit: &str, window: &str, more: &str) -> String {
-    format!("[[budgets]]\nname = \"{scope}-{window}\"\nscope = \"{scope}\"\nlimit = \"{limit}\"\nwindow = \"{window}\"\n{more}\n")
+    format!(
+        "[[budgets]]\nname = \"{scope}-{window}\"\nscope = \"{scope}\"\nlimit = \"{limit}\"\nwindow = \"{window}\"\n{more}\n"
+    )
 }
 
 fn dollars(amounts: [&str; 4]) -> [Option<String>; 4] {

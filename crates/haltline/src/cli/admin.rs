@@ -1,0 +1,141 @@
+//! The operator's door from the command line: to a running gateway through its admin API, or to
+//! the store itself when nobody runs. The shapes are those of `haltline_http::admin::dto`.
+
+mod local;
+mod remote;
+
+use super::args::Global;
+use super::exit::{CliError, Exit};
+use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
+use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_ports::{BoxFuture, SpendKey};
+use haltline_types::Timestamp;
+use local::Local;
+use remote::Remote;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a method gives back.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, CliError>>;
+
+/// A question about spend.
+#[derive(Clone, Debug)]
+pub struct SpendAsk {
+    /// Properties to group by.
+    pub by: Vec<SpendKey>,
+    /// From this instant.
+    pub since: Timestamp,
+    /// Before this instant.
+    pub until: Timestamp,
+}
+
+/// What an operator can ask for.
+pub trait Admin: Send + Sync {
+    /// All keys.
+    fn keys(&self) -> Answer<'_, Vec<Key>>;
+    /// Makes a key.
+    fn create_key<'a>(&'a self, wanted: &'a NewKey) -> Answer<'a, MadeKey>;
+    /// Gives it another secret.
+    fn rotate_key<'a>(&'a self, name: &'a str) -> Answer<'a, MadeKey>;
+    /// Switches it off, or on again.
+    fn freeze_key<'a>(&'a self, name: &'a str, frozen: bool) -> Answer<'a, Key>;
+    /// Removes it.
+    fn remove_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+    /// Every account of an open window.
+    fn accounts(&self) -> Answer<'_, Vec<Account>>;
+    /// Another limit for a time; says what is in force.
+    fn limit_override<'a>(&'a self, wanted: &'a NewOverride) -> Answer<'a, String>;
+    /// Corrects what is spent; says what was done.
+    fn adjust<'a>(&'a self, wanted: &'a NewAdjustment) -> Answer<'a, String>;
+    /// Corrections and overrides of a budget, oldest first.
+    fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>>;
+    /// Spend, grouped.
+    fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>>;
+    /// Checks the store; says what it holds.
+    fn verify(&self) -> Answer<'_, String>;
+    /// Has the gateway read its configuration again; `None` when none runs.
+    fn reload(&self) -> Answer<'_, Option<String>>;
+}
+
+/// `admin.json` in the data directory, written by `haltline serve` for its owner only:
+/// `{"url":"http://127.0.0.1:4100","token":"…","pid":4242}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdminFile {
+    /// Where the gateway listens, without a path.
+    pub url: String,
+    /// The bearer token of the admin API.
+    pub token: String,
+    /// The gateway's process.
+    pub pid: u32,
+}
+
+impl AdminFile {
+    /// Its name in the data directory.
+    pub const NAME: &'static str = "admin.json";
+}
+
+/// What the store is and is for; providers' keys are not needed for that.
+pub(super) fn configuration(
+    global: &Global,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Found, Loaded), CliError> {
+    let found = find(global.config.as_deref(), env)?;
+    let loaded = load_found(&found, env, Secrets::Ignored)?;
+    Ok((found, loaded))
+}
+
+/// Whether a store that is not there yet is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfAbsent {
+    /// Yes: a first key can be made before the gateway has ever run.
+    Make,
+    /// No: there is nothing to show.
+    Refuse,
+}
+
+/// Finds whoever owns the store: a gateway named in the environment (HALTLINE_ADMIN_URL and
+/// HALTLINE_ADMIN_TOKEN), the one that runs on the data directory, or nobody.
+///
+/// # Errors
+/// When neither a gateway nor the store can be reached.
+pub async fn connect(
+    loaded: &Loaded,
+    if_absent: IfAbsent,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Box<dyn Admin>, CliError> {
+    if let Some(url) = env("HALTLINE_ADMIN_URL").filter(|url| !url.is_empty()) {
+        let token = env("HALTLINE_ADMIN_TOKEN").unwrap_or_default();
+        return Ok(Box::new(Remote::new(&url, &token)?));
+    }
+    let StoreSettings::File(dir) = &loaded.store else {
+        let message = "the store is in memory, so only its own gateway knows it";
+        return Err(CliError::new(Exit::NotReachable, message)
+            .help("name the gateway with HALTLINE_ADMIN_URL and HALTLINE_ADMIN_TOKEN"));
+    };
+    if let Some(remote) = running(dir).await? {
+        return Ok(Box::new(remote));
+    }
+    if if_absent == IfAbsent::Refuse && !dir.exists() {
+        let message = format!("there is no store at {} yet", dir.display());
+        return Err(
+            CliError::new(Exit::NotFound, message).help("start the gateway with `haltline serve`, or make a key")
+        );
+    }
+    Ok(Box::new(Local::open(dir, loaded)?))
+}
+
+/// The gateway that runs on a data directory. A file that a killed one left behind is not one.
+async fn running(dir: &Path) -> Result<Option<Remote>, CliError> {
+    let path = dir.join(AdminFile::NAME);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let message = format!("{} belongs to another user", path.display());
+            return Err(CliError::new(Exit::NotAllowed, message).help("run the command as the user of the gateway"));
+        }
+        Err(_) => return Ok(None),
+    };
+    let Ok(file) = serde_json::from_str::<AdminFile>(&text) else { return Ok(None) };
+    let remote = Remote::new(&file.url, &file.token)?;
+    Ok(remote.is_there().await.then_some(remote))
+}

@@ -1,0 +1,200 @@
+//! The store itself, when no gateway runs on it: opened for one command, and closed in order.
+
+use super::{Admin, Answer, SpendAsk};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::when::now;
+use crate::config::Loaded;
+use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
+use haltline_ledger::{AccountId, Budgets};
+use haltline_ports::{
+    Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Records, SpendQuery,
+};
+use haltline_store_embedded::{EmbeddedStore, LockError, OpenError, Options};
+use haltline_types::{Amount, Name, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open store.
+pub(super) struct Local {
+    store: Arc<EmbeddedStore>,
+    budgets: Budgets,
+}
+
+/// The machine's clock; no window is opened by a command, so nothing guards it.
+struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+impl Local {
+    pub(super) fn open(dir: &Path, loaded: &Loaded) -> Result<Self, CliError> {
+        let budgets = loaded.settings.budgets.clone();
+        let options = Options::directory(dir, Arc::new(MachineClock)).map_err(|error| taken(&error))?;
+        let (store, _) = EmbeddedStore::open(options, budgets.clone(), now()).map_err(|error| match error {
+            OpenError::Lock(error) => taken(&error),
+            other => CliError::failed(other.to_string()),
+        })?;
+        Ok(Self { store, budgets })
+    }
+
+    fn change(&self, name: &str, with: impl FnOnce(KeyRecord) -> KeyRecord) -> Result<Key, CliError> {
+        let known = self.store.list().into_iter().find(|key| &*key.name == name);
+        let known = known.ok_or_else(|| keys_error(&KeysError::Unknown(Name::new(name))))?;
+        let record = with(KeyRecord::clone(&known));
+        let key = key_dto(&record);
+        self.store.replace(record).map_err(|error| keys_error(&error))?;
+        Ok(key)
+    }
+
+    fn known_budget(&self, name: &str) -> Result<(), CliError> {
+        match self.budgets.find(name) {
+            Some(_) => Ok(()),
+            None => Err(CliError::new(Exit::NotFound, format!("there is no budget named `{name}`"))
+                .help("`haltline budget list` shows all")),
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // Whatever a command changed was durable before it was said; this only spares the next
+        // start its recovery, so a failure changes nothing.
+        let _ = self.store.close(now());
+    }
+}
+
+fn taken(error: &LockError) -> CliError {
+    let exit = match error {
+        LockError::Taken { .. } => Exit::NotReachable,
+        LockError::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => Exit::NotAllowed,
+        LockError::Io { .. } => Exit::Failed,
+    };
+    CliError::new(exit, error.to_string())
+}
+
+fn keys_error(error: &KeysError) -> CliError {
+    let exit = match error {
+        KeysError::Exists(_) | KeysError::Unknown(_) => Exit::NotFound,
+        KeysError::Store(_) => Exit::Failed,
+    };
+    CliError::new(exit, error.to_string())
+}
+
+fn book_error(error: &BookError) -> CliError {
+    let exit = if matches!(error, BookError::NotAllowed(_)) { Exit::Usage } else { Exit::Failed };
+    CliError::new(exit, error.to_string())
+}
+
+fn instant(text: &str) -> Result<Timestamp, CliError> {
+    let read = text.parse::<jiff::Timestamp>().map(|at| Timestamp::from_millis(at.as_millisecond()));
+    read.map_err(|_| CliError::usage(format!("`{text}` is not a time")))
+}
+
+fn fresh_secret() -> Result<String, CliError> {
+    new_secret("hl-live-").map_err(|error| CliError::failed(error.to_string()))
+}
+
+impl Admin for Local {
+    fn keys(&self) -> Answer<'_, Vec<Key>> {
+        Box::pin(async { Ok(self.store.list().iter().map(|key| key_dto(key)).collect()) })
+    }
+
+    fn create_key<'a>(&'a self, wanted: &'a NewKey) -> Answer<'a, MadeKey> {
+        Box::pin(async move {
+            let secret = fresh_secret()?;
+            let record = key_record(wanted, &secret, self.store.hash(&secret), now()).map_err(CliError::usage)?;
+            let key = key_dto(&record);
+            self.store.add(record).map_err(|error| keys_error(&error))?;
+            Ok(MadeKey { secret, key })
+        })
+    }
+
+    fn rotate_key<'a>(&'a self, name: &'a str) -> Answer<'a, MadeKey> {
+        Box::pin(async move {
+            let secret = fresh_secret()?;
+            let (hash, hint) = (self.store.hash(&secret), secret_hint(&secret));
+            let key = self.change(name, |key| KeyRecord { hash, hint, ..key })?;
+            Ok(MadeKey { secret, key })
+        })
+    }
+
+    fn freeze_key<'a>(&'a self, name: &'a str, frozen: bool) -> Answer<'a, Key> {
+        Box::pin(async move { self.change(name, |key| KeyRecord { frozen, ..key }) })
+    }
+
+    fn remove_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { self.store.remove(&Name::new(name)).map_err(|error| keys_error(&error)) })
+    }
+
+    fn accounts(&self) -> Answer<'_, Vec<Account>> {
+        Box::pin(async { Ok(self.store.balances(now()).iter().map(account).collect()) })
+    }
+
+    fn limit_override<'a>(&'a self, wanted: &'a NewOverride) -> Answer<'a, String> {
+        Box::pin(async move {
+            self.known_budget(&wanted.budget)?;
+            let order = LimitOverride {
+                budget: Name::new(&wanted.budget),
+                subject: wanted.subject.clone(),
+                limit: wanted.limit.parse().map_err(CliError::usage)?,
+                until: instant(&wanted.until)?,
+                by: Name::new(&wanted.by),
+                reason: wanted.reason.clone(),
+            };
+            let said = format!("{} is {} until {}.", wanted.budget, order.limit, order.until);
+            self.store.limit_override(order, now()).await.map_err(|error| book_error(&error))?;
+            Ok(said)
+        })
+    }
+
+    fn adjust<'a>(&'a self, wanted: &'a NewAdjustment) -> Answer<'a, String> {
+        Box::pin(async move {
+            self.known_budget(&wanted.budget)?;
+            let delta: Amount = wanted.delta.parse().map_err(CliError::usage)?;
+            let at = now();
+            let open =
+                self.store.balances(at).into_iter().find(|balance| {
+                    *balance.account.budget == *wanted.budget && balance.account.subject == wanted.subject
+                });
+            let account: AccountId = open.map(|balance| balance.account).ok_or_else(|| {
+                let message = format!("`{}` has no open account for the subject `{}`", wanted.budget, wanted.subject);
+                CliError::new(Exit::NotFound, message).help("`haltline budget list` shows those there are")
+            })?;
+            let said = format!("{delta} on {account}.");
+            let correction = Correction { account, delta, by: Name::new(&wanted.by), reason: wanted.reason.clone() };
+            self.store.adjust(correction, at).await.map_err(|error| book_error(&error))?;
+            Ok(said)
+        })
+    }
+
+    fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>> {
+        Box::pin(async move {
+            self.known_budget(budget)?;
+            let entries = self.store.history(&Name::new(budget)).await.map_err(|error| book_error(&error))?;
+            Ok(entries.iter().filter_map(history_line).collect())
+        })
+    }
+
+    fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>> {
+        Box::pin(async move {
+            let query = SpendQuery { by: ask.by.clone(), since: ask.since, until: ask.until };
+            let rows = self.store.spend(query).await.map_err(|error| CliError::failed(error.to_string()))?;
+            Ok(rows.iter().map(spend_line).collect())
+        })
+    }
+
+    fn verify(&self) -> Answer<'_, String> {
+        Box::pin(async {
+            let report = self.store.verify(now()).map_err(|error| CliError::failed(error.to_string()))?;
+            Ok(report.to_string())
+        })
+    }
+
+    fn reload(&self) -> Answer<'_, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
+}

@@ -1,0 +1,303 @@
+//! The command line as clap reads it. What each command does stands in the module of its name.
+
+use super::ui::Format;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The AI gateway whose bill cannot cross the line.
+#[derive(Debug, Parser)]
+#[command(name = "haltline", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What all commands understand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of all commands.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// The configuration; else HALTLINE_CONFIG, else ./haltline.toml, else a safe default of $10 a day
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to print results; tables on a terminal and JSON lines elsewhere when absent
+    #[arg(long, global = true, value_enum)]
+    pub format: Option<Format>,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it: simulated models, no key, no configuration, no network
+    Demo(DemoArgs),
+    /// Run the gateway. SIGHUP reads the configuration again, SIGTERM drains
+    Serve(ServeArgs),
+    /// Write a configuration from the keys found in the environment
+    Init(InitArgs),
+    /// Check the configuration and print the worst case that it allows
+    Check,
+    /// Explain an error code, of an answer (budget_exceeded) or of a configuration (C003)
+    Explain(ExplainArgs),
+    /// Make and manage API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look at budgets and change them
+    #[command(subcommand)]
+    Budget(BudgetCommand),
+    /// What was spent, grouped
+    Spend(SpendArgs),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Print the version
+    Version(VersionArgs),
+}
+
+/// `haltline demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What to show; without it, a gateway to play with
+    #[command(subcommand)]
+    pub what: Option<DemoWhat>,
+    /// Where to listen [default: 127.0.0.1:4100]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What the demo shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum DemoWhat {
+    /// A storm of retries against a budget of one dollar, and what it cost
+    Runaway,
+}
+
+/// `haltline serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Listen here instead of where the configuration says
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `haltline init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where to write it
+    #[arg(default_value = "haltline.toml")]
+    pub file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Print it and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// budget_exceeded, C003, …
+    pub code: String,
+}
+
+/// `haltline key …`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key; its secret is shown once
+    Create(KeyCreate),
+    /// All keys, without their secrets
+    List,
+    /// Give a key a new secret; the old one ends at once
+    Rotate(KeyName),
+    /// Switch a key off, or on again
+    Freeze(KeyFreeze),
+    /// Remove a key
+    Rm(KeyName),
+}
+
+/// `haltline key create`.
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// Unique name: letters, digits, `-`, `_`, `.`
+    pub name: String,
+    /// Team it belongs to
+    #[arg(long)]
+    pub team: Option<String>,
+    /// Tier it belongs to
+    #[arg(long)]
+    pub tier: Option<String>,
+    /// Whom it may speak for: none, any, or names separated by commas [default: `[keys] users`]
+    #[arg(long, value_name = "none|any|a,b")]
+    pub users: Option<String>,
+    /// Models it may ask for, separated by commas; all when absent
+    #[arg(long, value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// When it ends: 30d, 2026-12-31 or 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A key.
+#[derive(Debug, Args)]
+pub struct KeyName {
+    /// Its name
+    pub name: String,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline key freeze`.
+#[derive(Debug, Args)]
+pub struct KeyFreeze {
+    /// Its name
+    pub name: String,
+    /// Switch it on again
+    #[arg(long)]
+    pub undo: bool,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline budget …`.
+#[derive(Debug, Subcommand)]
+pub enum BudgetCommand {
+    /// Every account: spent, held, limit, and when it resets
+    List(BudgetList),
+    /// Change a limit in the configuration and have the gateway read it again
+    Set(BudgetSet),
+    /// Another limit until a given time, audited
+    Override(BudgetOverride),
+    /// Correct what an account has spent, audited
+    Adjust(BudgetAdjust),
+    /// Who changed what, when and why
+    History(BudgetName),
+    /// Exit with 6 when a budget is used up to a mark; for pipelines
+    Assert(BudgetAssert),
+}
+
+/// `haltline budget list`.
+#[derive(Debug, Args)]
+pub struct BudgetList {
+    /// Only this budget
+    pub name: Option<String>,
+}
+
+/// A budget.
+#[derive(Debug, Args)]
+pub struct BudgetName {
+    /// Its name
+    pub name: String,
+}
+
+/// `haltline budget set`.
+#[derive(Debug, Args)]
+pub struct BudgetSet {
+    /// Its name
+    pub name: String,
+    /// The new limit: "$80", "4000 tokens", "200 requests"
+    #[arg(long)]
+    pub limit: String,
+    /// Show the change and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline budget override`.
+#[derive(Debug, Args)]
+pub struct BudgetOverride {
+    /// The budget
+    pub name: String,
+    /// The limit until then
+    #[arg(long)]
+    pub limit: String,
+    /// Until when: 2h, 2026-12-31 or 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub until: String,
+    /// Why; kept in the journal
+    #[arg(long)]
+    pub reason: String,
+    /// For one subject only, as `budget list` shows it
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Who asks [default: the user of this machine]
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline budget adjust`.
+#[derive(Debug, Args)]
+pub struct BudgetAdjust {
+    /// The budget
+    pub name: String,
+    /// What to add to the amount spent; with a minus to give back: "-$1.50"
+    #[arg(long, allow_hyphen_values = true)]
+    pub delta: String,
+    /// Why; kept in the journal
+    #[arg(long)]
+    pub reason: String,
+    /// Whose account, as `budget list` shows it; not for global budgets
+    #[arg(long, default_value = "")]
+    pub subject: String,
+    /// Who asks [default: the user of this machine]
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline budget assert`.
+#[derive(Debug, Args)]
+pub struct BudgetAssert {
+    /// The budget
+    pub name: String,
+    /// Only the account of this subject; else all of the budget's
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Spent and held must be below this share of the limit
+    #[arg(long, value_name = "PERCENT", value_parser = super::budget::per_mille)]
+    pub below: i64,
+}
+
+/// `haltline spend`.
+#[derive(Debug, Args)]
+pub struct SpendArgs {
+    /// Group by key, team, user, model, provider, tag, day; several separated by commas
+    #[arg(long, value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// From when: 7d, 2026-11-01 or 2026-11-01T00:00:00Z
+    #[arg(long, value_name = "WHEN", default_value = "7d")]
+    pub since: String,
+    /// Until when; now when absent
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+}
+
+/// `haltline store …`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Is everything there as it was written, and do the sums agree?
+    Verify,
+}
+
+/// `haltline version`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct VersionArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}

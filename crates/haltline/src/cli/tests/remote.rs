@@ -1,0 +1,123 @@
+//! Commands that reach a running gateway.
+
+use super::gateway::Gateway;
+use super::{Reader, config, folder, haltline, no_env};
+use crate::cli::{AdminFile, Exit};
+
+fn answer(line: &str) -> (u16, &'static str) {
+    match line {
+        "POST /admin/v1/keys" => (
+            201,
+            r#"{"secret":"hl-live-x","name":"web","hint":"hl-live-x…","team":null,"tier":null,"users":"none","models":[],"created":"2026-11-24T00:00:00Z","expires":null,"frozen":false}"#,
+        ),
+        "GET /admin/v1/budgets" => (
+            200,
+            r#"[{"budget":"day","scope":"global","subject":"","window":"2026-11-24T00:00:00Z","spent":"$8.50","held":"$0.25","limit":"$10.00","used_per_mille":875,"resets_at":"2026-11-25T00:00:00Z"}]"#,
+        ),
+        "GET /admin/v1/spend?by=key%2Cday&since=2026-11-01T00%3A00%3A00Z&until=2026-11-02T00%3A00%3A00Z" => (
+            200,
+            r#"[{"group":["web","2026-11-01"],"requests":3,"attempts":4,"input_tokens":10,"output_tokens":5,"cost":"0.02"}]"#,
+        ),
+        "POST /admin/v1/reload" => (200, r#"{"message":"The new configuration is in force."}"#),
+        "DELETE /admin/v1/keys/web" => (204, ""),
+        "GET /admin/v1/store/verify" => (401, r#"{"title":"Not an operator","detail":"Send the admin token."}"#),
+        _ => (404, r#"{"title":"Nothing here","detail":"there is no key named `nobody`"}"#),
+    }
+}
+
+/// A folder in whose store a gateway says that it runs.
+fn running() -> (tempfile::TempDir, Gateway) {
+    let dir = folder();
+    let gateway = Gateway::new(answer);
+    std::fs::create_dir(dir.path().join("data")).expect("made");
+    let file = AdminFile { url: gateway.url.clone(), token: "t0".to_owned(), pid: 1 };
+    let text = serde_json::to_string(&file).expect("JSON");
+    std::fs::write(dir.path().join("data").join(AdminFile::NAME), text).expect("written");
+    (dir, gateway)
+}
+
+#[test]
+fn a_running_gateway_is_asked_with_its_token() {
+    let (dir, gateway) = running();
+    let file = config(dir.path());
+    let run = |words: &[&str]| haltline(Reader::Program, &no_env, &[words, &["-c", &file]].concat());
+    let made = run(&["key", "create", "web", "--team", "shop"]);
+    assert_eq!(made.exit, Exit::Ok, "{}", made.err);
+    assert!(made.out.contains("\"secret\":\"hl-live-x\""));
+    assert_eq!(run(&["key", "rm", "web"]).exit, Exit::Ok);
+    let seen = gateway.seen();
+    assert_eq!(seen[0].authorization, "Bearer t0");
+    assert_eq!(seen[0].body, r#"{"name":"web","team":"shop","users":"none","models":[]}"#);
+    assert_eq!(seen[1].line, "DELETE /admin/v1/keys/web");
+}
+
+#[test]
+fn what_the_gateway_refuses_has_its_exit_code() {
+    let (dir, _gateway) = running();
+    let file = config(dir.path());
+    let absent = haltline(Reader::Person, &no_env, &["key", "rotate", "nobody", "-c", &file]);
+    assert_eq!((absent.exit, absent.err.as_str()), (Exit::NotFound, "error: there is no key named `nobody`\n"));
+    let forbidden = haltline(Reader::Person, &no_env, &["store", "verify", "-c", &file]);
+    assert_eq!(forbidden.exit, Exit::NotAllowed);
+}
+
+#[test]
+fn an_assertion_fails_with_six_at_the_mark_and_above() {
+    let (dir, _gateway) = running();
+    let file = config(dir.path());
+    for (below, exit) in
+        [("80%", Exit::OverBudget), ("87.5%", Exit::OverBudget), ("87.6%", Exit::Ok), ("100%", Exit::Ok)]
+    {
+        let did = haltline(Reader::Person, &no_env, &["budget", "assert", "day", "--below", below, "-c", &file]);
+        assert_eq!(did.exit, exit, "{below}: {}", did.err);
+    }
+    let other = haltline(
+        Reader::Person,
+        &no_env,
+        &["budget", "assert", "day", "--below", "1%", "--subject", "bob", "-c", &file],
+    );
+    assert_eq!(other.exit, Exit::Ok);
+    let did = haltline(Reader::Person, &no_env, &["budget", "assert", "day", "--below", "80%", "-c", &file]);
+    assert_eq!(did.err, "over budget: day: 87.5 % of $10.00 ($8.50 spent, $0.25 held), not below 80 %\n");
+}
+
+#[test]
+fn spend_is_asked_for_and_shown_by_group() {
+    let (dir, _gateway) = running();
+    let file = config(dir.path());
+    let words = ["spend", "--by", "key,day", "--since", "2026-11-01", "--until", "2026-11-02", "-c", &file];
+    let json = haltline(Reader::Program, &no_env, &words);
+    let line: serde_json::Value = serde_json::from_str(json.out.trim()).expect("JSON");
+    assert_eq!(
+        (line["key"].as_str(), line["day"].as_str(), line["cost"].as_str()),
+        (Some("web"), Some("2026-11-01"), Some("0.02"))
+    );
+    let csv = haltline(Reader::Program, &no_env, &[&words[..], &["--format", "csv"]].concat());
+    assert!(csv.out.ends_with("web,2026-11-01,3,4,10,5,0.02\r\n"), "{}", csv.out);
+}
+
+#[test]
+fn a_changed_limit_is_read_again_by_the_gateway() {
+    let (dir, gateway) = running();
+    let did = haltline(Reader::Person, &no_env, &["budget", "set", "day", "--limit", "$80", "-c", &config(dir.path())]);
+    assert_eq!(did.exit, Exit::Ok, "{}", did.err);
+    assert!(did.out.ends_with("The new configuration is in force.\n"), "{}", did.out);
+    assert_eq!(gateway.seen().last().map(|seen| seen.line.clone()).as_deref(), Some("POST /admin/v1/reload"));
+}
+
+#[test]
+fn what_a_killed_gateway_left_behind_is_no_gateway() {
+    let dir = folder();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).expect("made");
+    // A port that was free a moment ago, and that nobody listens on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let file = AdminFile { url: format!("http://{free}"), token: "t".to_owned(), pid: 1 };
+    std::fs::write(data.join(AdminFile::NAME), serde_json::to_string(&file).expect("JSON")).expect("written");
+    let did = haltline(Reader::Program, &no_env, &["key", "create", "web", "-c", &config(dir.path())]);
+    assert_eq!(did.exit, Exit::Ok, "{}", did.err);
+    // Named in the environment, it must be there.
+    let env = |name: &str| (name == "HALTLINE_ADMIN_URL").then(|| format!("http://{free}"));
+    let did = haltline(Reader::Program, &env, &["key", "list", "-c", &config(dir.path())]);
+    assert_eq!(did.exit, Exit::NotReachable);
+}
