@@ -111,6 +111,11 @@ impl Outlet {
         self.client
     }
 
+    /// Has the client any event? A further attempt must not begin the answer once more.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.next_event > 1
+    }
+
     /// The number of the next event; numbers have no gaps.
     pub(crate) fn take_event_id(&mut self) -> u64 {
         let id = self.next_event;

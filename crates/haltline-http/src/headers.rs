@@ -96,29 +96,50 @@ pub(crate) fn passing(headers: &HeaderMap) -> HeaderMap {
 
 /// Tells the facts of a request.
 pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
-    let id = notes.request_id.to_string();
-    let span = format!("{:016x}", notes.request_id.as_u128() & u128::from(u64::MAX) | 1);
-    put(head, HeaderName::from_static("traceparent"), &format!("00-{}-{span}-01", notes.trace_id));
-    put(head, HeaderName::from_static("x-request-id"), &id);
+    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    const ATTEMPTS: HeaderName = HeaderName::from_static("x-haltline-attempts");
+    const PROVIDER: HeaderName = HeaderName::from_static("x-haltline-provider");
+    const MODEL: HeaderName = HeaderName::from_static("x-haltline-model");
+    const COST: HeaderName = HeaderName::from_static("x-haltline-cost");
+    const CAP: HeaderName = HeaderName::from_static("x-haltline-max-tokens-lowered");
+    const OVERHEAD: HeaderName = HeaderName::from_static("x-haltline-overhead-ms");
+    let mut text = String::with_capacity(64);
+    text.push_str("00-");
+    text.push_str(&notes.trace_id);
+    text.push('-');
+    push_hex(&mut text, notes.request_id.as_u128() | 1, 16);
+    text.push_str("-01");
+    put(head, TRACEPARENT, &text);
+    text.clear();
+    text.push_str("req_");
+    push_hex(&mut text, notes.request_id.as_u128(), 32);
+    put(head, REQUEST_ID, &text);
     if notes.attempts > 0 {
-        put(head, HeaderName::from_static("x-haltline-attempts"), &notes.attempts.to_string());
+        head.insert(ATTEMPTS, HeaderValue::from(u16::from(notes.attempts)));
     }
     if let Some(endpoint) = &notes.endpoint {
-        put(head, HeaderName::from_static("x-haltline-provider"), &endpoint.provider);
-        put(head, HeaderName::from_static("x-haltline-model"), &endpoint.model);
+        put(head, PROVIDER, &endpoint.provider);
+        put(head, MODEL, &endpoint.model);
     }
     if let Some(cost) = notes.cost {
-        put(head, HeaderName::from_static("x-haltline-cost"), &cost.to_decimal());
+        put(head, COST, &cost.to_decimal());
     }
     if let Some(cap) = notes.cap_lowered_to {
-        put(head, HeaderName::from_static("x-haltline-max-tokens-lowered"), &cap.get().to_string());
+        head.insert(CAP, HeaderValue::from(cap.get()));
     }
     if let Some(overhead) = notes.overhead {
-        put(
-            head,
-            HeaderName::from_static("x-haltline-overhead-ms"),
-            &format!("{:.3}", overhead.as_secs_f64() * 1000.0),
-        );
+        let micros = overhead.as_micros();
+        put(head, OVERHEAD, &format!("{}.{:03}", micros / 1000, micros % 1000));
+    }
+}
+
+/// The last `digits` hexadecimal digits of a number.
+fn push_hex(out: &mut String, number: u128, digits: u32) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for place in (0..digits).rev() {
+        let digit = usize::try_from((number >> (place * 4)) & 15).unwrap_or(0);
+        out.push(char::from(HEX[digit]));
     }
 }
 

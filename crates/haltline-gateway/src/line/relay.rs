@@ -131,6 +131,7 @@ pub(crate) async fn relay_stream(
         out: BytesMut::new(),
         usage: None,
         usage_wanted,
+        begun_before: outlet.has_begun(),
         seen: 0,
         content: false,
         finished: 0,
@@ -159,13 +160,11 @@ pub(crate) async fn relay_stream(
             Ok(None) => Ok(Ended::Yes),
             Err(fault) => Err(fault),
         };
-        if reading.content && !reading.out.is_empty() {
-            let now = Instant::now();
-            match last_piece.replace(now) {
-                None => trip.first_token = Some(trip.arrived.elapsed()),
-                Some(before) => gateway.metrics.inter_token.observe(now.duration_since(before).as_secs_f64()),
+        if !reading.out.is_empty() {
+            if reading.content {
+                note_content(gateway, trip, &mut last_piece);
+                delivered = true;
             }
-            delivered = true;
             send(trip, outlet, reading.out.split().freeze(), watch.idle).await;
             watch.note_client(outlet.client());
         }
@@ -182,18 +181,20 @@ pub(crate) async fn relay_stream(
     if reading.done {
         gateway.read_to_the_end(body);
     }
-    // Bytes of an answer that ended before its first content are not worth holding back any more.
-    if fault.is_none() && !reading.out.is_empty() {
-        delivered = true;
-        trip.first_token.get_or_insert(trip.arrived.elapsed());
-        send(trip, outlet, reading.out.split().freeze(), watch.idle).await;
-    }
     Finish {
         usage: reading.usage.filter(|_| fault.is_none()),
         seen_output: Tokens::new(reading.seen),
         fault,
         delivered,
         whole: None,
+    }
+}
+
+fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Instant>) {
+    let now = Instant::now();
+    match last_piece.replace(now) {
+        None => trip.first_token = Some(trip.arrived.elapsed()),
+        Some(before) => gateway.metrics.inter_token.observe(now.duration_since(before).as_secs_f64()),
     }
 }
 
@@ -233,9 +234,11 @@ struct Reading {
     out: BytesMut,
     usage: Option<Usage>,
     usage_wanted: bool,
+    /// Did an earlier attempt give the client the beginning of an answer?
+    begun_before: bool,
     /// Pieces of text that came.
     seen: u64,
-    /// Has content come? Before that nothing goes out, so that the attempt can be repeated.
+    /// Has content come? Before that the attempt can be repeated.
     content: bool,
     /// Choices that have said why they ended, of so many that were asked for.
     finished: u32,
@@ -301,7 +304,10 @@ impl Reading {
         self.finished += delta.finished;
         self.seen += u64::from(delta.nonempty);
         self.content |= delta.nonempty || delta.finish.is_some();
-        if !delta.only_usage || self.usage_wanted {
+        // A further attempt begins as the first one did; the client has that beginning.
+        let beginning = !self.content && delta.usage.is_none();
+        let hidden = (delta.only_usage && !self.usage_wanted) || (beginning && self.begun_before);
+        if !hidden {
             write_event(&mut self.out, Some(outlet.take_event_id()), None, &event.data);
         }
         if verdict == MeterVerdict::ReachedCeiling && !self.is_finished() {

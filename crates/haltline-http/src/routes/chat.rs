@@ -48,6 +48,7 @@ fn answer(delivery: Delivery) -> Response {
         Delivery::Whole { notes, body } => {
             let mut response = Response::new(Body::from(body));
             let head = response.headers_mut();
+            head.reserve(12);
             head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers::write_notes(head, &notes);
             response
