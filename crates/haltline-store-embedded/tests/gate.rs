@@ -29,6 +29,16 @@ impl Gate {
     }
 }
 
+/// Opens the gate whatever happens, so that a failed test ends.
+struct OpensAtLast(Arc<Gate>);
+
+impl Drop for OpensAtLast {
+    fn drop(&mut self) {
+        *self.0.shut.lock().expect("gate") = false;
+        self.0.moved.notify_all();
+    }
+}
+
 struct GatedDisk(SimDisk, Arc<Gate>);
 struct GatedFile(Arc<dyn DiskFile>, Arc<Gate>);
 
@@ -96,6 +106,7 @@ async fn a_hold_waits_for_the_mark_that_it_rests_on_also_when_another_raised_it(
     let options = Options { pepper: Some([1; 32]), ..Options::on(disk, Threads::Own(Arc::new(Noon))) };
     let budgets = Budgets::new(vec![budget("user-day", &["user"], "$1", "day")]).expect("budgets");
     let (store, _) = EmbeddedStore::open(options, budgets, START).expect("open");
+    let _opens = OpensAtLast(Arc::clone(&gate));
     store.hold(hold(1, "bob")).await.expect("bob's first hold is synced");
 
     gate.set(true);
