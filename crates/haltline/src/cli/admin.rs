@@ -10,7 +10,7 @@ use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
 use haltline_ports::{BoxFuture, SpendKey};
 use haltline_types::Timestamp;
-use local::Local;
+use local::{Local, Opened};
 use remote::Remote;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -98,7 +98,7 @@ pub enum IfAbsent {
 ///
 /// # Errors
 /// When neither a gateway nor the store can be reached.
-pub async fn connect(
+pub fn connect(
     loaded: &Loaded,
     if_absent: IfAbsent,
     env: &dyn Fn(&str) -> Option<String>,
@@ -112,30 +112,34 @@ pub async fn connect(
         return Err(CliError::new(Exit::NotReachable, message)
             .help("name the gateway with HALTLINE_ADMIN_URL and HALTLINE_ADMIN_TOKEN"));
     };
-    if let Some(remote) = running(dir).await? {
-        return Ok(Box::new(remote));
-    }
     if if_absent == IfAbsent::Refuse && !dir.exists() {
         let message = format!("there is no store at {} yet", dir.display());
         return Err(
             CliError::new(Exit::NotFound, message).help("start the gateway with `haltline serve`, or make a key")
         );
     }
-    Ok(Box::new(Local::open(dir, loaded)?))
+    // The lock says who owns the store; a file that a killed gateway left behind says nothing.
+    match Local::open(dir, loaded)? {
+        Opened::Here(local) => Ok(Box::new(local)),
+        Opened::Taken(owner) => Ok(Box::new(running(dir, &owner)?)),
+    }
 }
 
-/// The gateway that runs on a data directory. A file that a killed one left behind is not one.
-async fn running(dir: &Path) -> Result<Option<Remote>, CliError> {
+/// The gateway that owns a data directory.
+fn running(dir: &Path, owner: &str) -> Result<Remote, CliError> {
     let path = dir.join(AdminFile::NAME);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+    let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
             let message = format!("{} belongs to another user", path.display());
-            return Err(CliError::new(Exit::NotAllowed, message).help("run the command as the user of the gateway"));
+            CliError::new(Exit::NotAllowed, message).help("run the command as the user of the gateway")
         }
-        Err(_) => return Ok(None),
-    };
-    let Ok(file) = serde_json::from_str::<AdminFile>(&text) else { return Ok(None) };
-    let remote = Remote::new(&file.url, &file.token)?;
-    Ok(remote.is_there().await.then_some(remote))
+        _ => CliError::new(
+            Exit::NotReachable,
+            format!("{} is in use by {owner}, which does not say where it listens", dir.display()),
+        )
+        .help("is it starting, stopping, or another command? try again"),
+    })?;
+    let file: AdminFile = serde_json::from_str(&text)
+        .map_err(|error| CliError::new(Exit::NotReachable, format!("{} is not understood: {error}", path.display())))?;
+    Remote::new(&file.url, &file.token)
 }

@@ -31,7 +31,7 @@ pub(super) fn run(command: &BudgetCommand, global: &Global, ui: &mut Ui<'_>, env
         BudgetCommand::Adjust(args) => adjust(args, &loaded, ui, env),
         BudgetCommand::History(args) => {
             known(&loaded, &args.name)?;
-            let lines = block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.history(&args.name).await })?;
+            let lines = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.history(&args.name).await })?;
             history(&lines, ui)
         }
         BudgetCommand::Assert(args) => assert(args, &loaded, ui, env),
@@ -53,7 +53,7 @@ pub(super) fn per_mille(text: &str) -> Result<i64, String> {
 }
 
 fn accounts(loaded: &Loaded, env: Env<'_>) -> Result<Vec<Account>, CliError> {
-    block_on(async { connect(loaded, IfAbsent::Refuse, env).await?.accounts().await })
+    block_on(async { connect(loaded, IfAbsent::Refuse, env)?.accounts().await })
 }
 
 fn known(loaded: &Loaded, name: &str) -> Result<(), CliError> {
@@ -82,7 +82,7 @@ fn limit_override(args: &BudgetOverride, loaded: &Loaded, ui: &mut Ui<'_>, env: 
             wanted.budget, wanted.until, wanted.by, wanted.reason
         ));
     }
-    let said = block_on(async { connect(loaded, IfAbsent::Refuse, env).await?.limit_override(&wanted).await })?;
+    let said = block_on(async { connect(loaded, IfAbsent::Refuse, env)?.limit_override(&wanted).await })?;
     ui.said(&said)
 }
 
@@ -102,7 +102,7 @@ fn adjust(args: &BudgetAdjust, loaded: &Loaded, ui: &mut Ui<'_>, env: Env<'_>) -
             wanted.budget, wanted.by, wanted.reason
         ));
     }
-    let said = block_on(async { connect(loaded, IfAbsent::Refuse, env).await?.adjust(&wanted).await })?;
+    let said = block_on(async { connect(loaded, IfAbsent::Refuse, env)?.adjust(&wanted).await })?;
     ui.said(&said)
 }
 

@@ -38,7 +38,7 @@ pub(super) fn run(
     // A store that nobody runs on is left alone: the next start reads the file.
     let is_there = matches!(&loaded.store, StoreSettings::File(dir) if dir.exists());
     let reloaded = if is_there || env("HALTLINE_ADMIN_URL").is_some() {
-        block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.reload().await })
+        block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.reload().await })
     } else {
         Ok(None)
     };

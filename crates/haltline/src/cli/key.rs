@@ -26,18 +26,18 @@ pub(super) fn run(
                     wanted.users.as_deref().unwrap_or("none")
                 ));
             }
-            let made = block_on(async { connect(&loaded, IfAbsent::Make, env).await?.create_key(&wanted).await })?;
+            let made = block_on(async { connect(&loaded, IfAbsent::Make, env)?.create_key(&wanted).await })?;
             show_secret(&made, ui)
         }
         KeyCommand::List => {
-            let keys = block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.keys().await })?;
+            let keys = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.keys().await })?;
             list(&keys, ui)
         }
         KeyCommand::Rotate(args) if args.dry_run => {
             ui.said(&format!("Would give {} a new secret; the old one would end at once.", args.name))
         }
         KeyCommand::Rotate(args) => {
-            let made = block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.rotate_key(&args.name).await })?;
+            let made = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.rotate_key(&args.name).await })?;
             show_secret(&made, ui)
         }
         KeyCommand::Freeze(args) => {
@@ -46,12 +46,12 @@ pub(super) fn run(
                 return ui.said(&format!("Would switch {} {what}.", args.name));
             }
             let frozen = !args.undo;
-            block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.freeze_key(&args.name, frozen).await })?;
+            block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.freeze_key(&args.name, frozen).await })?;
             ui.said(&format!("Switched {} {what}.", args.name))
         }
         KeyCommand::Rm(args) if args.dry_run => ui.said(&format!("Would remove the key {}.", args.name)),
         KeyCommand::Rm(args) => {
-            block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.remove_key(&args.name).await })?;
+            block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.remove_key(&args.name).await })?;
             ui.said(&format!("Removed the key {}.", args.name))
         }
     }

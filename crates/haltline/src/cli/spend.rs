@@ -19,7 +19,7 @@ pub(super) fn run(
 ) -> Result<(), CliError> {
     let ask = ask(args, now())?;
     let (_, loaded) = configuration(global, env)?;
-    let lines = block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.spend(&ask).await })?;
+    let lines = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.spend(&ask).await })?;
     show(&ask, &lines, ui)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn run(
     let (_, loaded) = configuration(global, env)?;
     match command {
         StoreCommand::Verify => {
-            let said = block_on(async { connect(&loaded, IfAbsent::Refuse, env).await?.verify().await })?;
+            let said = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.verify().await })?;
             ui.said(&said)
         }
     }

@@ -67,7 +67,10 @@ impl<'u> Ui<'u> {
                 items.iter().for_each(|item| {
                     table.add_row(row(item));
                 });
-                let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+                let text: String = table
+                    .lines()
+                    .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()))
+                    .collect();
                 self.text(&text)
             }
         }

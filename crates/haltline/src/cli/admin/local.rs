@@ -10,7 +10,7 @@ use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
     Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Records, SpendQuery,
 };
-use haltline_store_embedded::{EmbeddedStore, LockError, OpenError, Options};
+use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::{Amount, Name, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +19,14 @@ use std::sync::Arc;
 pub(super) struct Local {
     store: Arc<EmbeddedStore>,
     budgets: Budgets,
+}
+
+/// Who has the store.
+pub(super) enum Opened {
+    /// This command.
+    Here(Local),
+    /// Another process, by what it says of itself.
+    Taken(String),
 }
 
 /// The machine's clock; no window is opened by a command, so nothing guards it.
@@ -31,14 +39,16 @@ impl Clock for MachineClock {
 }
 
 impl Local {
-    pub(super) fn open(dir: &Path, loaded: &Loaded) -> Result<Self, CliError> {
+    pub(super) fn open(dir: &Path, loaded: &Loaded) -> Result<Opened, CliError> {
         let budgets = loaded.settings.budgets.clone();
-        let options = Options::directory(dir, Arc::new(MachineClock)).map_err(|error| taken(&error))?;
-        let (store, _) = EmbeddedStore::open(options, budgets.clone(), now()).map_err(|error| match error {
-            OpenError::Lock(error) => taken(&error),
-            other => CliError::failed(other.to_string()),
-        })?;
-        Ok(Self { store, budgets })
+        let options = match Options::directory(dir, Arc::new(MachineClock)) {
+            Ok(options) => options,
+            Err(LockError::Taken { owner, .. }) => return Ok(Opened::Taken(owner)),
+            Err(error) => return Err(not_opened(&error)),
+        };
+        let opened = EmbeddedStore::open(options, budgets.clone(), now());
+        let (store, _) = opened.map_err(|error| CliError::failed(error.to_string()))?;
+        Ok(Opened::Here(Self { store, budgets }))
     }
 
     fn change(&self, name: &str, with: impl FnOnce(KeyRecord) -> KeyRecord) -> Result<Key, CliError> {
@@ -67,7 +77,7 @@ impl Drop for Local {
     }
 }
 
-fn taken(error: &LockError) -> CliError {
+fn not_opened(error: &LockError) -> CliError {
     let exit = match error {
         LockError::Taken { .. } => Exit::NotReachable,
         LockError::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => Exit::NotAllowed,

@@ -39,11 +39,6 @@ impl Remote {
         }
     }
 
-    /// Does anybody listen there?
-    pub(super) async fn is_there(&self) -> bool {
-        matches!(timeout(CONNECT, TcpStream::connect(&self.authority)).await, Ok(Ok(_)))
-    }
-
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         read(&self.send(Method::GET, path, Bytes::new()).await?)
     }

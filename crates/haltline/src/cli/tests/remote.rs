@@ -3,6 +3,7 @@
 use super::gateway::Gateway;
 use super::{Reader, config, folder, haltline, no_env};
 use crate::cli::{AdminFile, Exit};
+use haltline_store_embedded::RealDisk;
 
 fn answer(line: &str) -> (u16, &'static str) {
     match line {
@@ -25,20 +26,20 @@ fn answer(line: &str) -> (u16, &'static str) {
     }
 }
 
-/// A folder in whose store a gateway says that it runs.
-fn running() -> (tempfile::TempDir, Gateway) {
+/// A folder whose store belongs to a gateway that says where it listens.
+fn running() -> (tempfile::TempDir, (Gateway, RealDisk)) {
     let dir = folder();
     let gateway = Gateway::new(answer);
-    std::fs::create_dir(dir.path().join("data")).expect("made");
+    let lock = RealDisk::lock(&dir.path().join("data")).expect("locked");
     let file = AdminFile { url: gateway.url.clone(), token: "t0".to_owned(), pid: 1 };
     let text = serde_json::to_string(&file).expect("JSON");
     std::fs::write(dir.path().join("data").join(AdminFile::NAME), text).expect("written");
-    (dir, gateway)
+    (dir, (gateway, lock))
 }
 
 #[test]
 fn a_running_gateway_is_asked_with_its_token() {
-    let (dir, gateway) = running();
+    let (dir, (gateway, _lock)) = running();
     let file = config(dir.path());
     let run = |words: &[&str]| haltline(Reader::Program, &no_env, &[words, &["-c", &file]].concat());
     let made = run(&["key", "create", "web", "--team", "shop"]);
@@ -53,7 +54,7 @@ fn a_running_gateway_is_asked_with_its_token() {
 
 #[test]
 fn what_the_gateway_refuses_has_its_exit_code() {
-    let (dir, _gateway) = running();
+    let (dir, _running) = running();
     let file = config(dir.path());
     let absent = haltline(Reader::Person, &no_env, &["key", "rotate", "nobody", "-c", &file]);
     assert_eq!((absent.exit, absent.err.as_str()), (Exit::NotFound, "error: there is no key named `nobody`\n"));
@@ -63,7 +64,7 @@ fn what_the_gateway_refuses_has_its_exit_code() {
 
 #[test]
 fn an_assertion_fails_with_six_at_the_mark_and_above() {
-    let (dir, _gateway) = running();
+    let (dir, _running) = running();
     let file = config(dir.path());
     for (below, exit) in
         [("80%", Exit::OverBudget), ("87.5%", Exit::OverBudget), ("87.6%", Exit::Ok), ("100%", Exit::Ok)]
@@ -83,7 +84,7 @@ fn an_assertion_fails_with_six_at_the_mark_and_above() {
 
 #[test]
 fn spend_is_asked_for_and_shown_by_group() {
-    let (dir, _gateway) = running();
+    let (dir, _running) = running();
     let file = config(dir.path());
     let words = ["spend", "--by", "key,day", "--since", "2026-11-01", "--until", "2026-11-02", "-c", &file];
     let json = haltline(Reader::Program, &no_env, &words);
@@ -98,7 +99,7 @@ fn spend_is_asked_for_and_shown_by_group() {
 
 #[test]
 fn a_changed_limit_is_read_again_by_the_gateway() {
-    let (dir, gateway) = running();
+    let (dir, (gateway, _lock)) = running();
     let did = haltline(Reader::Person, &no_env, &["budget", "set", "day", "--limit", "$80", "-c", &config(dir.path())]);
     assert_eq!(did.exit, Exit::Ok, "{}", did.err);
     assert!(did.out.ends_with("The new configuration is in force.\n"), "{}", did.out);
@@ -116,7 +117,12 @@ fn what_a_killed_gateway_left_behind_is_no_gateway() {
     std::fs::write(data.join(AdminFile::NAME), serde_json::to_string(&file).expect("JSON")).expect("written");
     let did = haltline(Reader::Program, &no_env, &["key", "create", "web", "-c", &config(dir.path())]);
     assert_eq!(did.exit, Exit::Ok, "{}", did.err);
-    // Named in the environment, it must be there.
+    // Who has the lock but says nothing cannot be asked, and neither can one that is named and away.
+    std::fs::remove_file(data.join(AdminFile::NAME)).expect("removed");
+    let lock = RealDisk::lock(&data).expect("locked");
+    let did = haltline(Reader::Program, &no_env, &["key", "list", "-c", &config(dir.path())]);
+    assert_eq!(did.exit, Exit::NotReachable);
+    drop(lock);
     let env = |name: &str| (name == "HALTLINE_ADMIN_URL").then(|| format!("http://{free}"));
     let did = haltline(Reader::Program, &env, &["key", "list", "-c", &config(dir.path())]);
     assert_eq!(did.exit, Exit::NotReachable);
