@@ -3,4 +3,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod prices;
+pub mod run;
+pub mod serve;
+pub mod wiring;
