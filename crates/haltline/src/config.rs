@@ -18,6 +18,7 @@ mod rules;
 mod safe_default;
 #[cfg(test)]
 mod tests;
+mod value;
 mod warnings;
 pub mod worst_case;
 

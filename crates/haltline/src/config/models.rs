@@ -2,7 +2,8 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
-use super::reader::{Keys, Section, Text, pick};
+use super::reader::{Keys, Section};
+use super::value::{Text, pick};
 use haltline_gateway::settings::ModelSettings;
 use haltline_policy::route::FallbackOn;
 use haltline_types::{ModelName, Name, Tokens};

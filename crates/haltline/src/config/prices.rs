@@ -3,7 +3,8 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::models::endpoint;
-use super::reader::{Keys, Section, Text};
+use super::reader::{Keys, Section};
+use super::value::Text;
 use crate::prices::{Catalogue, simulated, times};
 use haltline_gateway::settings::{ProviderKind, ProviderSettings};
 use haltline_policy::price::{Price, PriceError, Rates};

@@ -2,7 +2,8 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
-use super::reader::{Keys, Section, Text};
+use super::reader::{Keys, Section};
+use super::value::Text;
 use haltline_gateway::settings::{ProviderKind, ProviderSettings, Secret, SimulatedSettings};
 use haltline_types::Name;
 use haltline_wire::openai::chat::PassFields;

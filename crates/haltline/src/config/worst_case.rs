@@ -94,7 +94,8 @@ pub struct Report {
 
 /// Said below the table: what the numbers do and do not cover.
 pub const NOTES: &str = "An attempt counts once: when it was held or, for rolling windows, settled. Not covered: temporary overrides\n\
-of a limit, a provider that bills more than its own rules allow, on_full = \"warn\", pass_fields = [\"*\"].";
+of a limit, a provider that bills more than its own rules allow, on_full = \"warn\", pass_fields = [\"*\"],\n\
+price = \"unknown-ok\".";
 
 /// Computes all of it.
 #[must_use]

@@ -1,0 +1,178 @@
+//! One value of a section: a string with its variables filled in, a number within its bounds, or
+//! a diagnostic that says what should stand there.
+
+use super::codes::ConfigCode;
+use super::diagnostic::{Diagnostic, nearest};
+use super::outside::{Missing, fill};
+use super::reader::{Section, Walk};
+use std::ops::{Range, RangeInclusive};
+use toml::de::DeValue;
+
+/// A value of a section.
+#[derive(Clone)]
+pub(super) struct Value<'w> {
+    pub(super) walk: &'w Walk<'w>,
+    pub(super) key: String,
+    pub(super) span: Range<usize>,
+    pub(super) value: &'w DeValue<'w>,
+}
+
+/// A string with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) span: Range<usize>,
+}
+
+impl<'w> Value<'w> {
+    /// Reports that the value is of another type.
+    pub(super) fn wrong_type(&self, wanted: &str, help: &str) {
+        let message = format!("`{}` must be {wanted}, not {}", self.key, type_word(self.value));
+        let wrong = Diagnostic::new(ConfigCode::WrongType, message).at(self.span.clone());
+        self.walk.report(if help.is_empty() { wrong } else { wrong.help(help) });
+    }
+
+    /// A string, variables filled in.
+    pub(super) fn text(&self) -> Option<Text> {
+        match self.value {
+            DeValue::String(raw) => {
+                let text = self.filled(fill(raw, self.walk.outside))?;
+                Some(Text { text, span: self.span.clone() })
+            }
+            DeValue::Integer(number) => {
+                self.wrong_type("a string", &format!("write it in quotes: \"{number}\""));
+                None
+            }
+            DeValue::Float(number) => {
+                self.wrong_type("a string", &format!("write it in quotes: \"{}\"", number.as_str()));
+                None
+            }
+            _ => {
+                self.wrong_type("a string", "");
+                None
+            }
+        }
+    }
+
+    pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let digits = match self.value {
+            DeValue::Integer(number) => Some((number.as_str().to_owned(), number.radix())),
+            DeValue::String(raw) if raw.contains("${") => Some((self.text()?.text, 10)),
+            _ => None,
+        };
+        let Some((digits, radix)) = digits else {
+            self.wrong_type("a whole number", "write it without quotes");
+            return None;
+        };
+        let plain: String = digits.chars().filter(|c| *c != '_').collect();
+        match u64::from_str_radix(plain.trim_start_matches('+'), radix) {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => {
+                let message = format!("`{}` is from {} to {}", self.key, range.start(), range.end());
+                self.walk.report(Diagnostic::new(ConfigCode::OutOfRange, message).at(self.span.clone()));
+                None
+            }
+        }
+    }
+
+    /// The value as a section; an empty one with a diagnostic when it is something else.
+    pub(super) fn into_section(self, title: String, header: Range<usize>) -> Section<'w> {
+        let map = match self.value {
+            DeValue::Table(map) => Some(map),
+            _ => {
+                self.wrong_type("a table", &format!("write {title} on a line of its own, and the keys below"));
+                None
+            }
+        };
+        Section { walk: self.walk, title, span: header, map }
+    }
+
+    /// A table, or a list of tables, without a key.
+    pub(super) fn is_empty(&self) -> bool {
+        match self.value {
+            DeValue::Table(map) => map.is_empty(),
+            DeValue::Array(items) => {
+                items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(map) if map.is_empty()))
+            }
+            _ => false,
+        }
+    }
+
+    /// Is it a single string?
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
+    pub(super) fn is_plain_secret(&self) -> bool {
+        match self.value {
+            DeValue::String(raw) => {
+                let reference = raw.starts_with("${") && !raw.replace(":-}", "}").contains(":-");
+                !raw.starts_with("file:") && !reference && !raw.trim().is_empty()
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn filled(&self, result: Result<String, Missing>) -> Option<String> {
+        let missing = match result {
+            Ok(text) => return Some(text),
+            Err(missing) => missing,
+        };
+        let diagnostic = match missing {
+            Missing::Variable(name) => {
+                let message = format!("the environment variable {name} is not set");
+                let help = match self.key.as_str() {
+                    "api_key" => "set it, or write \"file:/path\"".to_owned(),
+                    _ => format!("set it, or write ${{{name}:-default}}"),
+                };
+                Diagnostic::new(ConfigCode::MissingVariable, message).help(help)
+            }
+            Missing::Form(text) => {
+                let message = format!("`{text}` is not a reference to an environment variable");
+                Diagnostic::new(ConfigCode::NotUnderstood, message).help("write ${NAME} or ${NAME:-default}")
+            }
+            Missing::File(path, why) => {
+                let message = format!("the file {} cannot be read: {why}", path.display());
+                Diagnostic::new(ConfigCode::SecretFile, message)
+            }
+        };
+        self.walk.report(diagnostic.at(self.span.clone()));
+        None
+    }
+}
+
+/// The word that `text` is, or a diagnostic.
+pub(super) fn pick(
+    walk: &Walk<'_>,
+    key: &str,
+    text: &Text,
+    words: &[&'static str],
+    later: &[&str],
+) -> Option<&'static str> {
+    if let Some(word) = words.iter().find(|word| **word == text.text) {
+        return Some(word);
+    }
+    if later.contains(&text.text.as_str()) {
+        let message = format!("`{key} = \"{}\"` comes in a later version", text.text);
+        walk.report(Diagnostic::new(ConfigCode::NotInThisVersion, message).at(text.span.clone()).allowed(words));
+        return None;
+    }
+    let message = format!("`{}` is not a value of `{key}`", text.text);
+    let wrong = Diagnostic::new(ConfigCode::NotUnderstood, message).at(text.span.clone());
+    let near = nearest(&text.text, words.iter().chain(later).copied());
+    let wrong = near.map_or(wrong.clone(), |near| wrong.label(format!("did you mean \"{near}\"?")));
+    walk.report(wrong.allowed(words));
+    None
+}
+
+fn type_word(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
