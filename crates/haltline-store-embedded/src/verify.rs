@@ -88,6 +88,8 @@ impl EmbeddedStore {
     /// # Errors
     /// What is wrong, and where.
     pub fn verify(&self, now: Timestamp) -> Result<Report, OpenError> {
+        // No segment may be removed meanwhile.
+        let _alone = self.shared().reading.lock();
         self.shared().look(|inner| {
             let budgets = inner.ledger.budgets().clone();
             let report = verify_disk(self.shared().disk.as_ref(), budgets, now)?;

@@ -68,6 +68,7 @@ async fn many_at_once_share_syncs_and_add_up() {
     assert_eq!(balances[&("all-day".to_owned(), String::new())], (16 * 20 * 300_000, 0));
     assert_eq!(balances[&("team-requests".to_owned(), "red".to_owned())], (320, 0));
     let all = store.balances(START);
+    assert_eq!(store.verify(START).expect("sound").balances, all);
     store.close(START).expect("close");
     drop(store);
     let report = verify(dir.path(), budgets(), START).expect("sound");
