@@ -64,7 +64,7 @@ struct State {
     calls: BTreeMap<RequestId, u32>,
     /// When an endpoint may be asked again by a request.
     waits: BTreeMap<(RequestId, ModelName), Duration>,
-    /// The latest time that the ledger was told, in milliseconds.
+    /// The latest time that the journal has an entry of, in milliseconds.
     now: i64,
     violations: Vec<String>,
     seen: Seen,
@@ -87,6 +87,12 @@ impl Auditor {
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.state.lock().seen
+    }
+
+    /// The latest time that the journal has an entry of.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.state.lock().now)
     }
 
     /// Returns when something was found not to hold.
@@ -170,7 +176,7 @@ impl Auditor {
         });
     }
 
-    /// The ledger was told this time.
+    /// The journal has an entry of this time.
     pub fn told(&self, at: Timestamp) {
         self.in_state(|state| state.advance(at));
     }
@@ -206,7 +212,11 @@ impl Auditor {
                 let id = AttemptId { request: record.id, number: made.number };
                 let charged = state.by_id.get(&id).and_then(|place| state.attempts[*place].charge());
                 if charged != Some((made.basis, made.cost.get())) {
-                    state.violations.push(format!("the record of {id} says {} {}, the ledger {charged:?}", made.basis.word(), made.cost));
+                    state.violations.push(format!(
+                        "the record of {id} says {} {}, the ledger {charged:?}",
+                        made.basis.word(),
+                        made.cost
+                    ));
                 }
             }
         });

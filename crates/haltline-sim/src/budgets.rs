@@ -108,7 +108,5 @@ pub fn to_ledger(plans: &[BudgetPlan]) -> Result<Budgets, String> {
             on_full: plan.on_full,
         });
     }
-    Budgets::new(budgets).map_err(|errors| {
-        errors.iter().map(BudgetError::to_string).collect::<Vec<_>>().join("; ")
-    })
+    Budgets::new(budgets).map_err(|errors| errors.iter().map(BudgetError::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -61,6 +61,13 @@ impl SimClock {
         self.state.lock().stepped += millis;
     }
 
+    /// Sets the wall clock to `at` if it is behind.
+    pub fn catch_up(&self, at: Timestamp) {
+        let mut state = self.state.lock();
+        let behind = at.as_millis().saturating_sub(state.wall(state.before).as_millis());
+        state.stepped += behind.max(0);
+    }
+
     /// Virtual time since the world began.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

@@ -8,6 +8,7 @@ pub mod auditor;
 pub mod budgets;
 pub mod chance;
 pub mod clock;
+pub mod incident;
 pub mod log;
 pub mod node;
 pub mod provider;

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// Lines that are kept.
-const TAIL: usize = 30000;
+const TAIL: usize = 300;
 
 /// The log of a world.
 #[derive(Debug)]
@@ -20,12 +20,15 @@ struct State {
     hash: u64,
     lines: u64,
     tail: VecDeque<String>,
+    /// Lines whose order does not count yet.
+    unordered: Option<Vec<String>>,
 }
 
 impl Default for EventLog {
     fn default() -> Self {
         // The offset basis of FNV-1a.
-        Self { state: Mutex::new(State { hash: 0xcbf2_9ce4_8422_2325, lines: 0, tail: VecDeque::new() }) }
+        let state = State { hash: 0xcbf2_9ce4_8422_2325, lines: 0, tail: VecDeque::new(), unordered: None };
+        Self { state: Mutex::new(state) }
     }
 }
 
@@ -33,15 +36,25 @@ impl EventLog {
     /// Writes a line.
     pub fn note(&self, at: Duration, what: fmt::Arguments<'_>) {
         let mut state = self.state.lock();
-        let mut line = if state.tail.len() == TAIL { state.tail.pop_front().unwrap_or_default() } else { String::new() };
-        line.clear();
+        let mut line = state.blank();
         // Writing to a string cannot fail.
         let _ = write!(line, "{:>10} ms  {what}", at.as_millis());
-        for byte in line.bytes() {
-            state.hash = (state.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        match &mut state.unordered {
+            Some(lines) => lines.push(line),
+            None => state.write(line),
         }
-        state.lines += 1;
-        state.tail.push_back(line);
+    }
+
+    /// Does something of which several things come in no certain order; they are written sorted.
+    pub fn in_any_order(&self, work: impl FnOnce()) {
+        self.state.lock().unordered = Some(Vec::new());
+        work();
+        let mut state = self.state.lock();
+        let mut lines = state.unordered.take().unwrap_or_default();
+        lines.sort_unstable();
+        for line in lines {
+            state.write(line);
+        }
     }
 
     /// The hash of all lines (FNV-1a).
@@ -64,5 +77,21 @@ impl EventLog {
             text.push('\n');
             text
         })
+    }
+}
+
+impl State {
+    fn blank(&mut self) -> String {
+        let mut line = if self.tail.len() == TAIL { self.tail.pop_front().unwrap_or_default() } else { String::new() };
+        line.clear();
+        line
+    }
+
+    fn write(&mut self, line: String) {
+        for byte in line.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.lines += 1;
+        self.tail.push_back(line);
     }
 }

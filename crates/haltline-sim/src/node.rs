@@ -100,16 +100,15 @@ impl Node {
             coming: Mutex::new(plans),
             recovering: Mutex::new(true),
             death: Notify::new(),
+            waiting: Mutex::default(),
         });
         let expired = expire_open_holds(book.as_ref(), &recovered.open, now).await;
         expired.map_err(|error| error.to_string())?;
         *book.recovering.lock() = false;
         let mut registry = Registry::with_prefix("haltline");
         let metrics = Metrics::new(&mut registry);
-        let upstreams: Upstreams = providers
-            .into_iter()
-            .map(|provider| (provider.name().clone(), provider as Arc<dyn Upstream>))
-            .collect();
+        let upstreams: Upstreams =
+            providers.into_iter().map(|provider| (provider.name().clone(), provider as Arc<dyn Upstream>)).collect();
         let gateway = Gateway::new(GatewayParts {
             settings,
             upstreams: upstreams.clone(),
@@ -140,10 +139,7 @@ impl Node {
     /// When it has stopped.
     pub fn tick(&self, now: Timestamp) -> Result<(), BookError> {
         self.gateway.tick();
-        let ticked = self.book.store.tick(now);
-        self.book.told(now);
-        self.book.look();
-        ticked
+        self.book.tick(now)
     }
 
     /// Every account of an open window.

@@ -16,8 +16,8 @@ use answer::Plan;
 use haltline_ports::{Answer, BoxFuture, Call, Permit, Upstream};
 use haltline_types::{AttemptId, Fault, FaultKind, ModelName, Name, Origin, Timestamp};
 use haltline_wire::openai::fault::{BillingRules, classify};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 use production::Production;
 use request::Request;
@@ -110,8 +110,7 @@ impl SimProvider {
     ) -> Self {
         let seed = Chance::of(seed, name).bits();
         let temper = Mutex::new(Arc::new(temper));
-        let inner =
-            Inner { name: Name::new(name), seed, rules, models, temper, observer, books: Mutex::default() };
+        let inner = Inner { name: Name::new(name), seed, rules, models, temper, observer, books: Mutex::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -163,7 +162,8 @@ impl Inner {
             inner.count(0);
             return Err(Fault::new(FaultKind::ConnectFailed, Origin::Network, "no simulated connection"));
         }
-        let known = Request::read(&call.body).ok().and_then(|request| Some((inner.models.get(&request.model)?, request)));
+        let known =
+            Request::read(&call.body).ok().and_then(|request| Some((inner.models.get(&request.model)?, request)));
         let Some((model, request)) = known else {
             inner.arrive(attempt, &call.endpoint, Bill::default());
             inner.ended(attempt, Ending::Rejected(None));
@@ -259,7 +259,8 @@ impl Inner {
     /// The fault of a status, read by the gateway's own wire code from the bytes that OpenAI would send.
     fn error(&self, status: u16, code: &str, wait: Option<Duration>) -> Fault {
         self.count(status);
-        let body = serde_json::json!({ "error": { "message": "simulated", "type": code, "param": null, "code": code } });
+        let body =
+            serde_json::json!({ "error": { "message": "simulated", "type": code, "param": null, "code": code } });
         let seconds = wait.map(|wait| wait.as_secs().to_string());
         let header = |name: &str| if name == "retry-after" { seconds.as_deref() } else { None };
         classify(status, &header, body.to_string().as_bytes(), self.rules, Timestamp::default())

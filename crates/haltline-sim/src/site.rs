@@ -43,7 +43,10 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
     }
     let chat = ModelSettings { targets, max_output_tokens: Tokens::new(1_024), fallback_on: FallbackOn::ALL.to_vec() };
     Settings {
-        providers: providers.iter().map(|provider| (Name::new(&provider.name), provider_settings(provider.kind))).collect(),
+        providers: providers
+            .iter()
+            .map(|provider| (Name::new(&provider.name), provider_settings(provider.kind)))
+            .collect(),
         models: BTreeMap::from([(Name::new("chat"), chat)]),
         prices,
         budgets,

@@ -158,11 +158,14 @@ impl World {
             self.log.note(self.clock.elapsed(), format_args!("{crash:?} {end:?}"));
             // First the disk, then the process: what ends with it can write nothing more.
             disk = disk.restart(crash);
-            drop(runtime);
+            self.log.in_any_order(|| drop(runtime));
             if let Some(death) = death {
                 self.clock.pass(death.pause);
-                if crash == Crash::Kill {
-                    self.clock.step(death.step_millis);
+                match crash {
+                    Crash::Kill => self.clock.step(death.step_millis),
+                    // A journal that has lost its tail has lost its latest times as well: windows that it
+                    // knows nothing of can begin only if the clock shows earlier than it did.
+                    Crash::PowerLoss | Crash::PowerLossToSync => self.clock.catch_up(self.auditor.now()),
                 }
                 self.maybe_rebudget(death);
             }

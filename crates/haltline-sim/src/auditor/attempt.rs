@@ -32,7 +32,9 @@ impl Attempt {
     pub(super) fn billed(&mut self, bill: Bill) -> Option<String> {
         self.bill = bill;
         let most = self.most.unwrap_or_default();
-        if self.ending.is_some() || self.charge.is_some_and(|(basis, nano)| basis != Basis::Released && nano < bill.nano) {
+        if self.ending.is_some()
+            || self.charge.is_some_and(|(basis, nano)| basis != Basis::Released && nano < bill.nano)
+        {
             return Some(format!("{} is billed {} after its end", self.id, bill.nano));
         }
         (bill.nano > most.nano || bill.tokens > most.tokens)

@@ -5,10 +5,10 @@ use crate::auditor::Auditor;
 use crate::budgets::BudgetPlan;
 use haltline_ledger::{Balance, Budgets, Entry, Headroom, Hold, Settled};
 use haltline_ports::{
-    Basis, Book, BookError, BookHealth, BoxFuture, Correction, HoldError, LimitOverride, Permit, Records,
-    RecordsError, RequestRecord, SpendQuery, SpendRow,
+    Basis, Book, BookError, BookHealth, BoxFuture, Correction, HoldError, LimitOverride, Permit, Records, RecordsError,
+    RequestRecord, SpendQuery, SpendRow,
 };
-use haltline_store_embedded::{EmbeddedStore, SimDisk};
+use haltline_store_embedded::{Disk, EmbeddedStore, SimDisk};
 use haltline_types::{AttemptId, Demand, Name, RequestId, Subjects, Timestamp};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -23,28 +23,53 @@ pub(super) struct WatchedBook {
     /// Are holds being charged that a process died under?
     pub(super) recovering: Mutex<bool>,
     pub(super) death: Notify,
+    /// One for each who waits for headroom, in the order in which they came. A channel that they
+    /// shared would wake them in an order of its own choosing.
+    pub(super) waiting: Mutex<Vec<watch::Sender<u64>>>,
 }
 
 impl WatchedBook {
+    /// Tells whoever waits for headroom, if the store does.
+    fn pass_on(&self) {
+        let count = *self.store.freed().borrow();
+        let tell = |sender: &mut watch::Sender<u64>| {
+            sender.send_if_modified(|told| std::mem::replace(told, count) != count);
+            !sender.is_closed()
+        };
+        self.waiting.lock().retain_mut(tell);
+    }
+
     /// Has the store or its disk died?
     pub(super) fn look(&self) {
+        self.pass_on();
         if self.disk.is_dead() || self.store.health() != BookHealth::Open {
             self.death.notify_one();
         }
     }
 
-    /// The ledger was told the time, and may have written it down.
-    pub(super) fn told(&self, at: Timestamp) {
-        if let Some(auditor) = &self.auditor {
+    /// Does what is due. What the store writes down of its own, it dates.
+    pub(super) fn tick(&self, at: Timestamp) -> Result<(), BookError> {
+        let before = self.bytes();
+        let ticked = self.store.tick(at);
+        if let Some(auditor) = &self.auditor
+            && self.bytes() != before
+        {
             auditor.told(at);
         }
+        self.look();
+        ticked
+    }
+
+    fn bytes(&self) -> usize {
+        let names = self.disk.list().unwrap_or_default();
+        names.iter().filter_map(|name| self.disk.read_all(name).ok()).map(|bytes| bytes.len()).sum()
     }
 
     /// After an answer of the ledger.
     fn answered(&self, at: Timestamp, tell: impl FnOnce(&Auditor)) {
+        self.pass_on();
         if let Some(auditor) = &self.auditor {
             tell(auditor);
-            auditor.told(at);
             auditor.compare(&self.store.balances(at), at);
         }
     }
@@ -73,7 +98,7 @@ impl Book for WatchedBook {
         Box::pin(async move {
             let answer = self.store.true_up(id, at, ceiling).await;
             match answer {
-                Ok(()) => self.answered(at, |_| {}),
+                Ok(()) => self.answered(at, |auditor| auditor.told(at)),
                 Err(_) => self.look(),
             }
             answer
@@ -163,7 +188,9 @@ impl Book for WatchedBook {
     }
 
     fn freed(&self) -> watch::Receiver<u64> {
-        self.store.freed()
+        let (sender, receiver) = watch::channel(*self.store.freed().borrow());
+        self.waiting.lock().push(sender);
+        receiver
     }
 
     fn health(&self) -> BookHealth {

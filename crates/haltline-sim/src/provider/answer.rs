@@ -1,11 +1,11 @@
 //! The bytes of a simulated provider's answers, in OpenAI's form, and the ways in which they stop
 //! before their end.
 
+use super::Ending;
 use super::production::Production;
 use super::request::Request;
 use super::tariff::Used;
 use super::temper::{Honesty, Script};
-use super::Ending;
 use bytes::Bytes;
 use haltline_ports::AnswerBody;
 use haltline_types::{Fault, FaultKind, Origin};
@@ -97,7 +97,10 @@ pub(crate) fn whole_body(plan: &Plan, production: Production) -> AnswerBody {
     };
     let stalls = plan.script == Script::StallsInside;
     let whole = Whole { pieces: pieces.into(), production, ending, stalls };
-    Box::pin(futures_util::stream::unfold(whole, |mut whole| async move { whole.next().await.map(|next| (next, whole)) }))
+    Box::pin(futures_util::stream::unfold(
+        whole,
+        |mut whole| async move { whole.next().await.map(|next| (next, whole)) },
+    ))
 }
 
 struct Whole {

@@ -28,13 +28,7 @@ enum Stage {
 
 impl Production {
     /// Takes an attempt in. Nothing is billed before inference.
-    pub(crate) fn arrived(
-        inner: &Arc<Inner>,
-        attempt: AttemptId,
-        model: &str,
-        output_max: u64,
-        greedy: bool,
-    ) -> Self {
+    pub(crate) fn arrived(inner: &Arc<Inner>, attempt: AttemptId, model: &str, output_max: u64, greedy: bool) -> Self {
         let (inner, model) = (Arc::clone(inner), model.to_owned());
         Self { inner, attempt, model, used: Used::default(), output_max, greedy, stage: Stage::Waiting }
     }

@@ -46,8 +46,7 @@ impl Tariff {
     #[must_use]
     pub fn price(&self) -> Price {
         let rate = PicoUsdPerToken::new;
-        let rates =
-            Rates { cached_input: Some(rate(self.cached)), ..Rates::flat(rate(self.input), rate(self.output)) };
+        let rates = Rates { cached_input: Some(rate(self.cached)), ..Rates::flat(rate(self.input), rate(self.output)) };
         Price { settle: vec![rates], max_output: Some(Tokens::new(16_384)), ..Price::default() }
     }
 }

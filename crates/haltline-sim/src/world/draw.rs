@@ -110,10 +110,7 @@ fn providers(chance: &mut Chance) -> Vec<SiteProvider> {
     let provider = |name: &str, kind, models| SiteProvider { name: name.to_owned(), kind, models };
     let alpha = BTreeMap::from([("gpt-5-mini".to_owned(), model()), ("gpt-5-nano".to_owned(), model())]);
     let beta = BTreeMap::from([("llama-4".to_owned(), model())]);
-    vec![
-        provider("alpha", ProviderKind::OpenAi, alpha),
-        provider("beta", ProviderKind::OpenAiCompatible, beta),
-    ]
+    vec![provider("alpha", ProviderKind::OpenAi, alpha), provider("beta", ProviderKind::OpenAiCompatible, beta)]
 }
 
 fn temper(chance: &mut Chance) -> Temper {
@@ -164,7 +161,14 @@ fn budgets(chance: &mut Chance) -> Vec<BudgetPlan> {
         let scope = scope(&["user"]);
         let limit = i64::try_from(chance.within(2_000..40_000)).unwrap_or(0);
         let window = WindowPlan::Rolling { seconds: i64::try_from(chance.within(60..1_800)).unwrap_or(60) };
-        budgets.push(BudgetPlan { name: "tokens".into(), scope, limit, unit: Unit::Tokens, window, on_full: OnFull::Refuse });
+        budgets.push(BudgetPlan {
+            name: "tokens".into(),
+            scope,
+            limit,
+            unit: Unit::Tokens,
+            window,
+            on_full: OnFull::Refuse,
+        });
     }
     if chance.per_mille(500) {
         let limit = i64::try_from(chance.within(5..80)).unwrap_or(5);
@@ -234,8 +238,7 @@ fn rebudgets(chance: &mut Chance, first: &[BudgetPlan], length: u64) -> Vec<(Dur
         match chance.within(0..4) {
             0 => current.push(money(chance, &format!("later-{number}"))),
             1 => {
-                let money: Vec<usize> =
-                    (2..current.len()).filter(|place| current[*place].unit == Unit::Usd).collect();
+                let money: Vec<usize> = (2..current.len()).filter(|place| current[*place].unit == Unit::Usd).collect();
                 if let Some(place) = chance.pick(&money) {
                     current.remove(*place);
                 }
@@ -289,7 +292,9 @@ fn manners(chance: &mut Chance) -> Manners {
         0 => Manners::Slow(chance.millis(10..4_000)),
         1 => Manners::Leaves(u32::try_from(chance.within(1..8)).unwrap_or(1)),
         2 => Manners::Hurried(chance.millis(1..4_000)),
-        3 | 4 => Manners::Naive { times: u32::try_from(chance.within(1..12)).unwrap_or(1), pause: chance.millis(0..3_000) },
+        3 | 4 => {
+            Manners::Naive { times: u32::try_from(chance.within(1..12)).unwrap_or(1), pause: chance.millis(0..3_000) }
+        }
         5 | 6 => Manners::Library { times: 2 },
         _ => Manners::Patient,
     }
@@ -313,7 +318,11 @@ fn deaths(chance: &mut Chance, length: u64) -> Vec<Death> {
                     _ => Crash::PowerLossToSync,
                 },
                 pause: chance.millis(0..120_000),
-                step_millis: if chance.per_mille(200) { -i64::try_from(chance.within(0..90_000)).unwrap_or(0) } else { 0 },
+                step_millis: if chance.per_mille(200) {
+                    -i64::try_from(chance.within(0..90_000)).unwrap_or(0)
+                } else {
+                    0
+                },
                 rebudgets: chance.per_mille(200),
             }
         })

@@ -59,7 +59,12 @@ impl Life<'_> {
         };
         world.log.note(
             world.clock.elapsed(),
-            format_args!("life {:?} {} open, {} torn", node.recovered.start, node.recovered.open.len(), node.recovered.torn),
+            format_args!(
+                "life {:?} {} open, {} torn",
+                node.recovered.start,
+                node.recovered.open.len(),
+                node.recovered.torn
+            ),
         );
         let killed = async {
             match self.death.map(|death| death.trigger) {
@@ -217,7 +222,8 @@ impl Life<'_> {
 fn same(replayed: &[Balance], running: &[Balance]) -> bool {
     let forgotten = |balance: &&Balance| balance.account.window == Timestamp::default() && balance.held.value() == 0;
     let missing = |balance: &&Balance| !running.contains(balance);
-    running.iter().all(|balance| replayed.contains(balance)) && replayed.iter().filter(missing).all(|balance| forgotten(&balance))
+    running.iter().all(|balance| replayed.contains(balance))
+        && replayed.iter().filter(missing).all(|balance| forgotten(&balance))
 }
 
 impl Death {

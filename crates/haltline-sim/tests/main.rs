@@ -1,3 +1,0 @@
-//! The simulator's tests in one binary.
-
-mod seeds;
