@@ -220,6 +220,33 @@ proptest! {
 }
 
 #[test]
+fn a_recovery_that_is_torn_goes_on_from_where_the_journal_broke_off() {
+    let old = budgets(&rules(0));
+    let mut node = Node::new(&rules(0));
+    // 10:59:59, a second before the hour of the token budget is over.
+    node.run(Step::Wait { millis: 3_599_000 });
+    let ask = Ask { usd: 100, tokens: 100, retries: 0 };
+    node.run(Step::Hold { id: 0, user: 0, ask });
+    node.run(Step::Settle { id: 0, cost: ask });
+    let written = node.plain.journal();
+    let recovered = |journal: &[Entry]| -> BTreeMap<AccountId, i64> {
+        let kinds = journal.iter().map(|entry| &entry.kind);
+        let recoveries = kinds.filter_map(|kind| match kind {
+            EntryKind::Recover { account, amount } => Some((account.clone(), amount.value())),
+            _ => None,
+        });
+        recoveries.filter(|(_, amount)| *amount > 0).collect()
+    };
+
+    let whole = recover(written, &old, instant(START + 3_601_000));
+    assert_eq!(recovered(&whole).values().copied().collect::<Vec<_>>(), [500, 300, 200]);
+    for kept in written.len()..=whole.len() {
+        let again = recover(&whole[..kept], &old, instant(START + 3_602_000));
+        assert_eq!(recovered(&again), recovered(&whole), "torn after {kept} entries");
+    }
+}
+
+#[test]
 fn right_after_a_trim_no_account_loses_more_than_a_lease() {
     let mut node = Node::new(&rules(0));
     for id in 0..200 {
