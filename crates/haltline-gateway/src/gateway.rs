@@ -4,7 +4,7 @@ use crate::deliver::{Delivery, Notes, Outlet};
 use crate::incoming::Incoming;
 use crate::lanes::Lanes;
 use crate::line;
-use crate::metrics::{EndpointLabels, Metrics};
+use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::Settings;
@@ -114,11 +114,7 @@ impl Gateway {
         let trace_id = incoming.trace_id.clone().unwrap_or_else(|| format!("{:032x}", self.entropy.u128()));
         let fallback_notes = Notes::new(id, trace_id.clone());
         if self.draining.load(Ordering::Acquire) {
-            let problem = Problem::new(
-                Code::Draining,
-                "This instance is shutting down; another one, or this one in a moment, will answer.",
-            );
-            return refuse(fallback_notes, problem.retry_after(Duration::from_secs(2)));
+            return refuse(fallback_notes, draining());
         }
         let bound = self.live.load().settings.bounds.in_flight;
         if self.in_flight.fetch_add(1, Ordering::AcqRel) >= bound {
@@ -156,10 +152,11 @@ impl Gateway {
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
         }
-        if settings.breaker != self.live.load().settings.breaker {
+        let other_breakers = settings.breaker != self.live.load().settings.breaker;
+        self.live.store(Arc::new(Live { settings, upstreams }));
+        if other_breakers {
             self.breakers.write().clear();
         }
-        self.live.store(Arc::new(Live { settings, upstreams }));
         Ok(())
     }
 
@@ -246,6 +243,23 @@ impl Gateway {
         line::check_key(self, secret)
     }
 
+    /// May a request's body be read? Whoever has no key, or comes while we drain, is told so before
+    /// it costs any memory.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_read_body(&self, secret: Option<&str>) -> Result<(), Problem> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(draining());
+        }
+        let checked = line::check_key(self, secret).map(|_| ());
+        if let Err(problem) = &checked {
+            let labels = RequestLabels { surface: "chat.completions", outcome: "refused", code: problem.code.word() };
+            self.metrics.requests.get_or_create(&labels).inc();
+        }
+        checked
+    }
+
     /// The models that the key's owner may ask for: configured names, then priced endpoints.
     ///
     /// # Errors
@@ -329,6 +343,14 @@ pub(crate) fn in_base_unit(unit: Unit, value: i64) -> f64 {
 
 pub(crate) fn endpoint_labels(endpoint: &ModelName) -> EndpointLabels {
     EndpointLabels { provider: endpoint.provider.to_string(), model: endpoint.model.to_string() }
+}
+
+fn draining() -> Problem {
+    let problem = Problem::new(
+        Code::Draining,
+        "This instance is shutting down; another one, or this one in a moment, will answer.",
+    );
+    problem.retry_after(Duration::from_secs(2))
 }
 
 fn refuse(notes: Notes, problem: Problem) -> Delivery {

@@ -107,7 +107,7 @@ async fn obtain(
     let mut last: Option<Fault> = None;
     loop {
         let routed = route::route(gateway, request, &tried, last.as_ref())
-            .map_err(|problem| prefer(last.as_ref(), trip, problem))?;
+            .map_err(|problem| remember(gateway, request, prefer(last.as_ref(), trip, problem)))?;
         let quoted = quote::quote(gateway, live, &routed, measured).inspect_err(|_| routed.abandoned(gateway))?;
         let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &quoted).await {
             Ok(reserved) => reserved,
@@ -189,8 +189,21 @@ async fn obtain(
                 last = Some(fault);
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
-                company.keep(outlet, streamed, || notes.clone(), tokio::time::sleep(wait)).await;
+                let sleep = async {
+                    tokio::select! {
+                        () = gateway.cut.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                };
+                company.keep(outlet, streamed, || notes.clone(), sleep).await;
                 trip.waited += pause.elapsed();
+                if gateway.cut.is_cancelled() {
+                    return Err(prefer(
+                        last.as_ref(),
+                        trip,
+                        Problem::new(Code::Draining, "The gateway is shutting down."),
+                    ));
+                }
             }
         }
     }

@@ -83,12 +83,19 @@ impl Problem {
     }
 
     /// What a refusal of the ledger is to the client. Amounts are told only of budgets that count
-    /// the caller's own key, user or session; of wider ones the name and the reset.
+    /// the caller's own key, or its user where the key cannot speak for everybody; of others the
+    /// name and the reset. A session's name can be claimed by anyone, so it proves nothing.
     #[must_use]
-    pub fn from_refusal(refusal: &Refusal, cap_that_fits: Option<Tokens>, held_frees_in: Duration) -> Self {
+    pub fn from_refusal(
+        refusal: &Refusal,
+        cap_that_fits: Option<Tokens>,
+        own_user: bool,
+        now: Timestamp,
+        soon: Duration,
+    ) -> Self {
         let dimensions = refusal.scope.dimensions();
         let own = !dimensions.is_empty()
-            && dimensions.iter().any(|d| matches!(d, Dimension::Key | Dimension::User | Dimension::Session));
+            && dimensions.iter().any(|d| *d == Dimension::Key || (*d == Dimension::User && own_user));
         let name = &refusal.budget;
         let resets = match refusal.resets_at {
             Some(at) => format!(" It resets at {at}."),
@@ -145,7 +152,12 @@ impl Problem {
         problem.budget = Some(BudgetNote { name: name.to_string(), resets_at: refusal.resets_at });
         problem.max_tokens_that_fits = cap_that_fits;
         if code.should_retry() {
-            problem = problem.retry_after(held_frees_in);
+            let wait = match (code, refusal.resets_at) {
+                (Code::RateLimited, Some(at)) => at.since(now).saturating_add(soon),
+                (Code::RateLimited, None) => refusal.window,
+                _ => soon,
+            };
+            problem = problem.retry_after(wait);
         }
         problem
     }
@@ -182,6 +194,7 @@ impl Problem {
                 Code::UpstreamFailed,
                 format!("The provider refuses the gateway's own access ({}). The operator must act; your key is fine.", fault.kind.word()),
             ),
+            FaultKind::Cancelled => (Code::UpstreamFailed, "The answer was cut short by the gateway, which is shutting down or was told to stop.".to_owned()),
             FaultKind::RateLimited | FaultKind::Overloaded => (
                 Code::UpstreamFailed,
                 format!("The provider has no capacity for this request now ({tries})."),

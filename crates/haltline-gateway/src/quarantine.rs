@@ -1,7 +1,7 @@
 //! Endpoints that billed more than their ceiling. Until someone looks, their ceilings are raised
 //! by what was seen and half as much again (promise, rule 7).
 
-use haltline_types::{ModelName, NanoUsd};
+use haltline_types::{ModelName, NanoUsd, Tokens};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 
@@ -21,6 +21,18 @@ impl Quarantine {
         let mut factors = self.factors.write();
         let factor = factors.entry(endpoint.clone()).or_insert(1000);
         *factor = (*factor).max(seen);
+    }
+
+    /// Is the endpoint quarantined?
+    pub(crate) fn holds(&self, endpoint: &ModelName) -> bool {
+        self.factors.read().contains_key(endpoint)
+    }
+
+    /// Tokens of an endpoint's ceiling, raised as its money is. `None` when they do not fit.
+    pub(crate) fn raise_tokens(&self, endpoint: &ModelName, tokens: Tokens) -> Option<Tokens> {
+        let Some(factor) = self.factors.read().get(endpoint).copied() else { return Some(tokens) };
+        let raised = (u128::from(tokens.get()) * u128::from(factor)).div_ceil(1000);
+        u64::try_from(raised).ok().map(Tokens::new)
     }
 
     /// The ceiling of an endpoint, raised if it is quarantined. `None` when it does not fit.

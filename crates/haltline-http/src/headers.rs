@@ -26,30 +26,52 @@ pub(crate) fn presented_key(headers: &HeaderMap) -> Option<String> {
 /// What the client says of itself; our own headers first, then the foreign ones that people have.
 ///
 /// # Errors
-/// A sentence about the header that cannot be read.
+/// A sentence about the header that cannot be read, or stands there twice.
 pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
-    let mut claims = Claims::default();
-    let first = |names: &[&str]| names.iter().find_map(|name| text(headers, name)).map(str::to_owned);
-    claims.user = first(&["x-haltline-user", "helicone-user-id"]);
-    claims.session = first(&["x-haltline-session", "x-claude-code-session-id", "helicone-session-id"]);
+    let mut claims = Claims {
+        user: first(headers, &["x-haltline-user", "helicone-user-id"])?.map(str::to_owned),
+        session: first(headers, &["x-haltline-session", "x-claude-code-session-id", "helicone-session-id"])?
+            .map(str::to_owned),
+        ..Claims::default()
+    };
     for claim in [&claims.user, &claims.session].into_iter().flatten() {
         if claim.len() > CLAIM_MAX || claim.is_empty() {
             return Err(format!("A user or session name must have 1 to {CLAIM_MAX} bytes."));
         }
     }
-    if let Some(tags) = text(headers, "x-haltline-tags") {
+    if let Some(tags) = one(headers, "x-haltline-tags")? {
         claims.tags = parse_tags(tags)?;
     }
-    if let Some(cost) = text(headers, "x-haltline-max-cost") {
+    if let Some(cost) = one(headers, "x-haltline-max-cost")? {
         let cost: NanoUsd = cost.parse().map_err(|error| format!("x-haltline-max-cost: {error}"))?;
         if cost <= NanoUsd::ZERO {
             return Err("x-haltline-max-cost must be more than zero.".to_owned());
         }
         claims.max_cost = Some(cost);
     }
-    claims.no_retry = text(headers, "x-haltline-no-retry").is_some_and(|value| value != "false" && value != "0");
+    claims.no_retry = one(headers, "x-haltline-no-retry")?.is_some_and(|value| value != "false" && value != "0");
     claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(claims)
+}
+
+/// The first of these headers that is there.
+fn first<'a>(headers: &'a HeaderMap, names: &[&str]) -> Result<Option<&'a str>, String> {
+    for name in names {
+        if let Some(value) = one(headers, name)? {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+/// A header that decides about money or identity: one that cannot be read must not count as absent.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, String> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(format!("{name} stands there more than once."));
+    }
+    std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| format!("{name} is not UTF-8."))
 }
 
 fn parse_tags(text: &str) -> Result<Vec<(Name, Name)>, String> {
@@ -82,16 +104,21 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<String> {
     valid.then(|| trace.to_owned())
 }
 
-/// The client's headers that pass to the provider: `openai-*`, but not what names an account there.
-pub(crate) fn passing(headers: &HeaderMap) -> HeaderMap {
-    let mut passing = HeaderMap::new();
-    for (name, value) in headers {
+/// The client's headers for the provider. Those that name an account there are left out: the
+/// account is the operator's. A beta can change what a request costs, so it is refused by name.
+///
+/// # Errors
+/// A sentence that names the header.
+pub(crate) fn passing(headers: &HeaderMap) -> Result<HeaderMap, String> {
+    for name in headers.keys() {
         let word = name.as_str();
         if word.starts_with("openai-") && word != "openai-organization" && word != "openai-project" {
-            passing.append(name.clone(), value.clone());
+            return Err(format!(
+                "The header `{word}` may change what the request costs, so it does not pass; leave it out."
+            ));
         }
     }
-    passing
+    Ok(HeaderMap::new())
 }
 
 /// Tells the facts of a request.
@@ -183,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_that_cannot_be_read_is_not_absent() {
+        let mut twice = with(&[("x-haltline-max-cost", "1")]);
+        twice.append("x-haltline-max-cost", HeaderValue::from_static("2"));
+        assert!(super::claims(&twice).is_err());
+        let mut odd = HeaderMap::new();
+        odd.insert("x-haltline-user", HeaderValue::from_bytes(b"\xff").expect("value"));
+        assert!(super::claims(&odd).is_err());
+        odd.insert("x-haltline-user", HeaderValue::from_bytes("Jürgen".as_bytes()).expect("value"));
+        assert_eq!(super::claims(&odd).expect("claims").user.as_deref(), Some("Jürgen"));
+    }
+
+    #[test]
     fn a_trace_goes_on_only_if_it_is_one() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(trace_id(&with(&[("traceparent", &format!("00-{id}-00f067aa0ba902b7-01"))])).as_deref(), Some(id));
@@ -195,7 +234,8 @@ mod tests {
 
     #[test]
     fn accounts_at_the_provider_do_not_pass() {
-        let passing = passing(&with(&[("openai-beta", "a"), ("openai-organization", "o"), ("cookie", "c")]));
-        assert_eq!(passing.len(), 1);
+        let passing = passing(&with(&[("openai-organization", "o"), ("cookie", "c")])).expect("headers");
+        assert!(passing.is_empty());
+        assert!(super::passing(&with(&[("openai-beta", "a")])).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod headers;
+mod patient;
 mod problem;
 mod request_body;
 mod router;

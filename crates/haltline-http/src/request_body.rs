@@ -8,11 +8,19 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Between two pieces of a body.
 const IDLE: Duration = Duration::from_secs(10);
 /// For a whole body.
 const TOTAL: Duration = Duration::from_secs(60);
+
+/// A body above this needs one of the places for large bodies, so that memory stays bounded.
+const LARGE: usize = 256 * 1024;
+/// Places for large bodies.
+const LARGE_PLACES: usize = 32;
+
+static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_PLACES);
 
 /// Reads the body.
 ///
@@ -29,9 +37,14 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> R
     if declared.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    tokio::time::timeout(TOTAL, collect(body, declared.unwrap_or(0), bytes_max))
-        .await
-        .unwrap_or_else(|_| Err(too_slow()))
+    let read = async {
+        let _place = match declared {
+            Some(length) if length <= LARGE => None,
+            _ => LARGE_BODIES.acquire().await.ok(),
+        };
+        collect(body, declared.unwrap_or(0), bytes_max).await
+    };
+    tokio::time::timeout(TOTAL, read).await.unwrap_or_else(|_| Err(too_slow()))
 }
 
 async fn collect(mut body: Body, expected: usize, bytes_max: usize) -> Result<Bytes, Problem> {

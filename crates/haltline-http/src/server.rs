@@ -1,6 +1,7 @@
 //! The accept loop: bounded connections, slow clients shown the door, and a drain that lets
 //! running answers finish.
 
+use crate::patient::Patient;
 use axum::Router;
 use axum::body::Body;
 use hyper::server::conn::http1;
@@ -14,6 +15,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
+
+/// For a client to take the last bytes of its answer when the server stops.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// What bounds connections.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,7 @@ pub async fn serve(
                 Ok::<_, Infallible>(router.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(Patient::new(stream)), service);
         let stop = stop.clone();
         connections.spawn(async move {
             let mut connection = std::pin::pin!(connection);
@@ -94,7 +98,8 @@ pub async fn serve(
                 ended = connection.as_mut() => ended,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    // The line has ended by then; a client that does not take its last bytes loses them.
+                    tokio::time::timeout(LAST_BYTES, connection).await.unwrap_or(Ok(()))
                 }
             };
             if let Err(error) = ended {

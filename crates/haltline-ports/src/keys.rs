@@ -56,7 +56,9 @@ impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(why) => f.write_str(why),
-            Self::Exists(name) => write!(f, "a key named `{name}` exists already; choose another name, or `haltline key rotate {name}`"),
+            Self::Exists(name) => {
+                write!(f, "a key named `{name}` exists already; choose another name, or `haltline key rotate {name}`")
+            }
             Self::Unknown(name) => write!(f, "there is no key named `{name}`; `haltline key list` shows all"),
         }
     }

@@ -12,7 +12,9 @@ pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride
 pub use clock::{Clock, Entropy};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use permit::Permit;
-pub use records::{AttemptRecord, Basis, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow};
+pub use records::{
+    AttemptRecord, Basis, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
+};
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 
 use std::future::Future;

@@ -1,7 +1,9 @@
 //! The door to records: one line of truth per request, written when its journey ends.
 
 use crate::BoxFuture;
-use haltline_types::{Code, Demand, FaultKind, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Usage};
+use haltline_types::{
+    Code, Demand, FaultKind, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Usage,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +129,9 @@ impl RequestRecord {
     /// What was charged in all.
     #[must_use]
     pub fn cost(&self) -> NanoUsd {
-        self.attempts.iter().fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(NanoUsd::new(i64::MAX)))
+        self.attempts
+            .iter()
+            .fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(NanoUsd::new(i64::MAX)))
     }
 }
 

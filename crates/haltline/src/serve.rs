@@ -44,7 +44,10 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
         eprintln!("  Keys       none yet: haltline key create NAME");
     }
     if instance.recovered > 0 {
-        eprintln!("  Recovered  {} requests were under way when the last process ended; their ceilings are charged", instance.recovered);
+        eprintln!(
+            "  Recovered  {} requests were under way when the last process ended; their ceilings are charged",
+            instance.recovered
+        );
     }
     eprintln!("Ready in {} ms.", began.elapsed().as_millis());
     let watcher = path.as_deref().map(watch::Watcher::start).transpose()?;
@@ -85,7 +88,8 @@ fn reread(found: Found) -> Reread {
     Arc::new(move || {
         let env = |name: &str| std::env::var(name).ok();
         let again = config::find(found.path.as_deref(), &env).map_err(|problems| problems.to_text(Paint::None))?;
-        let loaded = config::load_found(&again, &env, Secrets::Needed).map_err(|problems| problems.to_text(Paint::None))?;
+        let loaded =
+            config::load_found(&again, &env, Secrets::Needed).map_err(|problems| problems.to_text(Paint::None))?;
         Ok(loaded.settings)
     })
 }

@@ -3,7 +3,9 @@
 //! nothing is stuck.
 
 use haltline_testkit::http_client::Call;
-use haltline_testkit::{Behaviour, Ending, FakeConfig, FakeProvider, GatewayOptions, Prices, Report, Script, TestGateway};
+use haltline_testkit::{
+    Behaviour, Ending, FakeConfig, FakeProvider, GatewayOptions, Prices, Report, Script, TestGateway,
+};
 use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -84,7 +86,9 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_under_load() {
-    let provider = FakeProvider::start(FakeConfig { prices: PRICES, ..FakeConfig::with_script(script()) }).await.expect("provider");
+    let provider = FakeProvider::start(FakeConfig { prices: PRICES, ..FakeConfig::with_script(script()) })
+        .await
+        .expect("provider");
     let options = GatewayOptions::find().expect("binary");
     let mut gateway = TestGateway::prepare(options, &config(&provider.base_url())).expect("gateway");
     let secret = gateway.create_key(&["chaos", "--users", "any"]).expect("key");
@@ -93,7 +97,13 @@ async fn fifty_kills_under_load() {
     let seen = Arc::new(Seen::default());
     let mut clients = Vec::new();
     for client in 0..CLIENTS {
-        clients.push(tokio::spawn(storm(client, gateway.origin(), secret.clone(), Arc::clone(&stop), Arc::clone(&seen))));
+        clients.push(tokio::spawn(storm(
+            client,
+            gateway.origin(),
+            secret.clone(),
+            Arc::clone(&stop),
+            Arc::clone(&seen),
+        )));
     }
     let mut slowest_start = Duration::ZERO;
     for kill in 0..KILLS {
@@ -164,7 +174,11 @@ async fn quiet_accounts(gateway: &TestGateway) -> Vec<Value> {
         let output = gateway.command_line(&["budget", "list", "--format", "json"]).expect("budget list");
         let text = String::from_utf8(output.stdout).expect("utf-8");
         let accounts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-        let held = |account: &Value| account["held"].as_str().is_some_and(|held| held.trim_start_matches('$').trim_matches(['0', '.']).chars().any(|c| c.is_ascii_digit() && c != '0'));
+        let held = |account: &Value| {
+            account["held"].as_str().is_some_and(|held| {
+                held.trim_start_matches('$').trim_matches(['0', '.']).chars().any(|c| c.is_ascii_digit() && c != '0')
+            })
+        };
         if !accounts.iter().any(held) {
             return accounts;
         }
@@ -175,11 +189,15 @@ async fn quiet_accounts(gateway: &TestGateway) -> Vec<Value> {
 
 /// Ledger = bill for every attempt whose outcome was seen: the provider knows attempts by our ids.
 async fn compare_with_records(gateway: &TestGateway, provider: &FakeProvider) {
-    let admin: Value = serde_json::from_slice(&std::fs::read(gateway.directory().join("data/admin.json")).expect("admin.json")).expect("json");
+    let admin: Value =
+        serde_json::from_slice(&std::fs::read(gateway.directory().join("data/admin.json")).expect("admin.json"))
+            .expect("json");
     let token = admin["token"].as_str().expect("token");
     let mut compared = 0;
     for line in provider.bill().attempts.iter().filter(|line| line.attempt.is_some()) {
-        let Some((request, number)) = line.attempt.as_deref().and_then(|attempt| attempt.split_once('/')) else { continue };
+        let Some((request, number)) = line.attempt.as_deref().and_then(|attempt| attempt.split_once('/')) else {
+            continue;
+        };
         let url = format!("{}/admin/v1/generation?id={request}", gateway.origin());
         let answer = Call::get(url).bearer(token).send().await.expect("record");
         if answer.status == 404 {

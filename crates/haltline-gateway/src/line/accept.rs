@@ -7,7 +7,7 @@ use crate::line::identify::Caller;
 use crate::problem::Problem;
 use bytes::Bytes;
 use haltline_policy::route::FallbackOn;
-use haltline_ports::KeyRecord;
+use haltline_ports::{KeyRecord, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::openai::chat::{ChatRequest, PassFields, RequestError};
 use serde::Deserialize;
@@ -29,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) subjects: Subjects,
     pub(crate) max_cost: Option<NanoUsd>,
     pub(crate) retries_forbidden: bool,
+    /// May the key speak for whomever it names? Then a user's numbers are not only its own.
+    pub(crate) speaks_for_any: bool,
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
@@ -72,12 +74,59 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
             ),
         ));
     }
-    let chat = parse(live, &incoming.body)?;
+    let (chat, route) = understand(live, &caller, &incoming.body)?;
     let asked = Name::new(chat.model());
-    let route = resolve(live, &asked)?;
-    let targets: Vec<ModelName> =
-        route.targets.into_iter().filter(|target| allowed(&caller.key, &asked, target)).collect();
-    if targets.is_empty() {
+    let Resolved { targets, max_output_tokens, fallback_on } = route;
+    let caller = caller.or_user_of_body(chat.user());
+    let fingerprint = Fingerprint { key: caller.key.name.clone(), user: caller.user.clone(), body: incoming.body };
+    repeat_failure(gateway, &fingerprint)?;
+    let default_cap = max_output_tokens;
+    let cap = chat.client_cap().map_or(default_cap, |(_, cap)| cap);
+    let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
+    Ok(Request {
+        targets,
+        fallback_on,
+        default_cap,
+        subjects: Subjects { model: Some(asked), ..caller.subjects() },
+        max_cost: incoming.claims.max_cost,
+        retries_forbidden: incoming.claims.no_retry,
+        speaks_for_any: caller.key.users == UserClaims::Any,
+        pass_headers: incoming.pass_headers,
+        tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
+        fingerprint,
+        chat,
+    })
+}
+
+/// Reads the body and finds where it may go. Fields that we do not know pass only if the operator
+/// vouches for them at every provider that may get them.
+fn understand(live: &Live, caller: &Caller, body: &Bytes) -> Result<(ChatRequest, Resolved), Problem> {
+    let refused = match ChatRequest::parse(body.clone(), &PassFields::none()) {
+        Ok(chat) => {
+            let route = route_for(live, caller, &Name::new(chat.model()))?;
+            return Ok((chat, route));
+        }
+        Err(error) => error,
+    };
+    if refused.code != Code::UnknownField {
+        return Err(invalid(refused));
+    }
+    let Ok(peek) = serde_json::from_slice::<ModelOnly<'_>>(body) else { return Err(invalid(refused)) };
+    let mut route = route_for(live, caller, &Name::new(&peek.model))?;
+    let vouched =
+        |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| provider.pass_fields.clone());
+    let Some(pass) = route.targets.first().and_then(vouched) else { return Err(invalid(refused)) };
+    let chat = ChatRequest::parse(body.clone(), &pass).map_err(invalid)?;
+    let fields: Vec<String> = chat.vouched_fields().collect();
+    route.targets.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
+    Ok((chat, route))
+}
+
+/// Where a model's requests go, as far as the caller's key allows it.
+fn route_for(live: &Live, caller: &Caller, asked: &Name) -> Result<Resolved, Problem> {
+    let mut route = resolve(live, asked)?;
+    route.targets.retain(|target| allowed(&caller.key, asked, target));
+    if route.targets.is_empty() {
         return Err(Problem::new(
             Code::ModelNotAllowed,
             format!(
@@ -87,42 +136,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         )
         .about("model"));
     }
-    let targets = same_vouching(live, targets);
-    let caller = caller.or_user_of_body(chat.user());
-    let fingerprint = Fingerprint { key: caller.key.name.clone(), user: caller.user.clone(), body: incoming.body };
-    repeat_failure(gateway, &fingerprint)?;
-    let default_cap = route.max_output_tokens;
-    let cap = chat.client_cap().map_or(default_cap, |(_, cap)| cap);
-    let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
-    Ok(Request {
-        targets,
-        fallback_on: route.fallback_on,
-        default_cap,
-        subjects: Subjects { model: Some(asked), ..caller.subjects() },
-        max_cost: incoming.claims.max_cost,
-        retries_forbidden: incoming.claims.no_retry,
-        pass_headers: incoming.pass_headers,
-        tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
-        fingerprint,
-        chat,
-    })
-}
-
-/// Reads the body. Fields that we do not know pass only if the operator vouches for them at the
-/// provider that will get them.
-fn parse(live: &Live, body: &Bytes) -> Result<ChatRequest, Problem> {
-    let refused = match ChatRequest::parse(body.clone(), &PassFields::none()) {
-        Ok(chat) => return Ok(chat),
-        Err(error) => error,
-    };
-    if refused.code == Code::UnknownField
-        && let Ok(peek) = serde_json::from_slice::<ModelOnly<'_>>(body)
-        && let Ok(route) = resolve(live, &Name::new(&peek.model))
-        && let Some(provider) = route.targets.first().and_then(|target| live.settings.providers.get(&target.provider))
-    {
-        return ChatRequest::parse(body.clone(), &provider.pass_fields).map_err(invalid);
-    }
-    Err(invalid(refused))
+    Ok(route)
 }
 
 #[derive(Deserialize)]
@@ -135,14 +149,6 @@ fn invalid(error: RequestError) -> Problem {
     let mut problem = Problem::new(error.code, error.message);
     problem.param = error.param;
     problem
-}
-
-/// Fallbacks go only to providers for which the operator vouches for the same fields as for the first.
-fn same_vouching(live: &Live, targets: Vec<ModelName>) -> Vec<ModelName> {
-    let vouched =
-        |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| &provider.pass_fields);
-    let Some(first) = targets.first().map(|first| vouched(first).cloned()) else { return targets };
-    targets.into_iter().filter(|target| vouched(target) == first.as_ref()).collect()
 }
 
 /// Where a model's requests go.

@@ -59,8 +59,9 @@ pub(crate) async fn call(
     };
     let began = Instant::now();
     let answer = tokio::select! {
-        answer = tokio::time::timeout_at(times.first_by, upstream.call(reserved.permit, call)) => answer,
+        biased;
         () = gateway.cut.cancelled() => Ok(Err(cut())),
+        answer = tokio::time::timeout_at(times.first_by, upstream.call(reserved.permit, call)) => answer,
     };
     trip.waited += began.elapsed();
     answer.unwrap_or_else(|_| {

@@ -119,23 +119,18 @@ impl Quoted<'_> {
         fits_tokens: Option<Tokens>,
         minimum: Tokens,
     ) -> Option<Quote> {
-        // A quarantined endpoint's ceilings are raised, so what fits shrinks by the same factor.
-        let raised = gateway.quarantine.raise(&routed.endpoint, self.input_ceiling())?;
-        if raised != self.input_ceiling() {
+        // A quarantined endpoint keeps its raised ceiling or is refused: its cap has proved nothing.
+        if gateway.quarantine.holds(&routed.endpoint) {
             return None;
         }
         quote::lower_cap(&self.input, fits_usd, fits_tokens, minimum)
     }
 
-    fn input_ceiling(&self) -> haltline_types::NanoUsd {
-        haltline_types::NanoUsd::DOLLAR
-    }
-
     fn raise(&mut self, gateway: &Gateway, routed: &Routed) -> Result<(), Problem> {
-        self.quote.ceiling.usd = gateway
-            .quarantine
-            .raise(&routed.endpoint, self.quote.ceiling.usd)
-            .ok_or_else(|| refuse(&QuoteError::Overflow))?;
+        let overflow = || refuse(&QuoteError::Overflow);
+        let ceiling = &mut self.quote.ceiling;
+        ceiling.usd = gateway.quarantine.raise(&routed.endpoint, ceiling.usd).ok_or_else(overflow)?;
+        ceiling.tokens = gateway.quarantine.raise_tokens(&routed.endpoint, ceiling.tokens).ok_or_else(overflow)?;
         Ok(())
     }
 }

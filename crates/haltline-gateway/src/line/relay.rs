@@ -30,6 +30,11 @@ const BATCH_BYTES: usize = 64 * 1024;
 pub(crate) struct Finish {
     /// The final usage report, if the provider gave one and its answer is complete.
     pub(crate) usage: Option<Usage>,
+    /// Any usage report, also one that came before the end or of an answer that is not whole: what
+    /// was billed is not less.
+    pub(crate) usage_at_least: Option<Usage>,
+    /// Output that the meter is certain of.
+    pub(crate) output_at_least: Tokens,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
     /// Pieces of text that came: with most providers at least as many tokens.
@@ -42,7 +47,15 @@ pub(crate) struct Finish {
 
 impl Finish {
     pub(crate) fn failed(fault: Fault) -> Self {
-        Self { usage: None, fault: Some(fault), seen_output: Tokens::ZERO, delivered: false, whole: None }
+        Self {
+            usage: None,
+            usage_at_least: None,
+            output_at_least: Tokens::ZERO,
+            fault: Some(fault),
+            seen_output: Tokens::ZERO,
+            delivered: false,
+            whole: None,
+        }
     }
 }
 
@@ -74,7 +87,15 @@ pub(crate) async fn relay_whole(
     match read_whole(&body) {
         Ok(usage) => {
             trip.first_token = Some(trip.arrived.elapsed());
-            Finish { usage, fault: None, seen_output: Tokens::ZERO, delivered: false, whole: Some(body) }
+            Finish {
+                usage,
+                usage_at_least: usage,
+                output_at_least: Tokens::ZERO,
+                fault: None,
+                seen_output: Tokens::ZERO,
+                delivered: false,
+                whole: Some(body),
+            }
         }
         Err(fault) => Finish::failed(fault),
     }
@@ -130,6 +151,7 @@ pub(crate) async fn relay_stream(
         meter: Meter::new(cap, quoted.n, quoted.pieces),
         out: BytesMut::new(),
         usage: None,
+        reported_at_least: None,
         usage_wanted,
         begun_before: outlet.has_begun(),
         seen: 0,
@@ -145,6 +167,7 @@ pub(crate) async fn relay_stream(
         idle: live.settings.deadlines.idle,
         on_disconnect: live.settings.streams.on_disconnect,
         client_left_at: None,
+        last: Instant::now(),
     };
     let mut body = answer.body;
     let mut delivered = false;
@@ -165,7 +188,8 @@ pub(crate) async fn relay_stream(
                 note_content(gateway, trip, &mut last_piece);
                 delivered = true;
             }
-            send(trip, outlet, reading.out.split().freeze(), watch.idle).await;
+            send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
+            watch.last = Instant::now();
             watch.note_client(outlet.client());
         }
         if let Some(usage) = reading.first_report.take() {
@@ -183,6 +207,8 @@ pub(crate) async fn relay_stream(
     }
     Finish {
         usage: reading.usage.filter(|_| fault.is_none()),
+        usage_at_least: reading.reported_at_least,
+        output_at_least: reading.meter.output_at_least(),
         seen_output: Tokens::new(reading.seen),
         fault,
         delivered,
@@ -233,6 +259,7 @@ struct Reading {
     meter: Meter,
     out: BytesMut,
     usage: Option<Usage>,
+    reported_at_least: Option<Usage>,
     usage_wanted: bool,
     /// Did an earlier attempt give the client the beginning of an answer?
     begun_before: bool,
@@ -290,8 +317,13 @@ impl Reading {
             Err(error) => return Err(malformed(error.to_string())),
         };
         let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
+        // A report that is followed by more output was not the last word.
+        if delta.nonempty {
+            self.usage = None;
+        }
         if let Some(usage) = delta.usage {
             self.usage = Some(usage);
+            self.reported_at_least = Some(usage);
             verdict = self.meter.on_usage(&usage);
             if self.choices > self.finished && usage.input > Tokens::ZERO && !self.reported {
                 self.reported = true;
@@ -340,26 +372,44 @@ struct Watch {
     idle: Duration,
     on_disconnect: OnDisconnect,
     client_left_at: Option<Instant>,
+    /// When the last chunk came.
+    last: Instant,
 }
 
 impl Watch {
-    /// The next chunk, or why there is none.
+    /// The next chunk, or why there is none. Deadlines come first: a body that is never slow must
+    /// not outrun them.
     async fn next(&mut self, gateway: &Gateway, body: &mut AnswerBody, content: bool) -> Result<Option<Bytes>, Fault> {
-        if let Poll::Ready(next) = poll_now(body) {
+        let (by, kind, what) = self.deadline(content);
+        if gateway.cut.is_cancelled() {
+            return Err(cut());
+        }
+        let now = Instant::now();
+        if now < by
+            && let Poll::Ready(next) = poll_now(body)
+        {
+            self.last = now;
             return next.transpose();
         }
-        let (by, kind, what) = self.deadline(content);
-        tokio::select! {
+        let next = tokio::select! {
             biased;
-            next = body.next() => next.transpose(),
-            () = tokio::time::sleep_until(by) => Err(Fault::new(kind, Origin::Provider, what)),
             () = gateway.cut.cancelled() => Err(cut()),
-        }
+            () = tokio::time::sleep_until(by) => Err(Fault::new(kind, Origin::Provider, what)),
+            next = body.next() => next.transpose(),
+        };
+        self.last = Instant::now();
+        next
+    }
+
+    /// How long a client may take for a batch: it is not the provider's fault, but it ends with the
+    /// request.
+    fn patience(&self) -> Duration {
+        self.idle.min(self.times.total_by.saturating_duration_since(Instant::now()))
     }
 
     fn deadline(&self, content: bool) -> (Instant, FaultKind, &'static str) {
         let waiting = if content {
-            (Instant::now() + self.idle, FaultKind::IdleTimeout, "the stream stood still")
+            (self.last + self.idle, FaultKind::IdleTimeout, "the stream stood still")
         } else {
             (self.times.first_by, FaultKind::FirstTokenTimeout, "no content in time")
         };

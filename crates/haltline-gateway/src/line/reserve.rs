@@ -46,10 +46,18 @@ pub(crate) async fn reserve(
     subjects.provider = Some(routed.endpoint.provider.clone());
     subjects.provider_model = Some(routed.endpoint.model.clone());
     trip.subjects = Arc::new(subjects);
-    let asker =
-        Asker { gateway, live, routed, quoted, subjects: &trip.subjects, id: AttemptId { request: trip.id, number } };
+    let asker = Asker {
+        gateway,
+        live,
+        routed,
+        quoted,
+        subjects: &trip.subjects,
+        id: AttemptId { request: trip.id, number },
+        own_user: !request.speaks_for_any,
+    };
     let began = Instant::now();
-    let first = asker.within(request.max_cost).map_err(NotReserved::Problem)?;
+    let left = request.max_cost.map(|most| most.checked_sub(trip.cost()).unwrap_or(NanoUsd::ZERO));
+    let first = asker.within(left).map_err(NotReserved::Problem)?;
     let reserved = asker.ask(first).await;
     if began.elapsed() > Duration::from_millis(1) {
         trip.waited += began.elapsed();
@@ -75,6 +83,8 @@ struct Asker<'a> {
     quoted: &'a Quoted<'a>,
     subjects: &'a Arc<Subjects>,
     id: AttemptId,
+    /// Are the user's numbers the caller's own?
+    own_user: bool,
 }
 
 impl Asker<'_> {
@@ -95,7 +105,7 @@ impl Asker<'_> {
             Ok(reserved) => return Ok(reserved),
             Err(refusal) => refusal,
         };
-        let refusal = match self.lower_and_hold(refusal).await? {
+        let refusal = match self.lower_and_hold(first, refusal).await? {
             Ok(reserved) => return Ok(reserved),
             Err(refusal) => refusal,
         };
@@ -119,7 +129,7 @@ impl Asker<'_> {
                 Ok(reserved) => return Ok(reserved),
                 Err(refusal) => refusal,
             };
-            let refusal = match self.lower_and_hold(refusal).await? {
+            let refusal = match self.lower_and_hold(first, refusal).await? {
                 Ok(reserved) => return Ok(reserved),
                 Err(refusal) => refusal,
             };
@@ -132,9 +142,14 @@ impl Asker<'_> {
         }
     }
 
-    async fn lower_and_hold(&self, mut refusal: Box<Refusal>) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
+    async fn lower_and_hold(
+        &self,
+        first: Quote,
+        mut refusal: Box<Refusal>,
+    ) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
         for _ in 0..LOWERINGS_MAX {
-            let Some(lower) = self.lowered(refusal.fits.usd, refusal.fits.tokens) else { break };
+            let lower = self.lowered(refusal.fits.usd, refusal.fits.tokens).filter(|lower| lower.cap < first.cap);
+            let Some(lower) = lower else { break };
             match self.try_hold(lower).await? {
                 Ok(reserved) => return Ok(Ok(reserved)),
                 Err(next) => refusal = next,
@@ -176,7 +191,7 @@ impl Asker<'_> {
             .lowered(self.gateway, self.routed, refusal.fits.usd, refusal.fits.tokens, Tokens::new(1))
             .map(|quote| quote.cap);
         let soon = Duration::from_secs(1 + self.gateway.entropy.u64() % 5);
-        Problem::from_refusal(refusal, fits, soon)
+        Problem::from_refusal(refusal, fits, self.own_user, self.gateway.clock.now(), soon)
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn route(
                     wait.as_secs().max(1)
                 ),
             );
-            Err(problem.retry_after(wait))
+            Err(problem.retry_after(wait + Duration::from_millis(gateway.entropy.u64() % 1000)))
         }
         RouteVerdict::Exhausted => {
             Err(Problem::new(Code::UpstreamFailed, "No endpoint is left that could answer this request."))
@@ -66,7 +66,9 @@ impl Routed {
         let now = gateway.clock.now();
         match fault {
             None => breaker.on_success(now),
-            Some(fault) => breaker.on_fault(now, fault),
+            // A fault that says nothing of the endpoint's health gives a probe back, and only a probe.
+            Some(fault) if fault.breaker || self.admission == Admission::Probe => breaker.on_fault(now, fault),
+            Some(_) => {}
         }
     }
 }

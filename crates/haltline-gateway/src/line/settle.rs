@@ -18,10 +18,11 @@ struct Charge {
 
 /// Closes the open attempt.
 pub(crate) async fn settle(gateway: &Gateway, price: &Price, trip: &mut Trip, finish: &Finish) {
-    let Some(open) = trip.open.take() else { return };
+    let Some(open) = trip.open.clone() else { return };
     let charge = judge(gateway, price, &open, finish);
     let fault = finish.fault.as_ref();
     close(gateway, trip, open, charge, fault).await;
+    trip.open = None;
 }
 
 /// Lowers what is held as soon as the provider has reported the input (promise, rule 4): nothing
@@ -29,6 +30,9 @@ pub(crate) async fn settle(gateway: &Gateway, price: &Price, trip: &mut Trip, fi
 pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<'_>, usage: &Usage) {
     let Some(open) = trip.open.as_mut() else { return };
     let output = Meter::new(open.cap, quoted.n, quoted.pieces).allowed();
+    if gateway.quarantine.holds(&open.endpoint) {
+        return;
+    }
     let (Some(usd), Some(tokens)) = (quoted.price.ceiling(usage.input, output), usage.input.checked_add(output)) else {
         return;
     };
@@ -45,7 +49,7 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
 /// Closes the open attempt of a journey that broke: what became of it is unknown.
 pub(crate) async fn settle_broken(gateway: &Gateway, trip: &mut Trip) {
     let Some(open) = trip.open.take() else { return };
-    let charge = at_ceiling(&open, None);
+    let charge = Charge { basis: Basis::Ceiling, usage: None, cost: open.ceiling };
     close(
         gateway,
         trip,
@@ -63,7 +67,7 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
         (None, Some(Billing::NotSent | Billing::Rejected)) => {
             return Charge { basis: Basis::Released, usage: None, cost: Demand::ZERO };
         }
-        (None, Some(Billing::Unknown) | None) => return at_ceiling(open, None),
+        (None, Some(Billing::Unknown) | None) => return at_least_ceiling(gateway, price, open, finish),
     };
     if finish.seen_output > reported.output.checked_mul(4).unwrap_or(Tokens::new(u64::MAX)) {
         gateway.metrics.underreported.get_or_create(&endpoint_labels(&open.endpoint)).inc();
@@ -71,10 +75,10 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
             endpoint = %open.endpoint, attempt = %open.id, reported = reported.output.get(), seen = finish.seen_output.get(),
             "the provider sent more output than its usage report admits; the ceiling is charged"
         );
-        return at_ceiling(open, Some(reported));
+        return at_least_ceiling(gateway, price, open, finish);
     }
-    let (Some(usd), Some(tokens)) = (price.cost(&reported), reported.total()) else {
-        return at_ceiling(open, Some(reported));
+    let (Some(usd), Some(tokens)) = (price.cost(&reported), countable(&reported)) else {
+        return at_least_ceiling(gateway, price, open, finish);
     };
     Charge {
         basis: Basis::Reported,
@@ -83,8 +87,26 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
     }
 }
 
-fn at_ceiling(open: &OpenAttempt, usage: Option<Usage>) -> Charge {
-    Charge { basis: Basis::Ceiling, usage, cost: open.ceiling }
+/// The ceiling, or what is known to have been used where that is more (promise, rule 7).
+fn at_least_ceiling(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) -> Charge {
+    let mut used = finish.usage_at_least.unwrap_or_default();
+    used.output = used.output.max(finish.output_at_least);
+    let usd = price.cost(&used).unwrap_or(open.ceiling.usd).max(open.ceiling.usd);
+    let tokens = countable(&used).unwrap_or(open.ceiling.tokens).max(open.ceiling.tokens);
+    let cost = Demand { usd, tokens, ..open.ceiling };
+    let certain = finish.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::CeilingReached);
+    if cost == open.ceiling {
+        if certain {
+            alarm(gateway, open, cost.usd);
+        }
+        return Charge { basis: Basis::Ceiling, usage: finish.usage_at_least, cost };
+    }
+    Charge { basis: Basis::Reported, usage: finish.usage_at_least, cost }
+}
+
+/// All tokens of a report, if a ledger can count so many.
+fn countable(usage: &Usage) -> Option<Tokens> {
+    usage.total().filter(|tokens| i64::try_from(tokens.get()).is_ok())
 }
 
 async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Charge, fault: Option<&Fault>) {
@@ -105,6 +127,14 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
             }
             other => other.map(|_| ()),
         },
+    };
+    let written = match written {
+        // What the ledger cannot take as it is, is charged in full rather than held for ever.
+        Err(BookError::NotAllowed(error)) => {
+            tracing::error!(attempt = %open.id, %error, "a settlement was not possible; the ceiling is charged");
+            gateway.book.expire(open.id, now).await.map(|_| ())
+        }
+        other => other,
     };
     if let Err(error) = written {
         report_unwritten(&open, &error);

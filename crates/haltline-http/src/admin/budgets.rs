@@ -19,6 +19,7 @@ pub(super) async fn list(_: Operator, State(app): State<App>) -> Response {
 
 pub(super) async fn limit_override(_: Operator, State(app): State<App>, Json(wanted): Json<NewOverride>) -> Response {
     let read = || -> Result<LimitOverride, String> {
+        audited(&wanted.by, &wanted.reason)?;
         Ok(LimitOverride {
             budget: Name::new(&wanted.budget),
             subject: wanted.subject.clone(),
@@ -37,7 +38,8 @@ pub(super) async fn limit_override(_: Operator, State(app): State<App>, Json(wan
 }
 
 pub(super) async fn adjust(_: Operator, State(app): State<App>, Json(wanted): Json<NewAdjustment>) -> Response {
-    let delta: Amount = match wanted.delta.parse() {
+    let read = || audited(&wanted.by, &wanted.reason).and_then(|()| wanted.delta.parse());
+    let delta: Amount = match read() {
         Ok(delta) => delta,
         Err(why) => return admin_problem(StatusCode::BAD_REQUEST, "Not an adjustment", &why),
     };
@@ -56,7 +58,7 @@ pub(super) async fn adjust(_: Operator, State(app): State<App>, Json(wanted): Js
         return admin_problem(StatusCode::NOT_FOUND, "No such account", &why);
     };
     let account: AccountId = open.account;
-    let said = format!("{delta} on {} {}.", account.budget, account.subject);
+    let said = format!("{delta} on {account}.");
     let correction = Correction { account, delta, by: Name::new(&wanted.by), reason: wanted.reason };
     answer(app.gateway.book().adjust(correction, now).await, said)
 }
@@ -66,6 +68,15 @@ pub(super) async fn history(_: Operator, State(app): State<App>, Path(name): Pat
         Ok(entries) => Json(entries.iter().filter_map(history_line).collect::<Vec<_>>()).into_response(),
         Err(error) => failed(&error),
     }
+}
+
+/// Who and why are kept for ever, so they are neither empty nor endless.
+fn audited(by: &str, reason: &str) -> Result<(), String> {
+    let fits = |text: &str, most: usize| !text.trim().is_empty() && text.len() <= most;
+    if !fits(by, 128) || !fits(reason, 1000) {
+        return Err("say who asks (at most 128 bytes) and why (at most 1,000 bytes)".to_owned());
+    }
+    Ok(())
 }
 
 fn answer(done: Result<(), BookError>, said: String) -> Response {

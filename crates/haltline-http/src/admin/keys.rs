@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use haltline_ports::{KeyRecord, KeysError, UserClaims};
 use haltline_types::{Name, Timestamp};
 use http::StatusCode;
+use std::sync::Mutex;
 
 pub(super) async fn list(_: Operator, State(app): State<App>) -> Response {
     let keys: Vec<Key> = app.gateway.keys().list().iter().map(|key| key_dto(key)).collect();
@@ -60,7 +61,11 @@ pub(super) async fn remove(_: Operator, State(app): State<App>, Path(name): Path
     }
 }
 
+/// Changes of keys take turns: each reads a key and writes it back.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn change(app: &App, name: &str, with: impl FnOnce(KeyRecord) -> KeyRecord) -> Result<Key, KeysError> {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let keys = app.gateway.keys();
     let known =
         keys.list().into_iter().find(|key| &*key.name == name).ok_or_else(|| KeysError::Unknown(Name::new(name)))?;

@@ -16,25 +16,31 @@ use tokio::time::Instant;
 
 pub(crate) async fn completions(State(app): State<App>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
+    let key = headers::presented_key(&head.headers);
+    let refuse = |problem: &Problem| chat_problem(problem, &notes_without_a_journey(&app.gateway, &head.headers));
+    if let Err(problem) = app.gateway.may_read_body(key.as_deref()) {
+        return refuse(&problem);
+    }
     let claims = match headers::claims(&head.headers) {
         Ok(claims) => claims,
-        Err(message) => {
-            let notes = notes_without_a_journey(&app.gateway, &head.headers);
-            return chat_problem(&Problem::new(Code::InvalidRequest, message), &notes);
-        }
+        Err(message) => return refuse(&Problem::new(Code::InvalidRequest, message)),
+    };
+    let pass_headers = match headers::passing(&head.headers) {
+        Ok(pass_headers) => pass_headers,
+        Err(message) => return refuse(&Problem::new(Code::UnknownField, message)),
     };
     let body = match request_body::read(&head.headers, body, app.gateway.body_bytes_max()).await {
         Ok(body) => body,
-        Err(problem) => return chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head.headers)),
+        Err(problem) => return refuse(&problem),
     };
     let delivery = app
         .gateway
         .submit(Incoming {
             surface: Surface::ChatCompletions,
-            key: headers::presented_key(&head.headers),
+            key,
             claims,
             trace_id: headers::trace_id(&head.headers),
-            pass_headers: headers::passing(&head.headers),
+            pass_headers,
             body,
             arrived: Instant::now(),
         })

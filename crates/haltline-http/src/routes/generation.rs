@@ -39,12 +39,10 @@ async fn find(app: &App, which: Which, head: &HeaderMap) -> Result<RequestRecord
         which.id.ok_or_else(missing)?.parse().map_err(|error: haltline_types::IdError| {
             Problem::new(Code::InvalidRequest, error.to_string()).about("id")
         })?;
-    let found = app
-        .gateway
-        .records()
-        .generation(id)
-        .await
-        .map_err(|error| Problem::new(Code::StoreUnavailable, error.to_string()))?;
+    let found = app.gateway.records().generation(id).await.map_err(|error| {
+        tracing::error!(%error, "a record could not be read");
+        Problem::new(Code::StoreUnavailable, "The gateway's store cannot be read at present.")
+    })?;
     // Another key's request does not exist for this one.
     found
         .filter(|record| record.subjects.key.as_ref() == Some(&caller.name))

@@ -7,7 +7,6 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 pub(crate) async fn show(State(app): State<App>) -> Response {
-    app.gateway.tick();
     let mut text = String::new();
     if prometheus_client::encoding::text::encode(&mut text, &app.registry).is_err() {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response();

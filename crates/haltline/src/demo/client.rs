@@ -58,5 +58,7 @@ impl NaiveClient {
 
 /// What it asks: a small prompt, no cap.
 pub(super) fn body(turn: u64) -> Bytes {
-    Bytes::from(format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"Summarise the meeting of day {turn} for me, please, in a few friendly sentences."}}]}}"#))
+    Bytes::from(format!(
+        r#"{{"model":"chat","messages":[{{"role":"user","content":"Summarise the meeting of day {turn} for me, please, in a few friendly sentences."}}]}}"#
+    ))
 }

@@ -10,7 +10,8 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings, Settings, SimulatedSettings, StreamSettings,
+    Bounds, Deadlines, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -100,7 +101,13 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
     let budgets = Budgets::new(vec![day, retries]).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
     let per_million = |text| PicoUsdPerToken::from_usd_per_million(text).context("a price of the demo");
     let rates = Rates::flat(per_million("2.5")?, per_million("10")?);
-    let price = Price { settle: vec![rates.clone()], ceiling: vec![rates], max_input: Some(Tokens::new(128_000)), max_output: Some(Tokens::new(16_384)), free: false };
+    let price = Price {
+        settle: vec![rates],
+        ceiling: vec![rates],
+        max_input: Some(Tokens::new(128_000)),
+        max_output: Some(Tokens::new(16_384)),
+        free: false,
+    };
     Ok(Settings {
         providers: BTreeMap::from([(
             provider,
@@ -115,7 +122,11 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         )]),
         models: BTreeMap::from([(
             Name::new("chat"),
-            ModelSettings { targets: vec![endpoint.clone()], max_output_tokens: Tokens::new(1024), fallback_on: FallbackOn::ALL.to_vec() },
+            ModelSettings {
+                targets: vec![endpoint.clone()],
+                max_output_tokens: Tokens::new(1024),
+                fallback_on: FallbackOn::ALL.to_vec(),
+            },
         )]),
         prices: BTreeMap::from([(endpoint, price)]),
         budgets,

@@ -45,7 +45,12 @@ pub struct Runaway {
 /// # Errors
 /// What hindered it.
 pub async fn runaway(duration: Duration) -> anyhow::Result<Runaway> {
-    let model = SimulatedSettings { latency: Duration::from_millis(60), token_interval: Duration::ZERO, output_tokens: Tokens::new(400), ..SimulatedSettings::default() };
+    let model = SimulatedSettings {
+        latency: Duration::from_millis(60),
+        token_interval: Duration::ZERO,
+        output_tokens: Tokens::new(400),
+        ..SimulatedSettings::default()
+    };
     let demo = Demo::start(([127, 0, 0, 1], 0).into(), settings(model.clone())?).await?;
     let twin = Demo::start(([127, 0, 0, 1], 0).into(), settings(model)?).await?;
     let provider = Name::new("simulated");
@@ -77,7 +82,13 @@ pub async fn runaway(duration: Duration) -> anyhow::Result<Runaway> {
     let gateway = Arc::clone(&demo.instance.gateway);
     demo.instance.gateway.drain(Duration::from_secs(30)).await;
     let now = gateway.clock().now();
-    let spent = gateway.book().balances(now).iter().filter(|balance| *balance.account.budget == *"demo-day").map(|balance| balance.spent.value()).sum();
+    let spent = gateway
+        .book()
+        .balances(now)
+        .iter()
+        .filter(|balance| *balance.account.budget == *"demo-day")
+        .map(|balance| balance.spent.value())
+        .sum();
     let report = Runaway {
         lasted,
         asked: statuses.values().sum(),
@@ -150,10 +161,19 @@ impl fmt::Display for Runaway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = NanoUsd::new(LIMIT);
         let admitted = self.status(200);
-        writeln!(f, "{USERS} users with clients that repeat everything at once, for {:.0} s, the provider failing for most of it and billing failures in full", self.lasted.as_secs_f64())?;
+        writeln!(
+            f,
+            "{USERS} users with clients that repeat everything at once, for {:.0} s, the provider failing for most of it and billing failures in full",
+            self.lasted.as_secs_f64()
+        )?;
         writeln!(f, "                     without Haltline     with Haltline")?;
         writeln!(f, "  calls to provider  {:>16}  {:>16}", self.without.calls, self.with.calls)?;
-        writeln!(f, "  billed             {:>16}  {:>16}", self.without.billed.to_string(), self.with.billed.to_string())?;
+        writeln!(
+            f,
+            "  billed             {:>16}  {:>16}",
+            self.without.billed.to_string(),
+            self.with.billed.to_string()
+        )?;
         let statuses: Vec<String> = self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         writeln!(f, "  answers            {}", statuses.join(", "))?;
         write!(

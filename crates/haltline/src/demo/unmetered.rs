@@ -28,7 +28,13 @@ impl Unmetered {
     pub(super) async fn ask(&self, endpoint: &ModelName, body: Bytes) -> bool {
         let Some(permit) = self.permit() else { return false };
         let id = permit.id();
-        let call = Call { endpoint: endpoint.clone(), path: "/chat/completions", headers: http::HeaderMap::new(), body, stream: false };
+        let call = Call {
+            endpoint: endpoint.clone(),
+            path: "/chat/completions",
+            headers: http::HeaderMap::new(),
+            body,
+            stream: false,
+        };
         let answered = match self.model.call(permit, call).await {
             Ok(mut answer) => {
                 let mut whole = true;

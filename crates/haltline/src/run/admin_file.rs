@@ -27,7 +27,11 @@ impl AdminFile {
     pub(crate) fn write(directory: &Path, address: SocketAddr, token: &str) -> anyhow::Result<Self> {
         let path = directory.join("admin.json");
         let draft = directory.join("admin.json.new");
-        let content = AdminAddress { url: format!("http://{}", reachable(address)), token: token.to_owned(), pid: std::process::id() };
+        let content = AdminAddress {
+            url: format!("http://{}", reachable(address)),
+            token: token.to_owned(),
+            pid: std::process::id(),
+        };
         match fs::remove_file(&draft) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -78,9 +78,9 @@ impl Instance {
     /// A chain of sentences that says what to do.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock::new());
-        let listener = TcpListener::bind(plan.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; is another process there? Choose another [server] listen", plan.listen))?;
+        let listener = TcpListener::bind(plan.listen).await.with_context(|| {
+            format!("cannot listen on {}; is another process there? Choose another [server] listen", plan.listen)
+        })?;
         let address = listener.local_addr()?;
         let options = match &plan.store {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
@@ -89,7 +89,10 @@ impl Instance {
         let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
         let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
         if recovered > 0 {
-            tracing::warn!(recovered, "requests were under way when the last process ended; their ceilings are charged");
+            tracing::warn!(
+                recovered,
+                "requests were under way when the last process ended; their ceilings are charged"
+            );
         }
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
@@ -118,7 +121,18 @@ impl Instance {
         let stop = CancellationToken::new();
         let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
         let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, stop.clone()));
-        Ok(Self { address, gateway, simulated: built.simulated, recovered, reloader, store, stop, server, ticker, admin_file })
+        Ok(Self {
+            address,
+            gateway,
+            simulated: built.simulated,
+            recovered,
+            reloader,
+            store,
+            stop,
+            server,
+            ticker,
+            admin_file,
+        })
     }
 
     /// The base of its URLs.
@@ -138,7 +152,9 @@ impl Instance {
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
         drop(self.admin_file);
-        self.store.close(self.gateway.clock().now()).context("the store could not be closed cleanly; the next start will recover it")?;
+        self.store
+            .close(self.gateway.clock().now())
+            .context("the store could not be closed cleanly; the next start will recover it")?;
         Ok(cut)
     }
 }
@@ -155,9 +171,11 @@ fn admin(token: String, store: &Arc<EmbeddedStore>, clock: &Arc<SystemClock>, re
         verify: Box::new(move || {
             let (store, now) = (Arc::clone(&store), clock.now());
             Box::pin(async move {
-                tokio::task::spawn_blocking(move || store.verify(now).map(|report| report.to_string()).map_err(|error| error.to_string()))
-                    .await
-                    .map_err(|error| error.to_string())?
+                tokio::task::spawn_blocking(move || {
+                    store.verify(now).map(|report| report.to_string()).map_err(|error| error.to_string())
+                })
+                .await
+                .map_err(|error| error.to_string())?
             })
         }),
     }
@@ -173,7 +191,10 @@ async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, stop: Cancellation
         gateway.tick();
         gateway.metrics.set_clock_alarm(clock.alarm().is_some());
         if let Some(alarm) = clock.alarm() {
-            tracing::error!(?alarm, "the wall clock disagrees with monotonic time; windows are kept until it is right or the process restarts");
+            tracing::error!(
+                ?alarm,
+                "the wall clock disagrees with monotonic time; windows are kept until it is right or the process restarts"
+            );
         }
     }
 }

@@ -35,7 +35,11 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     Ok(built)
 }
 
-fn openai(provider: &ProviderSettings, billing: BillingRules, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Upstream>> {
+fn openai(
+    provider: &ProviderSettings,
+    billing: BillingRules,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Upstream>> {
     let config = OpenAiConfig {
         base_url: provider.base_url.clone(),
         api_key: provider.api_key.as_ref().map(|key| key.reveal().to_owned()),
@@ -58,6 +62,9 @@ fn simulated(settings: &Settings, name: &Name, provider: &ProviderSettings) -> S
         fail_per_mille: provider.simulated.fail_per_mille,
         rate_limit_per_mille: provider.simulated.rate_limit_per_mille,
         seed: 0,
-        prices: SimulatedPrices { input: rates.map_or(free, |rates| rates.input), output: rates.map_or(free, |rates| rates.output) },
+        prices: SimulatedPrices {
+            input: rates.map_or(free, |rates| rates.input),
+            output: rates.map_or(free, |rates| rates.output),
+        },
     }
 }

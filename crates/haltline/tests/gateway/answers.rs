@@ -66,9 +66,15 @@ async fn every_route_has_its_aliases_and_every_error_its_page() {
         let page = setup.get(&format!("/errors/{code}")).send().await.expect("page");
         assert_eq!(page.status, 200, "{code}");
     }
+    assert_eq!(setup.post(&ask("hello")).send().await.expect("answer").status, 200);
     let metrics = setup.get("/metrics").send().await.expect("metrics");
     let text = String::from_utf8(metrics.body.to_vec()).expect("utf-8");
-    for name in ["haltline_requests_total", "haltline_breaker_state", "haltline_store_open", "haltline_time_to_first_token_seconds"] {
+    for name in [
+        "haltline_requests_total",
+        "haltline_breaker_state",
+        "haltline_store_open",
+        "haltline_time_to_first_token_seconds",
+    ] {
         assert!(text.contains(name), "{name} is missing in {text}");
     }
 }
@@ -76,8 +82,10 @@ async fn every_route_has_its_aliases_and_every_error_its_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_may_not_are_told_why() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
-    let call = |secret: &str| setup.post(&ask("hello")).bearer(secret).send();
-    let status_and_code = |answer: haltline_testkit::http_client::Answer| (answer.status.as_u16(), crate::setup::code(&answer));
+    let url = format!("{}/v1/chat/completions", setup.gateway.origin());
+    let call = |secret: &str| haltline_testkit::http_client::Call::post(&url).bearer(secret).json(&ask("hello")).send();
+    let status_and_code =
+        |answer: haltline_testkit::http_client::Answer| (answer.status.as_u16(), crate::setup::code(&answer));
     assert_eq!(status_and_code(call("hl-live-nonsense").await.expect("answer")), (401, "key_invalid".to_owned()));
     let narrow = setup.gateway.create_key(&["narrow", "--models", "other"]).expect("key");
     assert_eq!(status_and_code(call(&narrow).await.expect("answer")), (403, "model_not_allowed".to_owned()));

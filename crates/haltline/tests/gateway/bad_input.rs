@@ -22,13 +22,41 @@ async fn bad_bodies_get_a_clear_400() {
         ("NUL bytes", b"{\"model\":\"chat\0\",\"messages\":[]}".to_vec(), "invalid_request"),
         ("not UTF-8", b"{\"model\":\"ch\xff\",\"messages\":[]}".to_vec(), "invalid_request"),
         ("deep", nested.into_bytes(), "invalid_request"),
-        ("two models", br#"{"model":"chat","messages":[{"role":"user","content":"x"}],"model":"dear"}"#.to_vec(), "invalid_request"),
-        ("two models, one in disguise", br#"{"model":"chat","messages":[{"role":"user","content":"x"}],"mod\u0065l":"dear"}"#.to_vec(), "invalid_request"),
-        ("negative cap", br#"{"model":"chat","max_tokens":-1,"messages":[{"role":"user","content":"x"}]}"#.to_vec(), "invalid_request"),
-        ("zero cap", br#"{"model":"chat","max_tokens":0,"messages":[{"role":"user","content":"x"}]}"#.to_vec(), "invalid_request"),
-        ("fractional cap", br#"{"model":"chat","max_tokens":1.5,"messages":[{"role":"user","content":"x"}]}"#.to_vec(), "invalid_request"),
-        ("unknown field", br#"{"model":"chat","x_new":1,"messages":[{"role":"user","content":"x"}]}"#.to_vec(), "unknown_field"),
-        ("hidden cost", br#"{"model":"chat","web_search_options":{},"messages":[{"role":"user","content":"x"}]}"#.to_vec(), "invalid_request"),
+        (
+            "two models",
+            br#"{"model":"chat","messages":[{"role":"user","content":"x"}],"model":"dear"}"#.to_vec(),
+            "invalid_request",
+        ),
+        (
+            "two models, one in disguise",
+            br#"{"model":"chat","messages":[{"role":"user","content":"x"}],"mod\u0065l":"dear"}"#.to_vec(),
+            "invalid_request",
+        ),
+        (
+            "negative cap",
+            br#"{"model":"chat","max_tokens":-1,"messages":[{"role":"user","content":"x"}]}"#.to_vec(),
+            "invalid_request",
+        ),
+        (
+            "zero cap",
+            br#"{"model":"chat","max_tokens":0,"messages":[{"role":"user","content":"x"}]}"#.to_vec(),
+            "invalid_request",
+        ),
+        (
+            "fractional cap",
+            br#"{"model":"chat","max_tokens":1.5,"messages":[{"role":"user","content":"x"}]}"#.to_vec(),
+            "invalid_request",
+        ),
+        (
+            "unknown field",
+            br#"{"model":"chat","x_new":1,"messages":[{"role":"user","content":"x"}]}"#.to_vec(),
+            "unknown_field",
+        ),
+        (
+            "hidden cost",
+            br#"{"model":"chat","web_search_options":{},"messages":[{"role":"user","content":"x"}]}"#.to_vec(),
+            "invalid_request",
+        ),
         ("no messages", br#"{"model":"chat","messages":[]}"#.to_vec(), "invalid_request"),
         ("ten thousand messages", many.into_bytes(), "invalid_request"),
     ];

@@ -17,7 +17,12 @@ async fn a_provider_that_always_fails_is_called_four_times_a_request_and_ten_ret
     let mut calls = Vec::new();
     for number in 0..6 {
         let before = setup.provider.calls().chat;
-        let answer = setup.post(&ask(&format!("question {number}"))).header("x-haltline-user", "alice").send().await.expect("answer");
+        let answer = setup
+            .post(&ask(&format!("question {number}")))
+            .header("x-haltline-user", "alice")
+            .send()
+            .await
+            .expect("answer");
         assert_eq!((answer.status.as_u16(), code(&answer)), (502, "upstream_failed".to_owned()));
         assert_eq!(answer.header("x-should-retry"), Some("false"));
         assert_eq!(answer.header("retry-after"), None);
@@ -77,11 +82,15 @@ async fn a_bill_above_its_ceiling_is_charged_in_full_and_the_alarm_sounds() {
     let answer = setup.post(&ask("dear")).send().await.expect("answer");
     assert_eq!(answer.status, 200);
     let usage = answer.json().expect("json")["usage"].clone();
-    let reported = usage["prompt_tokens"].as_i64().expect("tokens") * 1_000 + usage["completion_tokens"].as_i64().expect("tokens") * 10_000;
+    let reported = usage["prompt_tokens"].as_i64().expect("tokens") * 1_000
+        + usage["completion_tokens"].as_i64().expect("tokens") * 10_000;
     assert_eq!(setup.spent("day").get(), reported);
     let metrics = setup.get("/metrics").send().await.expect("metrics");
     let text = String::from_utf8(metrics.body.to_vec()).expect("utf-8");
-    assert!(text.lines().any(|line| line.starts_with("haltline_bound_violations_total{") && line.ends_with(" 1")), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("haltline_bound_violations_total{") && line.ends_with(" 1")),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,8 @@ fn run(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
 async fn an_override_lets_work_go_on_and_stands_in_the_history() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
     assert_eq!(setup.post(&ask("one")).send().await.expect("answer").status, 402);
-    let (exit, _, said) = run(&setup, &["budget", "override", "day", "--limit", "$1", "--until", "2099-01-01T00:00:00Z", "--reason", "launch"]);
+    let (exit, _, said) =
+        run(&setup, &["budget", "override", "day", "--limit", "$1", "--until", "2h", "--reason", "launch"]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(setup.post(&ask("two")).send().await.expect("answer").status, 200);
     let (exit, history, said) = run(&setup, &["budget", "history", "day", "--format", "json"]);
@@ -36,7 +37,10 @@ async fn spend_is_the_bill_with_and_without_a_running_gateway() {
     let mut setup = Setup::start(FakeConfig::default(), &MODEL.replace("$0.001", "$1")).await;
     for number in 0..5 {
         let user = format!("user-{}", number % 2);
-        assert_eq!(setup.post(&ask("hello")).header("x-haltline-user", &user).send().await.expect("answer").status, 200);
+        assert_eq!(
+            setup.post(&ask("hello")).header("x-haltline-user", &user).send().await.expect("answer").status,
+            200
+        );
     }
     let bill = setup.provider.bill().total.to_decimal();
     for running in [true, false] {

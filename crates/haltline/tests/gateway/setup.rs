@@ -6,17 +6,18 @@ use haltline_types::{NanoUsd, PicoUsdPerToken};
 use serde_json::{Value, json};
 
 /// $1 and $10 for a million tokens: what the fake provider bills and the configurations say.
-pub const PRICES: Prices = Prices { input: PicoUsdPerToken::new(1_000_000), output: PicoUsdPerToken::new(10_000_000) };
+pub(crate) const PRICES: Prices =
+    Prices { input: PicoUsdPerToken::new(1_000_000), output: PicoUsdPerToken::new(10_000_000) };
 
-pub struct Setup {
-    pub provider: FakeProvider,
-    pub gateway: TestGateway,
-    pub secret: String,
+pub(crate) struct Setup {
+    pub(crate) provider: FakeProvider,
+    pub(crate) gateway: TestGateway,
+    pub(crate) secret: String,
 }
 
 impl Setup {
     /// A gateway with these parts of a configuration besides provider, model and price.
-    pub async fn start(provider: FakeConfig, rest: &str) -> Self {
+    pub(crate) async fn start(provider: FakeConfig, rest: &str) -> Self {
         let provider = FakeProvider::start(FakeConfig { prices: PRICES, ..provider }).await.expect("provider");
         let config = config(&provider.base_url(), rest);
         let mut gateway = TestGateway::prepare(GatewayOptions::find().expect("binary"), &config).expect("gateway");
@@ -25,56 +26,60 @@ impl Setup {
         Self { provider, gateway, secret }
     }
 
-    pub fn config(&self, rest: &str) -> String {
+    pub(crate) fn config(&self, rest: &str) -> String {
         config(&self.provider.base_url(), rest)
     }
 
-    pub fn post(&self, body: &Value) -> Call {
+    pub(crate) fn post(&self, body: &Value) -> Call {
         self.post_bytes(body.to_string())
     }
 
-    pub fn post_bytes(&self, body: impl Into<bytes::Bytes>) -> Call {
+    pub(crate) fn post_bytes(&self, body: impl Into<bytes::Bytes>) -> Call {
         let url = format!("{}/v1/chat/completions", self.gateway.origin());
         Call::post(url).bearer(&self.secret).header("content-type", "application/json").body(body)
     }
 
-    pub fn get(&self, path: &str) -> Call {
+    pub(crate) fn get(&self, path: &str) -> Call {
         Call::get(format!("{}{path}", self.gateway.origin())).bearer(&self.secret)
     }
 
     /// What the accounts of a budget say: spent and held, by subject.
-    pub fn accounts(&self, budget: &str) -> Vec<Value> {
+    pub(crate) fn accounts(&self, budget: &str) -> Vec<Value> {
         let output = self.gateway.command_line(&["budget", "list", "--format", "json"]).expect("budget list");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).expect("utf-8");
-        lines.lines().map(|line| serde_json::from_str::<Value>(line).expect(line)).filter(|account| account["budget"] == budget).collect()
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect(line))
+            .filter(|account| account["budget"] == budget)
+            .collect()
     }
 
     /// Spent of a budget with one account.
-    pub fn spent(&self, budget: &str) -> NanoUsd {
+    pub(crate) fn spent(&self, budget: &str) -> NanoUsd {
         let accounts = self.accounts(budget);
         assert!(accounts.len() <= 1, "{accounts:?}");
         accounts.first().map_or(NanoUsd::ZERO, |account| money(&account["spent"]))
     }
 
     /// Nothing is held once everything has ended.
-    pub fn assert_nothing_held(&self, budget: &str) {
+    pub(crate) fn assert_nothing_held(&self, budget: &str) {
         for account in self.accounts(budget) {
             assert_eq!(money(&account["held"]), NanoUsd::ZERO, "{account}");
         }
     }
 }
 
-pub fn money(value: &Value) -> NanoUsd {
+pub(crate) fn money(value: &Value) -> NanoUsd {
     value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{value} is no money"))
 }
 
-pub fn ask(text: &str) -> Value {
+pub(crate) fn ask(text: &str) -> Value {
     json!({"model": "chat", "messages": [{"role": "user", "content": text}]})
 }
 
 /// The code of an error answer.
-pub fn code(answer: &haltline_testkit::http_client::Answer) -> String {
+pub(crate) fn code(answer: &haltline_testkit::http_client::Answer) -> String {
     answer.json().ok().and_then(|body| body["error"]["code"].as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -24,7 +24,9 @@ fn provider() -> FakeConfig {
 }
 
 fn one_dollar(budgets: &str) -> String {
-    format!("[models.chat]\ntargets = [\"fake/m\"]\nmax_output_tokens = {CAP}\n[headroom]\nmin_output_tokens = 4096\n{budgets}")
+    format!(
+        "[models.chat]\ntargets = [\"fake/m\"]\nmax_output_tokens = {CAP}\n[headroom]\nmin_output_tokens = 4096\n{budgets}"
+    )
 }
 
 const GLOBAL: &str = "[[budgets]]\nname = \"day\"\nscope = \"global\"\nlimit = \"$1\"\nwindow = \"day\"\n";
@@ -49,7 +51,12 @@ async fn storm(setup: Setup, body: impl Fn(u64) -> Value + Send + Sync + 'static
     assert_eq!(setup.spent("day"), bill.total, "ledger and bill differ");
 }
 
-async fn wave(setup: &Arc<Setup>, body: &Arc<impl Fn(u64) -> Value + Send + Sync + 'static>, calls: u64, from: u64) -> u64 {
+async fn wave(
+    setup: &Arc<Setup>,
+    body: &Arc<impl Fn(u64) -> Value + Send + Sync + 'static>,
+    calls: u64,
+    from: u64,
+) -> u64 {
     let (setup, body) = (Arc::clone(setup), Arc::clone(body));
     let load = Load { concurrent: calls, total: calls, limit: Duration::from_secs(120) };
     let statuses = load::run(load, move |number| {
@@ -95,13 +102,26 @@ async fn streaming() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_twenty_budgets_of_different_scopes_on_each_call() {
-    let scopes = ["\"global\"", "\"key\"", "\"user\"", "\"model\"", "\"provider\"", "\"endpoint\"", "\"team\"", "[\"key\", \"user\"]", "[\"user\", \"model\"]", "\"tag:env\""];
+    let scopes = [
+        "\"global\"",
+        "\"key\"",
+        "\"user\"",
+        "\"model\"",
+        "\"provider\"",
+        "\"endpoint\"",
+        "\"team\"",
+        "[\"key\", \"user\"]",
+        "[\"user\", \"model\"]",
+        "\"tag:env\"",
+    ];
     let mut budgets = GLOBAL.to_owned();
     for number in 0..19 {
         let scope = scopes[number % scopes.len()];
         let window = ["day", "month", "week"][number % 3];
         let limit = 2 + number;
-        budgets.push_str(&format!("[[budgets]]\nname = \"wide-{number}\"\nscope = {scope}\nlimit = \"${limit}\"\nwindow = \"{window}\"\n"));
+        budgets.push_str(&format!(
+            "[[budgets]]\nname = \"wide-{number}\"\nscope = {scope}\nlimit = \"${limit}\"\nwindow = \"{window}\"\n"
+        ));
     }
     storm(Setup::start(provider(), &one_dollar(&budgets)).await, |number| {
         let mut body = question(number);

@@ -26,7 +26,8 @@ async fn every_event_has_its_number_and_the_last_comment_says_the_cost() {
     let open = setup.post(&stream("hello")).open().await.expect("stream");
     assert!(open.headers.contains_key("x-haltline-stream-id"));
     let text = open.read().await.text();
-    let ids: Vec<u64> = text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().expect("id")).collect();
+    let ids: Vec<u64> =
+        text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().expect("id")).collect();
     assert_eq!(ids, (1..=u64::try_from(ids.len()).expect("count")).collect::<Vec<_>>());
     assert!(ids.len() > 20);
     assert!(text.trim_end().ends_with("data: [DONE]"));
@@ -47,7 +48,8 @@ async fn the_usage_chunk_is_for_those_who_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_content_is_there_at_once() {
-    let setup = Setup::start(FakeConfig::with_script(paced(5, Duration::from_millis(200), Duration::ZERO)), MODEL).await;
+    let setup =
+        Setup::start(FakeConfig::with_script(paced(5, Duration::from_millis(200), Duration::ZERO)), MODEL).await;
     let mut waits = Vec::new();
     for number in 0..9 {
         let began = Instant::now();
@@ -73,7 +75,8 @@ async fn a_slow_provider_still_gives_a_head_within_about_a_second() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_is_charged_what_the_provider_bills() {
-    let setup = Setup::start(FakeConfig::with_script(paced(60, Duration::from_millis(10), Duration::ZERO)), MODEL).await;
+    let setup =
+        Setup::start(FakeConfig::with_script(paced(60, Duration::from_millis(10), Duration::ZERO)), MODEL).await;
     let mut open = setup.post(&stream("bye")).open().await.expect("stream");
     open.piece().await.expect("piece").expect("content");
     drop(open);
