@@ -71,7 +71,7 @@ async fn every_route_has_its_aliases_and_every_error_its_page() {
     let text = String::from_utf8(metrics.body.to_vec()).expect("utf-8");
     for name in [
         "haltline_requests_total",
-        "haltline_breaker_state",
+        "haltline_attempts_total",
         "haltline_store_open",
         "haltline_time_to_first_token_seconds",
     ] {
