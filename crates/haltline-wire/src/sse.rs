@@ -272,11 +272,13 @@ pub fn write_event(out: &mut BytesMut, id: Option<u64>, event: Option<&str>, dat
     out.put_u8(b'\n');
 }
 
-/// Appends a comment and the blank line after it. Line ends inside `text` become further comments.
+/// Appends a comment, without a blank line after it: where events have carried an `id`,
+/// openai-python 3.54 takes the blank line for the end of an event, and fails on its empty data.
+/// The comment stands before the next event's lines, where every parser skips it. Line ends inside
+/// `text` become further comments.
 pub fn write_comment(out: &mut BytesMut, text: &[u8]) {
     out.reserve(text.len() + 8);
     write_lines(out, b": ", text);
-    out.put_u8(b'\n');
 }
 
 fn write_lines(out: &mut BytesMut, prefix: &[u8], text: &[u8]) {

@@ -76,7 +76,7 @@ fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRu
         BillingRules::Azure => matches!(status, 401 | 403 | 404 | 429),
         BillingRules::OpenAi | BillingRules::Compatible => match status {
             400 | 401 | 402 | 403 | 404 | 413 | 422 | 429 => true,
-            503 | 529 => kind == FaultKind::Overloaded,
+            503 | 529 => kind == FaultKind::Overloaded && classes::names_overload(seed),
             _ => false,
         },
     }

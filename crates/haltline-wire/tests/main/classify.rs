@@ -61,6 +61,17 @@ fn the_table_of_openai_shaped_servers() {
         (502, "<html>bad gateway</html>".to_owned(), K::ServerError, unknown),
         (503, error("service_unavailable_error", "server_is_overloaded", "m"), K::Overloaded, free),
         (503, "busy".to_owned(), K::Overloaded, unknown),
+        (503, r#"{"message":"Service Unavailable"}"#.to_owned(), K::Overloaded, unknown),
+        (
+            400,
+            error(
+                "invalid_request_error",
+                "",
+                "Could not finish the message because max_tokens or model output limit was reached.",
+            ),
+            K::ModelOutputInvalid,
+            unknown,
+        ),
         (504, error("", "", "m"), K::FirstTokenTimeout, unknown),
         (529, error("overloaded_error", "", "m"), K::Overloaded, free),
         // Groq: the model's own output was bad, so there was output.

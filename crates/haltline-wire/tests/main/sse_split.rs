@@ -103,7 +103,7 @@ fn what_is_written_is_read_back() {
     write_event(&mut out, Some(0), None, b"");
     assert_eq!(
         out,
-        ": hello\n: there\n\nid: 18446744073709551615\nevent: evil\ndata: one\ndata: two\ndata: three\ndata: \n\nid: 0\ndata: \n\n"
+        ": hello\n: there\nid: 18446744073709551615\nevent: evil\ndata: one\ndata: two\ndata: three\ndata: \n\nid: 0\ndata: \n\n"
     );
     assert_eq!(data(&out), ["one\ntwo\nthree\n", ""]);
 }

@@ -33,6 +33,10 @@ async fn every_event_has_its_number_and_the_last_comment_says_the_cost() {
     assert!(text.trim_end().ends_with("data: [DONE]"));
     let cost = setup.provider.bill().total.to_decimal();
     assert!(text.contains(&format!(": x-haltline-cost: {cost}")), "{text}");
+    for block in text.split("\n\n").filter(|block| !block.is_empty()) {
+        // openai-python takes a comment with a blank line after it for an empty event.
+        assert!(block.lines().any(|line| line.starts_with("data: ")), "a block without data: {block:?}");
+    }
     assert!(!text.contains("\"choices\":[]"), "the usage chunk is for those who ask: {text}");
     assert_eq!(setup.spent("day"), setup.provider.bill().total);
 }

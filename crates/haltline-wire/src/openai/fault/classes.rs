@@ -26,6 +26,10 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
     {
         return FaultKind::QuotaExhausted;
     }
+    // A reasoning model whose cap was used up before it could answer: a 400 after inference.
+    if says(&["could not finish the message", "output limit was reached"]) {
+        return FaultKind::ModelOutputInvalid;
+    }
     if names(POLICY) || says(&["flagged as potentially violating", "usage guidelines"]) {
         return FaultKind::ContentPolicy;
     }
@@ -82,6 +86,17 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
         return FaultKind::InvalidRequest;
     }
     FaultKind::Unknown
+}
+
+/// Does the error itself say that there is no capacity? A bare 503 can come from a proxy that gave
+/// up waiting while inference runs on behind it.
+pub(super) fn names_overload(seed: &FaultSeed) -> bool {
+    let words = [seed.kind.as_deref(), seed.code.as_deref()];
+    let named = words.into_iter().flatten().map(str::to_ascii_lowercase);
+    let mut named =
+        named.filter(|word| ["overload", "unavailable", "capacity"].iter().any(|needle| word.contains(needle)));
+    let message = seed.message.to_ascii_lowercase();
+    named.next().is_some() || ["overloaded", "capacity", "loading model"].iter().any(|needle| message.contains(needle))
 }
 
 const OUT_OF_MONEY: &[&str] = &[
