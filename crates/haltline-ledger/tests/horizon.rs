@@ -143,3 +143,24 @@ proptest! {
         prop_assert_eq!(plain.check(), Ok(()));
     }
 }
+
+#[test]
+fn marks_that_stay_right_for_long_are_written_again() {
+    let mut plain = Plain::default();
+    plain.rebudget(budgets(&rules(0)), instant(START));
+    let mut at = START;
+    // Spends evenly, so that after a month what leaves is what comes, always within one lease.
+    for id in 0..100 {
+        run(&mut plain, &mut at, Step::Hold { id, user: 0, usd: 100 });
+        run(&mut plain, &mut at, Step::Settle { id, usd: 100 });
+        run(&mut plain, &mut at, Step::Trim);
+        run(&mut plain, &mut at, Step::Wait { millis: DAY });
+    }
+    let now = plain.ledger().now();
+    let horizon = plain.ledger().horizon(now);
+    let account = AccountId { budget: "long".into(), subject: USERS[0].to_owned(), window: instant(0) };
+    let whole = charged(&replay(plain.journal().iter(), budgets(&rules(0))), now);
+    let cut = charged(&replay(plain.journal().iter().filter(|entry| entry.at >= horizon), budgets(&rules(0))), now);
+    assert!(whole[&account] > 0);
+    assert_eq!(cut[&account], whole[&account]);
+}
