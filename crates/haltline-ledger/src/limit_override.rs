@@ -4,7 +4,7 @@ use crate::{Applied, Budgets, Entry, EntryKind, Ledger, LedgerError};
 use haltline_types::{Amount, Name, Timestamp};
 use std::time::Duration;
 
-/// Overrides last no longer than the longest window, so that no entry older than the horizon can
+/// Overrides last at most as long as the longest window, so that no entry older than the horizon can
 /// be in force. Who wants more changes the configuration.
 const LONGEST: Duration = Budgets::ROLLING_MAX;
 

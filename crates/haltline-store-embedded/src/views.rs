@@ -58,8 +58,8 @@ impl Views {
         project::catch_up(self.disk.as_ref(), &mut state.connection, &mut state.position, end)
     }
 
-    /// Makes what was projected survive a power loss, and says up to where the journal is no longer
-    /// needed; `None` when a long question keeps the file busy.
+    /// Makes what was projected survive a power loss, and says up to where the journal is not
+    /// needed any more; `None` when a long question keeps the file busy.
     pub(crate) fn checkpoint(&self) -> Result<Option<Place>, RecordsError> {
         let state = self.state.lock();
         let complete = schema::checkpoint(&state.connection).map_err(|error| failed(&error))?;

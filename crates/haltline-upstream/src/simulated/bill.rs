@@ -12,7 +12,7 @@ pub struct SimulatedPrices {
     pub output: PicoUsdPerToken,
 }
 
-/// A provider's bill. Sums that no longer fit stay at their largest value.
+/// A provider's bill. Sums that do not fit stay at their largest value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SimulatedBill {
     /// Calls that arrived.
