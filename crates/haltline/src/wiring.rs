@@ -9,10 +9,6 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
-/// How long `demo runaway` runs: long enough for the provider's outage, the breaker's rests and
-/// the retries to meet, short enough to watch.
-const RUNAWAY: Duration = Duration::from_secs(20);
-
 /// `haltline serve`.
 ///
 /// # Errors
@@ -38,9 +34,9 @@ pub fn demo(global: &Global, args: &DemoArgs, ui: &mut Ui<'_>) -> Result<(), Cli
             log(global);
             run(play(args, ui))
         }
-        Some(DemoWhat::Runaway) => {
-            ui.note(&format!("a storm of retries for {} s against a budget of $1.00 …", RUNAWAY.as_secs()));
-            let report = run(demo::runaway(RUNAWAY))?;
+        Some(DemoWhat::Runaway { seconds }) => {
+            ui.note(&format!("a storm of retries for {seconds} s against a budget of $1.00 …"));
+            let report = run(demo::runaway(Duration::from_secs(seconds)))?;
             ui.text(&report.to_string())?;
             match report.over().get() {
                 0 => Ok(()),

@@ -55,6 +55,8 @@ pub enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// What would this night have cost with this configuration? In virtual time, by the real gateway
+    Simulate(SimulateArgs),
     /// Print the version
     Version(VersionArgs),
 }
@@ -74,7 +76,18 @@ pub struct DemoArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum DemoWhat {
     /// A storm of retries against a budget of one dollar, and what it cost
-    Runaway,
+    Runaway {
+        /// How long it lasts, in seconds
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(3..=3600))]
+        seconds: u64,
+    },
+}
+
+/// `haltline simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The scenario; the post-mortem's night when absent
+    pub file: Option<PathBuf>,
 }
 
 /// `haltline serve`.
