@@ -66,6 +66,8 @@ struct State {
     waits: BTreeMap<(RequestId, ModelName), Duration>,
     /// The latest time that the journal has an entry of, in milliseconds.
     now: i64,
+    /// The latest time that the ledger was asked anything with.
+    latest: i64,
     violations: Vec<String>,
     seen: Seen,
 }
@@ -89,10 +91,17 @@ impl Auditor {
         self.state.lock().seen
     }
 
-    /// The latest time that the journal has an entry of.
+    /// The latest time that the ledger was asked anything with.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.state.lock().now)
+    pub fn latest(&self) -> Timestamp {
+        Timestamp::from_millis(self.state.lock().latest)
+    }
+
+    /// The ledger is asked something with this time. Whether the journal gets an entry of it, its
+    /// answer tells, unless it dies of it.
+    pub fn asked(&self, at: Timestamp) {
+        let mut state = self.state.lock();
+        state.latest = state.latest.max(at.as_millis());
     }
 
     /// Returns when something was found not to hold.

@@ -1,7 +1,7 @@
 //! One life of one node: the real gateway over the real embedded store on a simulated disk. All
 //! that the ledger answers and all records pass the auditor on their way.
 
-mod watched;
+pub(crate) mod watched;
 
 use crate::auditor::Auditor;
 use crate::budgets::{self, BudgetPlan};
@@ -20,7 +20,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 use watched::{WatchedBook, WatchedRecords};
 
 /// What a node is made of.
@@ -94,13 +93,10 @@ impl Node {
             key.add_to(store.as_ref() as &dyn Keys, now).map_err(|error| error.to_string())?;
         }
         let book = Arc::new(WatchedBook {
-            store: Arc::clone(&store),
-            disk,
             auditor,
             coming: Mutex::new(plans),
             recovering: Mutex::new(true),
-            death: Notify::new(),
-            waiting: Mutex::default(),
+            ..WatchedBook::unwatched(Arc::clone(&store), disk)
         });
         let expired = expire_open_holds(book.as_ref(), &recovered.open, now).await;
         expired.map_err(|error| error.to_string())?;

@@ -161,11 +161,12 @@ impl World {
             self.log.in_any_order(|| drop(runtime));
             if let Some(death) = death {
                 self.clock.pass(death.pause);
-                match crash {
-                    Crash::Kill => self.clock.step(death.step_millis),
-                    // A journal that has lost its tail has lost its latest times as well: windows that it
-                    // knows nothing of can begin only if the clock shows earlier than it did.
-                    Crash::PowerLoss | Crash::PowerLossToSync => self.clock.catch_up(self.auditor.now()),
+                match (&end, crash) {
+                    (End::Killed, Crash::Kill) => self.clock.step(death.step_millis),
+                    // Nobody but the journal knows whether it has the latest times: what was being written
+                    // may stand in it, and what was not synced may be lost. A clock that shows an earlier
+                    // time than that would leave it to chance which windows it is in.
+                    _ => self.clock.catch_up(self.auditor.latest()),
                 }
                 self.maybe_rebudget(death);
             }

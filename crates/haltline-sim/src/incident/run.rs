@@ -6,6 +6,7 @@ use super::scenario::Scenario;
 use crate::budgets::{self, BudgetPlan, WindowPlan};
 use crate::clock::SimClock;
 use crate::node::virtual_time;
+use crate::node::watched::WatchedBook;
 use crate::provider::{Bill, Ending, Model, Observer, SimProvider, Tariff};
 use crate::site::{self, SiteKey, SiteProvider};
 use haltline_gateway::settings::{ProviderKind, Settings};
@@ -13,7 +14,7 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    Book, BoxFuture, Clock, Outcome, Records, RecordsError, RequestRecord, SpendQuery, SpendRow, Upstream, UserClaims,
+    BoxFuture, Clock, Outcome, Records, RecordsError, RequestRecord, SpendQuery, SpendRow, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
@@ -115,9 +116,12 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
     runtime.block_on(async {
         let clock = Arc::new(SimClock::new(BEGIN));
         clock.begin_life();
-        let disk = Arc::new(SimDisk::new(scenario.seed));
-        let options =
-            Options { keep_entries: Duration::ZERO, pepper: Some([7; 32]), ..Options::on(disk, Threads::None) };
+        let disk = SimDisk::new(scenario.seed);
+        let options = Options {
+            keep_entries: Duration::ZERO,
+            pepper: Some([7; 32]),
+            ..Options::on(Arc::new(disk.clone()), Threads::None)
+        };
         let opened = EmbeddedStore::open(options, settings.budgets.clone(), clock.now());
         let (store, _) = opened.map_err(|error| IncidentError(error.to_string()))?;
         let key = SiteKey { name: "incident", team: None, users: UserClaims::Any };
@@ -130,7 +134,7 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
         let gateway = Gateway::new(GatewayParts {
             settings: settings.clone(),
             upstreams,
-            book: Arc::clone(&store) as Arc<dyn Book>,
+            book: Arc::new(WatchedBook::unwatched(Arc::clone(&store), disk)),
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

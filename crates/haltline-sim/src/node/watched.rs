@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
-pub(super) struct WatchedBook {
+pub(crate) struct WatchedBook {
     pub(super) store: Arc<EmbeddedStore>,
     pub(super) disk: SimDisk,
     pub(super) auditor: Option<Arc<Auditor>>,
@@ -29,6 +29,20 @@ pub(super) struct WatchedBook {
 }
 
 impl WatchedBook {
+    /// A store's book with nobody watching: what is left is the certain order in which those who
+    /// wait for headroom are woken.
+    pub(crate) fn unwatched(store: Arc<EmbeddedStore>, disk: SimDisk) -> Self {
+        Self {
+            store,
+            disk,
+            auditor: None,
+            coming: Mutex::default(),
+            recovering: Mutex::new(false),
+            death: Notify::new(),
+            waiting: Mutex::default(),
+        }
+    }
+
     /// Tells whoever waits for headroom, if the store does.
     fn pass_on(&self) {
         let count = *self.store.freed().borrow();
@@ -49,6 +63,7 @@ impl WatchedBook {
 
     /// Does what is due. What the store writes down of its own, it dates.
     pub(super) fn tick(&self, at: Timestamp) -> Result<(), BookError> {
+        self.asked(at);
         let before = self.bytes();
         let ticked = self.store.tick(at);
         if let Some(auditor) = &self.auditor
@@ -65,6 +80,12 @@ impl WatchedBook {
         names.iter().filter_map(|name| self.disk.read_all(name).ok()).map(|bytes| bytes.len()).sum()
     }
 
+    fn asked(&self, at: Timestamp) {
+        if let Some(auditor) = &self.auditor {
+            auditor.asked(at);
+        }
+    }
+
     /// After an answer of the ledger.
     fn answered(&self, at: Timestamp, tell: impl FnOnce(&Auditor)) {
         self.pass_on();
@@ -79,6 +100,7 @@ impl Book for WatchedBook {
     fn hold(&self, hold: Hold) -> BoxFuture<'_, Result<Permit, HoldError>> {
         Box::pin(async move {
             let (id, at, subjects) = (hold.id, hold.at, Arc::clone(&hold.subjects));
+            self.asked(at);
             let answer = self.store.hold(hold).await;
             match &answer {
                 Ok(permit) => {
@@ -96,6 +118,7 @@ impl Book for WatchedBook {
 
     fn true_up(&self, id: AttemptId, at: Timestamp, ceiling: Demand) -> BoxFuture<'_, Result<(), BookError>> {
         Box::pin(async move {
+            self.asked(at);
             let answer = self.store.true_up(id, at, ceiling).await;
             match answer {
                 Ok(()) => self.answered(at, |auditor| auditor.told(at)),
@@ -107,6 +130,7 @@ impl Book for WatchedBook {
 
     fn settle(&self, id: AttemptId, at: Timestamp, cost: Demand) -> BoxFuture<'_, Result<Settled, BookError>> {
         Box::pin(async move {
+            self.asked(at);
             let answer = self.store.settle(id, at, cost).await;
             // A repetition that was refused is no money, and counts as a repetition all the same.
             let basis = if cost.requests == 0 { Basis::Released } else { Basis::Reported };
@@ -123,6 +147,7 @@ impl Book for WatchedBook {
 
     fn release(&self, id: AttemptId, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
         Box::pin(async move {
+            self.asked(at);
             let answer = self.store.release(id, at).await;
             match answer {
                 Ok(()) => self.answered(at, |auditor| auditor.charged(id, at, Basis::Released, 0)),
@@ -134,6 +159,7 @@ impl Book for WatchedBook {
 
     fn expire(&self, id: AttemptId, at: Timestamp) -> BoxFuture<'_, Result<Settled, BookError>> {
         Box::pin(async move {
+            self.asked(at);
             let answer = self.store.expire(id, at).await;
             let recovering = *self.recovering.lock();
             match &answer {
@@ -175,6 +201,7 @@ impl Book for WatchedBook {
 
     fn rebudget(&self, budgets: Budgets, at: Timestamp) -> BoxFuture<'_, Result<(), BookError>> {
         Box::pin(async move {
+            self.asked(at);
             let answer = self.store.rebudget(budgets, at).await;
             match answer {
                 Ok(()) => {
