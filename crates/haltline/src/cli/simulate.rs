@@ -1,9 +1,9 @@
 //! `haltline simulate FILE`: a night in virtual time, once without Haltline and once through it.
 
+use super::Global;
 use super::args::SimulateArgs;
 use super::exit::{CliError, Exit};
 use super::ui::{Format, Ui};
-use super::Global;
 use crate::config::{self, Secrets};
 use haltline_sim::incident::{self, IncidentReport, Scenario};
 use serde_json::json;
@@ -33,7 +33,9 @@ pub(super) fn run(
     let report = incident::run(&scenario, settings).map_err(|error| CliError::failed(error.to_string()))?;
     show(&report, ui)?;
     match report.over {
-        Some(over) if over.get() > 0 => Err(CliError::new(Exit::OverBudget, format!("the limit was crossed by {over}"))),
+        Some(over) if over.get() > 0 => {
+            Err(CliError::new(Exit::OverBudget, format!("the limit was crossed by {over}")))
+        }
         _ => Ok(()),
     }
 }

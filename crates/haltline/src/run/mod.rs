@@ -15,21 +15,24 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_ope
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
 use haltline_ports::{Book, Clock, Keys, Records};
-use haltline_store_embedded::{EmbeddedStore, Options};
+use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::SimulatedUpstream;
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Between two rounds of work that is due from time to time.
 const TICK: Duration = Duration::from_secs(5);
+
+/// For a command that has the data directory to be done with it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl Instance {
         let address = listener.local_addr()?;
         let options = match &plan.store {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
-            StorePlace::Directory(directory) => Options::directory(directory, Arc::clone(&clock) as Arc<dyn Clock>)?,
+            StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
         let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
         let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
@@ -156,6 +159,20 @@ impl Instance {
             .close(self.gateway.clock().now())
             .context("the store could not be closed cleanly; the next start will recover it")?;
         Ok(cut)
+    }
+}
+
+/// Takes the data directory. A command may have it for some milliseconds, so one that is taken is
+/// tried again for a moment.
+async fn take(directory: &Path, clock: &Arc<SystemClock>) -> Result<Options, LockError> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Options::directory(directory, Arc::clone(clock) as Arc<dyn Clock>) {
+            Err(LockError::Taken { .. }) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
+            taken => return taken,
+        }
     }
 }
 
