@@ -12,12 +12,13 @@ use crate::node::virtual_time;
 use crate::provider::{Observer, SimProvider};
 use draw::{Death, WorldPlan};
 use haltline_ports::Clock;
-use haltline_store_embedded::{Crash, SimDisk, verify_disk};
+use haltline_store_embedded::{Crash, OpenError, SimDisk, verify_disk};
 use haltline_wire::openai::fault::BillingRules;
 use life::{End, Life};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// How a world went.
@@ -192,7 +193,7 @@ impl World {
         match verify_disk(disk, ledgers, self.clock.now()) {
             Ok(_) => Ok(()),
             // A process that died before it had written anything leaves no journal.
-            Err(error) if error.to_string().contains("there is no journal") => Ok(()),
+            Err(OpenError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(format!("the disk does not verify: {error}")),
         }
     }

@@ -43,11 +43,21 @@ impl fmt::Display for IncidentError {
 impl std::error::Error for IncidentError {}
 
 /// Runs a scenario without Haltline and with it: with the scenario's own budget, or with the
-/// caller's settings, whose providers are then all simulated at the settings' prices.
+/// caller's settings, whose providers are then all simulated at the settings' prices. On a thread
+/// of its own, so that it may be called from anywhere, and without a word to the log: failures are
+/// what it is about.
 ///
 /// # Errors
 /// When the settings name nothing that could be called, or the store does not open.
 pub fn run(scenario: &Scenario, settings: Option<Settings>) -> Result<IncidentReport, IncidentError> {
+    let quietly = move || {
+        tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || both(scenario, settings))
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(quietly).join());
+    ended.unwrap_or_else(|_| Err(IncidentError("the simulation failed by an error of its own".to_owned())))
+}
+
+fn both(scenario: &Scenario, settings: Option<Settings>) -> Result<IncidentReport, IncidentError> {
     let settings = match settings {
         Some(settings) => settings,
         None => own_settings(scenario)?,
