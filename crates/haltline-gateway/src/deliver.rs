@@ -3,6 +3,7 @@
 
 use crate::problem::Problem;
 use bytes::Bytes;
+use haltline_policy::limits::LimitStanding;
 use haltline_types::{ModelName, NanoUsd, RequestId, Tokens};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -28,13 +29,24 @@ pub struct Notes {
     pub cap_lowered_to: Option<Tokens>,
     /// Time spent in the gateway itself, when that is known.
     pub overhead: Option<Duration>,
+    /// How the rate limit stands that is nearest to its end.
+    pub rate_limit: Option<LimitStanding>,
 }
 
 impl Notes {
     /// Notes of a request of which nothing is known but its id and trace.
     #[must_use]
     pub fn new(request_id: RequestId, trace_id: String) -> Self {
-        Self { request_id, trace_id, attempts: 0, endpoint: None, cost: None, cap_lowered_to: None, overhead: None }
+        Self {
+            request_id,
+            trace_id,
+            attempts: 0,
+            endpoint: None,
+            cost: None,
+            cap_lowered_to: None,
+            overhead: None,
+            rate_limit: None,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Headers: what clients say of themselves, and what they are told.
 
 use haltline_gateway::{Claims, Notes};
+use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt::Write;
 
 /// Tags of one request, at most.
 const TAGS_MAX: usize = 16;
@@ -155,10 +157,35 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     if let Some(cap) = notes.cap_lowered_to {
         head.insert(CAP, HeaderValue::from(cap.get()));
     }
+    if let Some(standing) = &notes.rate_limit {
+        write_standing(head, standing, &mut text);
+    }
     if let Some(overhead) = notes.overhead {
         let micros = overhead.as_micros();
         put(head, OVERHEAD, &format!("{}.{:03}", micros / 1000, micros % 1000));
     }
+}
+
+/// How a rate limit stands, in the names of draft-ietf-httpapi-ratelimit-headers-11 and in OpenAI's.
+fn write_standing(head: &mut HeaderMap, standing: &LimitStanding, text: &mut String) {
+    let (limit, remaining, reset) = match standing.unit {
+        LimitUnit::Requests => {
+            ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")
+        }
+        LimitUnit::Tokens => ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    };
+    let seconds = standing.reset.as_millis().div_ceil(1000);
+    head.insert(HeaderName::from_static(limit), HeaderValue::from(standing.quota));
+    head.insert(HeaderName::from_static(remaining), HeaderValue::from(standing.left));
+    let mut write = |name: &'static str, value: std::fmt::Arguments<'_>| {
+        text.clear();
+        if text.write_fmt(value).is_ok() {
+            put(head, HeaderName::from_static(name), text);
+        }
+    };
+    write(reset, format_args!("{seconds}s"));
+    write("ratelimit", format_args!("\"{}\";r={};t={seconds}", standing.limit, standing.left));
+    write("ratelimit-policy", format_args!("\"{}\";q={};w={}", standing.limit, standing.quota, standing.per.as_secs()));
 }
 
 /// The last `digits` hexadecimal digits of a number.

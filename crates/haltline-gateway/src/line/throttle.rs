@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
+use haltline_policy::limits::{LimitKind, LimitRefusal};
 use haltline_types::Code;
 
 /// Asks every rate limit; all or none counts the request. The places that it takes in concurrency
@@ -14,18 +15,31 @@ pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> 
     match limiter.admit(now, &request.subjects, request.tokens_at_most) {
         Ok(report) => {
             trip.running = Some(report.running);
+            trip.rate_limit = report.nearest;
             Ok(Admitted { request })
         }
-        Err(refusal) => Err(Problem::new(
-            Code::RateLimited,
-            format!(
-                "The rate limit \"{}\" is reached. Slow down; the next request fits in {} s.",
-                refusal.limit,
-                refusal.retry_after.as_secs().max(1)
-            ),
-        )
-        .retry_after(refusal.retry_after)),
+        Err(refusal) => Err(refused(&refusal)),
     }
+}
+
+fn refused(refusal: &LimitRefusal) -> Problem {
+    let (name, seconds) = (&refusal.limit, refusal.retry_after.as_secs().max(1));
+    let message = match refusal.kind {
+        LimitKind::Rate => {
+            format!("The rate limit \"{name}\" is reached. Slow down; the next request fits in {seconds} s.")
+        }
+        LimitKind::Concurrency => {
+            format!("The limit \"{name}\" lets {} requests run at once. Wait for one to end.", refusal.quota)
+        }
+        LimitKind::TooLarge => {
+            let message = format!(
+                "This request alone is more than the rate limit \"{name}\" ever lets through ({}). Shorten it, or lower its max_tokens.",
+                refusal.quota
+            );
+            return Problem::new(Code::InvalidRequest, message);
+        }
+    };
+    Problem::new(Code::RateLimited, message).retry_after(refusal.retry_after)
 }
 
 /// A request that rate limits have let pass.

@@ -3,7 +3,7 @@
 
 use crate::deliver::Notes;
 use crate::line::accept::Request;
-use haltline_policy::limits::Running;
+use haltline_policy::limits::{LimitStanding, Running};
 use haltline_ports::AttemptRecord;
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct Trip {
     pub(crate) waited: Duration,
     /// May any attempt have cost money?
     pub(crate) spent: bool,
+    /// How the nearest rate limit stands.
+    pub(crate) rate_limit: Option<LimitStanding>,
     /// Places taken in concurrency limits.
     pub(crate) running: Option<Running>,
 }
@@ -67,6 +69,7 @@ impl Trip {
             first_token: None,
             waited: Duration::ZERO,
             spent: false,
+            rate_limit: None,
             running: None,
         }
     }
@@ -105,6 +108,7 @@ impl Trip {
             cost: None,
             cap_lowered_to: self.cap_lowered_to,
             overhead: None,
+            rate_limit: self.rate_limit.clone(),
         }
     }
 

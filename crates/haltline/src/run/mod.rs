@@ -169,7 +169,7 @@ async fn take(directory: &Path, clock: &Arc<SystemClock>) -> Result<Options, Loc
     loop {
         match Options::directory(directory, Arc::clone(clock) as Arc<dyn Clock>) {
             Err(LockError::Taken { .. }) if Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             taken => return taken,
         }

@@ -96,3 +96,21 @@ async fn keys_that_may_not_are_told_why() {
     assert_eq!(status_and_code(call(&frozen).await.expect("answer")), (403, "key_frozen".to_owned()));
     assert_eq!(setup.provider.calls().chat, 1, "a refused key reached the provider");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_limits_are_told_before_they_are_reached_and_when_they_are() {
+    let rest = format!("{MODEL}[[rate_limits]]\nscope = \"user\"\nlimit = 2\nper = \"10s\"\n");
+    let setup = Setup::start(FakeConfig::default(), &rest).await;
+    let first = setup.post(&ask("one")).header("x-haltline-user", "ann").send().await.expect("answer");
+    assert_eq!(first.header("x-ratelimit-limit-requests"), Some("2"));
+    assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("1"));
+    assert!(first.header("ratelimit").is_some_and(|value| value.contains(";r=1;")), "{:?}", first.headers);
+    setup.post(&ask("two")).header("x-haltline-user", "ann").send().await.expect("answer");
+    let third = setup.post(&ask("three")).header("x-haltline-user", "ann").send().await.expect("answer");
+    assert_eq!((third.status.as_u16(), crate::setup::code(&third)), (429, "rate_limited".to_owned()));
+    let wait: u64 = third.header("retry-after").and_then(|wait| wait.parse().ok()).expect("a wait");
+    assert!((1..=60).contains(&wait));
+    let other = setup.post(&ask("four")).header("x-haltline-user", "bob").send().await.expect("answer");
+    assert_eq!(other.status, 200);
+    assert_eq!(setup.provider.calls().chat, 3);
+}
