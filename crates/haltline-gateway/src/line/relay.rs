@@ -317,12 +317,7 @@ impl Reading {
             Err(error) => return Err(malformed(error.to_string())),
         };
         let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
-        // A report that is followed by more output was not the last word.
-        if delta.nonempty {
-            self.usage = None;
-        }
         if let Some(usage) = delta.usage {
-            self.usage = Some(usage);
             self.reported_at_least = Some(usage);
             verdict = self.meter.on_usage(&usage);
             if self.choices > self.finished && usage.input > Tokens::ZERO && !self.reported {
@@ -330,10 +325,15 @@ impl Reading {
                 self.first_report = Some(usage);
             }
         }
-        if delta.usage_unreadable {
+        self.finished += delta.finished;
+        // Only a report that comes with the end, or after it, is the last word: one that is made
+        // before misses what is billed until then.
+        if delta.nonempty || delta.usage_unreadable {
             self.usage = None;
         }
-        self.finished += delta.finished;
+        if self.is_finished() && !delta.usage_unreadable {
+            self.usage = delta.usage.or(self.usage);
+        }
         self.seen += u64::from(delta.nonempty);
         self.content |= delta.nonempty || delta.finish.is_some();
         // A further attempt begins as the first one did; the client has that beginning.
