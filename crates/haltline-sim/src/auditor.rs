@@ -13,7 +13,7 @@ use accounts::Watch;
 use attempt::Attempt;
 use haltline_ledger::Balance;
 use haltline_ports::{Basis, RequestRecord};
-use haltline_types::{AttemptId, ModelName, RequestId, Subjects, Timestamp};
+use haltline_types::{AttemptId, Demand, ModelName, RequestId, Subjects, Timestamp};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub struct Seen {
     pub ceilings: u64,
     /// Holds given back.
     pub released: u64,
+    /// Holds lowered.
+    pub lowered: u64,
     /// Comparisons of all balances with all bills.
     pub balances: u64,
     /// Everything billed, in nanodollars.
@@ -68,6 +70,7 @@ struct State {
     now: i64,
     /// The latest time that the ledger was asked anything with.
     latest: i64,
+    crashed: bool,
     violations: Vec<String>,
     seen: Seen,
 }
@@ -100,8 +103,31 @@ impl Auditor {
     /// The ledger is asked something with this time. Whether the journal gets an entry of it, its
     /// answer tells, unless it dies of it.
     pub fn asked(&self, at: Timestamp) {
-        let mut state = self.state.lock();
-        state.latest = state.latest.max(at.as_millis());
+        let allowed = self.clock.latest_allowed();
+        self.in_state(|state| {
+            state.latest = state.latest.max(at.as_millis());
+            if at > allowed {
+                state.violations.push(format!("the ledger is told {at}, and it is {allowed} at most"));
+            }
+        });
+    }
+
+    /// The process has died: from here on the journal may know more than anybody was told, and
+    /// accounts may stand higher than the sum of what was charged.
+    pub fn crashed(&self) {
+        self.state.lock().crashed = true;
+    }
+
+    /// The ledger holds less for an attempt.
+    pub fn lowered(&self, id: AttemptId, at: Timestamp, ceiling: Demand) {
+        self.log.note(self.clock.elapsed(), format_args!("lowered {id} {}", ceiling.usd.get()));
+        self.in_state(|state| {
+            state.advance(at);
+            state.seen.lowered += 1;
+            if let Some(place) = state.by_id.get(&id) {
+                state.attempts[*place].lowered(ceiling);
+            }
+        });
     }
 
     /// Returns when something was found not to hold.
@@ -130,12 +156,12 @@ impl Auditor {
     }
 
     /// The ledger gave a hold.
-    pub fn held(&self, id: AttemptId, at: Timestamp, subjects: &Arc<Subjects>, ceiling_nano: i64) {
+    pub fn held(&self, id: AttemptId, at: Timestamp, subjects: &Arc<Subjects>, ceiling: Demand) {
         self.in_state(|state| {
             state.advance(at);
             state.seen.holds += 1;
             let place = state.attempts.len();
-            let attempt = Attempt::held(id, state.now, Arc::clone(subjects));
+            let attempt = Attempt::held(id, state.now, Arc::clone(subjects), ceiling);
             for watch in &mut state.watches {
                 watch.enter(place, &attempt);
                 watch.note_hold(&attempt);
@@ -144,7 +170,7 @@ impl Auditor {
             state.by_id.insert(id, place);
             state.check_exposure(place);
         });
-        self.log.note(self.clock.elapsed(), format_args!("hold {id} {ceiling_nano}"));
+        self.log.note(self.clock.elapsed(), format_args!("hold {id} {}", ceiling.usd.get()));
     }
 
     /// The ledger gave none.
@@ -154,19 +180,20 @@ impl Auditor {
     }
 
     /// A start has charged the ceiling of a hold that a process died under.
-    pub fn recovered(&self, id: AttemptId, at: Timestamp, nano: i64) {
-        self.log.note(self.clock.elapsed(), format_args!("recovery {id} {nano}"));
+    pub fn recovered(&self, id: AttemptId, at: Timestamp, cost: Demand) {
+        self.log.note(self.clock.elapsed(), format_args!("recovery {id} {}", cost.usd.get()));
         self.in_state(|state| {
             state.advance(at);
             // A hold that nobody was told of may stand in the journal.
             let Some(place) = state.by_id.get(&id).copied() else { return };
-            let wrong = state.attempts[place].recovered(nano);
+            let wrong = state.attempts[place].recovered(cost);
             state.violations.extend(wrong);
         });
     }
 
     /// The ledger has closed a hold and charged so much.
-    pub fn charged(&self, id: AttemptId, at: Timestamp, basis: Basis, nano: i64) {
+    pub fn charged(&self, id: AttemptId, at: Timestamp, basis: Basis, cost: Demand) {
+        let nano = cost.usd.get();
         self.log.note(self.clock.elapsed(), format_args!("charge {id} {} {nano}", basis.word()));
         self.in_state(|state| {
             state.advance(at);
@@ -180,7 +207,7 @@ impl Auditor {
                 return;
             };
             let attempt = &mut state.attempts[place];
-            let wrong = attempt.charged(basis, nano);
+            let wrong = attempt.charged(basis, cost);
             state.violations.extend(wrong);
         });
     }
@@ -198,6 +225,10 @@ impl Auditor {
             for watch in &state.watches {
                 let wrong = watch.compare(&state.attempts, balances, now);
                 state.violations.extend(wrong);
+                if !state.crashed {
+                    let wrong = watch.compare_exactly(&state.attempts, balances, now);
+                    state.violations.extend(wrong);
+                }
             }
         });
     }

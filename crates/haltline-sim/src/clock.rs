@@ -25,6 +25,8 @@ struct State {
     /// When this life began; `None` between two lives.
     life: Option<Instant>,
     guard: GuardedClock,
+    /// What the wall clock showed when this life began, and virtual time then.
+    believed: (Timestamp, Duration),
 }
 
 impl SimClock {
@@ -32,7 +34,8 @@ impl SimClock {
     #[must_use]
     pub fn new(begin: Timestamp) -> Self {
         let guard = GuardedClock::new(begin, Duration::ZERO);
-        Self { state: Mutex::new(State { begin, stepped: 0, before: Duration::ZERO, life: None, guard }) }
+        let (before, believed) = (Duration::ZERO, (begin, Duration::ZERO));
+        Self { state: Mutex::new(State { begin, stepped: 0, before, life: None, guard, believed }) }
     }
 
     /// Begins a life: from here on time is that of the runtime that this is called in. The wall
@@ -42,6 +45,7 @@ impl SimClock {
         state.life = Some(Instant::now());
         let wall = state.wall(state.before);
         state.guard = GuardedClock::new(wall, state.before);
+        state.believed = (wall, state.before);
     }
 
     /// Ends a life: time stands still until the next.
@@ -66,6 +70,15 @@ impl SimClock {
         let mut state = self.state.lock();
         let behind = at.as_millis().saturating_sub(state.wall(state.before).as_millis());
         state.stepped += behind.max(0);
+    }
+
+    /// No time that a node acts on may be later: a minute ahead of what has passed since it started
+    /// (promise, rule 8).
+    #[must_use]
+    pub fn latest_allowed(&self) -> Timestamp {
+        let state = self.state.lock();
+        let (wall, then) = state.believed;
+        wall.saturating_add(state.elapsed().saturating_sub(then) + Duration::from_secs(60))
     }
 
     /// Virtual time since the world began.

@@ -183,6 +183,7 @@ impl Inner {
                 Script::Crawls => chance.millis(2_000..9_000),
                 _ => chance.millis(temper.token_ms.clone()),
             },
+            running_reports: chance.per_mille(temper.running_reports_per_mille),
             request,
         };
         let mut production = Production::arrived(inner, attempt, &plan.request.model, output_max, greedy);

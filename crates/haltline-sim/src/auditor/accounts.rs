@@ -67,26 +67,59 @@ impl Watch {
 
     /// No open account may show less than what was billed for it.
     pub(super) fn compare(&self, attempts: &[Attempt], balances: &[Balance], now: i64) -> Vec<String> {
-        let window = self.plan.window.start(now);
         let mut wrong = Vec::new();
-        for ((subject, _), account) in self.accounts.iter().filter(|((_, start), _)| *start == window) {
+        for (key, account) in self.open_accounts(now) {
             let billed = self.sum(account, attempts, now, |attempt| attempt.spent(self.plan.unit));
-            let balance = balances.iter().find(|balance| {
-                *balance.account.budget == *self.plan.name
-                    && balance.account.subject == *subject
-                    && balance.account.window.as_millis() == window
-            });
-            let shown =
-                balance.map_or(0, |balance| i128::from(balance.spent.value()) + i128::from(balance.held.value()));
+            let shown = self.shown(key, balances);
             if shown < billed {
                 wrong.push(format!(
-                    "{}[{subject}] from {window} shows {shown}, and {billed} {} are billed",
+                    "{}[{}] from {} shows {shown}, and {billed} {} are billed",
                     self.plan.name,
+                    key.0,
+                    key.1,
                     self.plan.unit.word()
                 ));
             }
         }
         wrong
+    }
+
+    /// As long as no process has died, every account of a calendar's window shows exactly what is
+    /// held and was charged for the attempts whose holds were given in it.
+    pub(super) fn compare_exactly(&self, attempts: &[Attempt], balances: &[Balance], now: i64) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if matches!(self.plan.window, WindowPlan::Rolling { .. }) {
+            return wrong;
+        }
+        for (key, account) in self.open_accounts(now) {
+            let taken = self.sum(account, attempts, now, |attempt| attempt.taken(self.plan.unit));
+            let shown = self.shown(key, balances);
+            if shown != taken {
+                wrong.push(format!(
+                    "{}[{}] from {} shows {shown} {}, its attempts took {taken}",
+                    self.plan.name,
+                    key.0,
+                    key.1,
+                    self.plan.unit.word()
+                ));
+            }
+        }
+        wrong
+    }
+
+    fn open_accounts(&self, now: i64) -> impl Iterator<Item = (&Key, &Account)> {
+        let window = self.plan.window.start(now);
+        self.accounts.iter().filter(move |((_, start), _)| *start == window)
+    }
+
+    /// Spent and held, as the ledger says.
+    fn shown(&self, (subject, window): &Key, balances: &[Balance]) -> i128 {
+        let balance = balances.iter().find(|balance| {
+            *balance.account.budget == *self.plan.name
+                && balance.account.subject == *subject
+                && balance.account.window.as_millis() == *window
+        });
+        balance.map_or(0, |balance| i128::from(balance.spent.value()) + i128::from(balance.held.value()))
     }
 
     fn sum(&self, account: &Account, attempts: &[Attempt], now: i64, part: impl Fn(&Attempt) -> i128) -> i128 {

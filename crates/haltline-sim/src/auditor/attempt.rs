@@ -3,7 +3,7 @@
 
 use crate::provider::{Bill, Ending};
 use haltline_ports::Basis;
-use haltline_types::{AttemptId, ModelName, Subjects, Unit};
+use haltline_types::{AttemptId, Demand, ModelName, Subjects, Unit};
 use std::sync::Arc;
 
 pub(super) struct Attempt {
@@ -17,11 +17,14 @@ pub(super) struct Attempt {
     bill: Bill,
     ending: Option<Ending>,
     charge: Option<(Basis, i64)>,
+    /// What the ledger holds for it, or has charged.
+    taken: Demand,
 }
 
 impl Attempt {
-    pub(super) fn held(id: AttemptId, at: i64, subjects: Arc<Subjects>) -> Self {
-        Self { id, at, subjects, endpoint: None, most: None, bill: Bill::default(), ending: None, charge: None }
+    pub(super) fn held(id: AttemptId, at: i64, subjects: Arc<Subjects>, ceiling: Demand) -> Self {
+        let bill = Bill::default();
+        Self { id, at, subjects, endpoint: None, most: None, bill, ending: None, charge: None, taken: ceiling }
     }
 
     pub(super) fn arrived(&mut self, endpoint: ModelName, most: Bill) {
@@ -46,7 +49,9 @@ impl Attempt {
     }
 
     /// The ledger charges it; returns what is wrong with that.
-    pub(super) fn charged(&mut self, basis: Basis, nano: i64) -> Option<String> {
+    pub(super) fn charged(&mut self, basis: Basis, cost: Demand) -> Option<String> {
+        let nano = cost.usd.get();
+        self.taken = cost;
         self.charge = Some((basis, nano));
         let (id, billed, ending) = (self.id, self.bill.nano, self.ending);
         let right = match basis {
@@ -60,10 +65,21 @@ impl Attempt {
     }
 
     /// The process died under it, whatever it had learned: the ceiling is charged.
-    pub(super) fn recovered(&mut self, nano: i64) -> Option<String> {
+    pub(super) fn recovered(&mut self, cost: Demand) -> Option<String> {
+        let nano = cost.usd.get();
+        self.taken = cost;
         self.charge = Some((Basis::Ceiling, nano));
         let (id, billed) = (self.id, self.bill.nano);
         (nano < billed).then(|| format!("{id} is charged {nano} after a crash; its bill is {billed}"))
+    }
+
+    pub(super) fn lowered(&mut self, ceiling: Demand) {
+        self.taken = ceiling;
+    }
+
+    /// What the ledger counts for it.
+    pub(super) fn taken(&self, unit: Unit) -> i128 {
+        self.taken.of(unit).map_or(0, |amount| i128::from(amount.value()))
     }
 
     pub(super) const fn charge(&self) -> Option<(Basis, i64)> {

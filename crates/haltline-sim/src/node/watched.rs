@@ -104,8 +104,8 @@ impl Book for WatchedBook {
             let answer = self.store.hold(hold).await;
             match &answer {
                 Ok(permit) => {
-                    let nano = permit.ceiling().usd.get();
-                    self.answered(at, |auditor| auditor.held(id, at, &subjects, nano));
+                    let ceiling = permit.ceiling();
+                    self.answered(at, |auditor| auditor.held(id, at, &subjects, ceiling));
                 }
                 Err(HoldError::Refused(refusal)) => {
                     self.answered(at, |auditor| auditor.refused(id, refusal.reason.word()));
@@ -121,7 +121,7 @@ impl Book for WatchedBook {
             self.asked(at);
             let answer = self.store.true_up(id, at, ceiling).await;
             match answer {
-                Ok(()) => self.answered(at, |auditor| auditor.told(at)),
+                Ok(()) => self.answered(at, |auditor| auditor.lowered(id, at, ceiling)),
                 Err(_) => self.look(),
             }
             answer
@@ -136,8 +136,8 @@ impl Book for WatchedBook {
             let basis = if cost.requests == 0 { Basis::Released } else { Basis::Reported };
             match &answer {
                 Ok(settled) => {
-                    let nano = settled.cost.usd.get();
-                    self.answered(at, |auditor| auditor.charged(id, at, basis, nano));
+                    let cost = settled.cost;
+                    self.answered(at, |auditor| auditor.charged(id, at, basis, cost));
                 }
                 Err(_) => self.look(),
             }
@@ -150,7 +150,7 @@ impl Book for WatchedBook {
             self.asked(at);
             let answer = self.store.release(id, at).await;
             match answer {
-                Ok(()) => self.answered(at, |auditor| auditor.charged(id, at, Basis::Released, 0)),
+                Ok(()) => self.answered(at, |auditor| auditor.charged(id, at, Basis::Released, Demand::ZERO)),
                 Err(_) => self.look(),
             }
             answer
@@ -164,12 +164,12 @@ impl Book for WatchedBook {
             let recovering = *self.recovering.lock();
             match &answer {
                 Ok(settled) => {
-                    let nano = settled.cost.usd.get();
+                    let cost = settled.cost;
                     self.answered(at, |auditor| {
                         if recovering {
-                            auditor.recovered(id, at, nano);
+                            auditor.recovered(id, at, cost);
                         } else {
-                            auditor.charged(id, at, Basis::Ceiling, nano);
+                            auditor.charged(id, at, Basis::Ceiling, cost);
                         }
                     });
                 }

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// Billed beyond them, all choices together.
     pub(crate) extra: u64,
     pub(crate) interval: Duration,
+    /// Does every event say what was used so far?
+    pub(crate) running_reports: bool,
 }
 
 impl Plan {
@@ -74,11 +76,12 @@ impl Plan {
         Bytes::from(format!("data: {chunk}\n\n"))
     }
 
-    fn deltas(&self, delta: &Value, finish_reason: Option<&str>) -> Bytes {
+    fn deltas(&self, delta: &Value, finish_reason: Option<&str>, used: Used) -> Bytes {
         let mut events = Vec::new();
         for index in 0..self.request.choices {
             let choice = json!([{ "index": index, "delta": delta, "finish_reason": finish_reason }]);
-            events.extend_from_slice(&self.event(&choice, None));
+            let reports = self.running_reports && finish_reason.is_none();
+            events.extend_from_slice(&self.event(&choice, reports.then(|| self.usage(used))));
         }
         Bytes::from(events)
     }
@@ -158,7 +161,7 @@ impl Streaming {
         match self.step {
             Step::Role => {
                 self.step = Step::Token(0);
-                Some(Ok(plan.deltas(&json!({ "role": "assistant", "content": "" }), None)))
+                Some(Ok(plan.deltas(&json!({ "role": "assistant", "content": "" }), None, self.production.used())))
             }
             Step::Token(index) if self.trouble_at == Some(index) => self.trouble().await,
             Step::Token(index) if index == plan.length => {
@@ -168,7 +171,7 @@ impl Streaming {
                     Step::Done
                 };
                 self.production.produce(plan.extra);
-                Some(Ok(plan.deltas(&json!({}), Some(plan.finish_reason()))))
+                Some(Ok(plan.deltas(&json!({}), Some(plan.finish_reason()), self.production.used())))
             }
             Step::Token(index) => {
                 if !plan.interval.is_zero() {
@@ -176,7 +179,7 @@ impl Streaming {
                 }
                 self.step = Step::Token(index + 1);
                 self.production.produce(plan.request.choices);
-                Some(Ok(plan.deltas(&json!({ "content": "tok " }), None)))
+                Some(Ok(plan.deltas(&json!({ "content": "tok " }), None, self.production.used())))
             }
             Step::Usage => {
                 self.step = Step::Done;

@@ -17,6 +17,8 @@ pub struct Temper {
     pub cached_per_mille: u64,
     /// Stop and format tokens that are billed beyond each choice's cap, below this number.
     pub extra: u64,
+    /// Of streams so many per mille carry a report of what was used so far in every event.
+    pub running_reports_per_mille: u64,
     /// What does not go as it should, and how many times in a thousand each.
     pub faults: Vec<(Script, u64)>,
     /// Of answers that nobody fetches to their end so many per mille are billed up to the cap.
@@ -86,6 +88,7 @@ impl Temper {
             output: output..output,
             cached_per_mille: 0,
             extra: 0,
+            running_reports_per_mille: 0,
             faults: Vec::new(),
             greedy_per_mille: 0,
             honesty: Honesty::Honest,

@@ -142,6 +142,7 @@ fn temper(chance: &mut Chance) -> Temper {
         output: 1..longest + 1,
         cached_per_mille: chance.within(0..900),
         extra: chance.within(1..17),
+        running_reports_per_mille: chance.within(0..600),
         faults: scripts.into_iter().map(|script| (script, chance.within(0..roughness + 1))).collect(),
         greedy_per_mille: chance.within(0..1_000),
         honesty: Honesty::Honest,

@@ -6,7 +6,7 @@ use haltline_sim::budgets::{BudgetPlan, WindowPlan};
 use haltline_sim::clock::SimClock;
 use haltline_sim::log::EventLog;
 use haltline_sim::provider::{Bill, Ending, Observer};
-use haltline_types::{AttemptId, ModelName, RequestId, Scope, Subjects, Timestamp};
+use haltline_types::{AttemptId, Demand, ModelName, NanoUsd, RequestId, Scope, Subjects, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn id(request: u128, number: u8) -> AttemptId {
 }
 
 fn hold(auditor: &Auditor, id: AttemptId, at: Timestamp) {
-    auditor.held(id, at, &Arc::new(Subjects::default()), 0);
+    auditor.held(id, at, &Arc::new(Subjects::default()), Demand::ZERO);
 }
 
 fn arrive(auditor: &Auditor, id: AttemptId, nano: i64) {
@@ -119,7 +119,7 @@ fn charges_that_are_not_the_bill() {
         arrive(&auditor, id(1, 1), 90);
         auditor.billed(id(1, 1), Bill { nano: 60, tokens: 10 });
         auditor.ended(id(1, 1), ending);
-        auditor.charged(id(1, 1), NOON, basis, nano);
+        auditor.charged(id(1, 1), NOON, basis, Demand { usd: NanoUsd::new(nano), ..Demand::ZERO });
         says(&auditor, "its bill is 60");
     }
 }
@@ -156,4 +156,22 @@ fn too_many_repetitions() {
         arrive(&auditor, id(request, 2), 1);
     }
     says(&auditor, "providers can bill 3 retries");
+}
+
+#[test]
+fn a_balance_that_is_not_the_sum_of_its_charges() {
+    let (auditor, _) = auditor(&[day(100)]);
+    let ceiling = Demand { usd: NanoUsd::new(10), ..Demand::ZERO };
+    auditor.held(id(1, 1), NOON, &Arc::new(Subjects::default()), ceiling);
+    auditor.compare(&[], NOON);
+    says(&auditor, "its attempts took 10");
+}
+
+#[test]
+fn a_time_that_has_not_come() {
+    let (auditor, _) = auditor(&[day(100)]);
+    auditor.asked(NOON.saturating_add(Duration::from_secs(60)));
+    assert_eq!(auditor.violations(), Vec::<String>::new());
+    auditor.asked(NOON.saturating_add(Duration::from_secs(61)));
+    says(&auditor, "the ledger is told");
 }

@@ -33,6 +33,7 @@ fn no_world_breaks_the_promise() {
     assert!(count < 20 || met(|report| report.seen.repeated), "too few repetitions");
     assert!(count < 20 || met(|report| report.seen.ceilings), "too few unknown outcomes");
     assert!(count < 20 || met(|report| report.seen.released), "too few rejections");
+    assert!(count < 20 || met(|report| report.seen.lowered), "too few reports before the end");
     assert!(count < 20 || met(|report| report.seen.refusals), "too few refusals");
     assert!(count < 20 || met(|report| u64::from(report.kills + report.power_losses)), "too few crashes");
     assert!(count < 20 || met(|report| u64::from(report.rebudgets)), "too few changes of budgets");

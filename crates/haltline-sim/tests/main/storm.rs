@@ -78,7 +78,8 @@ fn storm(shape: Shape, budgets: &[BudgetPlan]) {
         .await;
         let crowd = |size| -> Vec<Visit> { (0..size).map(|_| patient(request(shape))).collect() };
         let mut served = answers(&stage.visits(crowd(200)).await);
-        assert!(served >= 14, "the storm alone was served {served} times");
+        // 14 or 15 fit at once; more are served because they wait for what the first ones give back.
+        assert!(served >= 18, "the storm alone was served {served} times");
         loop {
             let more = answers(&stage.visits(crowd(40)).await);
             if more == 0 {
