@@ -66,8 +66,9 @@ impl WorldPlan {
             SiteKey { name: "lab", team: None, users: UserClaims::Listed(vec![Name::new("alice"), Name::new("bob")]) },
         ];
         let providers = providers(&mut Chance::of(seed, "providers"));
-        let budgets = budgets(&mut Chance::of(seed, "budgets"));
-        let rebudgets = rebudgets(&mut Chance::of(seed, "rebudgets"), &budgets, length);
+        let room = Room::of(seed);
+        let budgets = budgets(&mut Chance::of(seed, "budgets"), room);
+        let rebudgets = rebudgets(&mut Chance::of(seed, "rebudgets"), room, &budgets, length);
         Self {
             begin: Timestamp::from_millis(MIDNIGHT - before_midnight),
             tempers: providers.iter().map(|provider| temper(&mut Chance::of(seed, &provider.name))).collect(),
@@ -142,25 +143,48 @@ fn temper(chance: &mut Chance) -> Temper {
         output: 1..longest + 1,
         cached_per_mille: chance.within(0..900),
         extra: chance.within(1..17),
-        running_reports_per_mille: chance.within(0..600),
         faults: scripts.into_iter().map(|script| (script, chance.within(0..roughness + 1))).collect(),
         greedy_per_mille: chance.within(0..1_000),
+        running_reports_per_mille: chance.within(0..600),
         honesty: Honesty::Honest,
     }
 }
 
+/// How large budgets are, beside what a request may cost.
+#[derive(Clone, Copy)]
+enum Room {
+    /// A few requests or a few hundred: budgets refuse, and nearly each hold is synced by itself.
+    Narrow,
+    /// Many thousand requests: most holds fit the lease of a mark, and a power loss takes them.
+    Wide,
+}
+
+impl Room {
+    /// By the number itself and not by chance, so that the seeds that are kept stay what they were.
+    fn of(seed: u64) -> Self {
+        if matches!(seed % 8, 2 | 4) { Self::Wide } else { Self::Narrow }
+    }
+
+    fn times(self) -> i64 {
+        match self {
+            Self::Narrow => 1,
+            Self::Wide => 500,
+        }
+    }
+}
+
 /// One budget of money for all is always there, and the one for retries.
-fn budgets(chance: &mut Chance) -> Vec<BudgetPlan> {
+fn budgets(chance: &mut Chance, room: Room) -> Vec<BudgetPlan> {
     let mut budgets = vec![
         BudgetPlan::retries(10),
-        BudgetPlan::money("all-day", Scope::global(), dollars(chance, 100..3_000), WindowPlan::DAY),
+        BudgetPlan::money("all-day", Scope::global(), dollars(chance, 100..3_000) * room.times(), WindowPlan::DAY),
     ];
     for place in 0..chance.within(1..6) {
-        budgets.push(money(chance, &format!("money-{place}")));
+        budgets.push(money(chance, room, &format!("money-{place}")));
     }
     if chance.per_mille(500) {
         let scope = scope(&["user"]);
-        let limit = i64::try_from(chance.within(2_000..40_000)).unwrap_or(0);
+        let limit = i64::try_from(chance.within(2_000..40_000)).unwrap_or(0) * room.times();
         let window = WindowPlan::Rolling { seconds: i64::try_from(chance.within(60..1_800)).unwrap_or(60) };
         budgets.push(BudgetPlan {
             name: "tokens".into(),
@@ -172,7 +196,7 @@ fn budgets(chance: &mut Chance) -> Vec<BudgetPlan> {
         });
     }
     if chance.per_mille(500) {
-        let limit = i64::try_from(chance.within(5..80)).unwrap_or(5);
+        let limit = i64::try_from(chance.within(5..80)).unwrap_or(5) * room.times();
         let scope = scope(&["team"]);
         budgets.push(BudgetPlan {
             name: "requests".into(),
@@ -186,7 +210,7 @@ fn budgets(chance: &mut Chance) -> Vec<BudgetPlan> {
     budgets
 }
 
-fn money(chance: &mut Chance, name: &str) -> BudgetPlan {
+fn money(chance: &mut Chance, room: Room, name: &str) -> BudgetPlan {
     const SCOPES: [&[&str]; 9] = [
         &["global"],
         &["user"],
@@ -209,7 +233,7 @@ fn money(chance: &mut Chance, name: &str) -> BudgetPlan {
         WindowPlan::Rolling { seconds: rolling },
     ];
     let window = chance.pick(&windows).copied().unwrap_or(WindowPlan::DAY);
-    let mut plan = BudgetPlan::money(name, scope, dollars(chance, 5..1_000), window);
+    let mut plan = BudgetPlan::money(name, scope, dollars(chance, 5..1_000) * room.times(), window);
     if chance.per_mille(100) {
         plan.on_full = OnFull::Warn;
     }
@@ -226,7 +250,7 @@ fn scope(words: &[&str]) -> Scope {
 }
 
 /// Other limits, other budgets, other scopes under the same name.
-fn rebudgets(chance: &mut Chance, first: &[BudgetPlan], length: u64) -> Vec<(Duration, Vec<BudgetPlan>)> {
+fn rebudgets(chance: &mut Chance, room: Room, first: &[BudgetPlan], length: u64) -> Vec<(Duration, Vec<BudgetPlan>)> {
     let mut changes = Vec::new();
     let mut current = first.to_vec();
     for number in 0..chance.within(0..5) {
@@ -237,7 +261,7 @@ fn rebudgets(chance: &mut Chance, first: &[BudgetPlan], length: u64) -> Vec<(Dur
             }
         }
         match chance.within(0..4) {
-            0 => current.push(money(chance, &format!("later-{number}"))),
+            0 => current.push(money(chance, room, &format!("later-{number}"))),
             1 => {
                 let money: Vec<usize> = (2..current.len()).filter(|place| current[*place].unit == Unit::Usd).collect();
                 if let Some(place) = chance.pick(&money) {
@@ -246,7 +270,7 @@ fn rebudgets(chance: &mut Chance, first: &[BudgetPlan], length: u64) -> Vec<(Dur
             }
             2 => {
                 if let Some(last) = current.iter_mut().skip(2).rfind(|plan| plan.unit == Unit::Usd) {
-                    *last = money(chance, &last.name.clone());
+                    *last = money(chance, room, &last.name.clone());
                 }
             }
             _ => {}
