@@ -12,12 +12,12 @@ use crate::provider::{Bill, Ending, Observer};
 use accounts::Watch;
 use attempt::Attempt;
 use haltline_ledger::Balance;
-use haltline_ports::{Basis, RequestRecord};
+use haltline_ports::{Basis, Clock, RequestRecord};
+use haltline_store_embedded::Crash;
 use haltline_types::{AttemptId, Demand, ModelName, RequestId, Subjects, Timestamp};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Attempts that one request may have.
@@ -64,13 +64,14 @@ struct State {
     by_id: BTreeMap<AttemptId, usize>,
     watches: Vec<Watch>,
     calls: BTreeMap<RequestId, u32>,
-    /// When an endpoint may be asked again by a request.
-    waits: BTreeMap<(RequestId, ModelName), Duration>,
+    /// When an endpoint may be asked again by a request, on the gateway's own clock.
+    waits: BTreeMap<(RequestId, ModelName), Timestamp>,
     /// The latest time that the journal has an entry of, in milliseconds.
     now: i64,
     /// The latest time that the ledger was asked anything with.
     latest: i64,
     crashed: bool,
+    power_losses: u64,
     violations: Vec<String>,
     seen: Seen,
 }
@@ -114,8 +115,10 @@ impl Auditor {
 
     /// The process has died: from here on the journal may know more than anybody was told, and
     /// accounts may stand higher than the sum of what was charged.
-    pub fn crashed(&self) {
-        self.state.lock().crashed = true;
+    pub fn crashed(&self, crash: Crash) {
+        let mut state = self.state.lock();
+        state.crashed = true;
+        state.power_losses += u64::from(crash != Crash::Kill);
     }
 
     /// The ledger holds less for an attempt.
@@ -146,7 +149,8 @@ impl Auditor {
             let mut old = std::mem::take(&mut state.watches);
             for plan in plans {
                 let same = old.iter().position(|watch| watch.counts_like(plan));
-                let mut watch = Watch::new(plan.clone(), same.map(|place| old.swap_remove(place)));
+                let same = same.map(|place| old.swap_remove(place));
+                let mut watch = Watch::new(plan.clone(), same, state.power_losses);
                 for (place, attempt) in state.attempts.iter().enumerate() {
                     watch.enter(place, attempt);
                 }
@@ -277,8 +281,8 @@ impl Auditor {
 
 impl Observer for Auditor {
     fn arrived(&self, id: AttemptId, endpoint: &ModelName, most: Bill) {
-        let now = self.clock.elapsed();
-        self.log.note(now, format_args!("arrival {id} {endpoint} {}", most.nano));
+        self.log.note(self.clock.elapsed(), format_args!("arrival {id} {endpoint} {}", most.nano));
+        let now = self.clock.now();
         self.in_state(|state| {
             state.seen.arrivals += 1;
             state.seen.repeated += u64::from(id.number > 1);
@@ -289,7 +293,7 @@ impl Observer for Auditor {
                 state.violations.push(format!("{} has called {calls} times", id.request));
             }
             if let Some(until) = state.waits.get(&(id.request, endpoint.clone())).filter(|until| now < **until) {
-                state.violations.push(format!("{id} asks {endpoint} at {now:?}, which said not before {until:?}"));
+                state.violations.push(format!("{id} asks {endpoint} at {now}, which said not before {until}"));
             }
             let Some(place) = state.by_id.get(&id).copied() else {
                 state.violations.push(format!("{id} was sent without a hold"));
@@ -314,14 +318,14 @@ impl Observer for Auditor {
     }
 
     fn ended(&self, id: AttemptId, ending: Ending) {
-        let now = self.clock.elapsed();
-        self.log.note(now, format_args!("end {id} {ending:?}"));
+        self.log.note(self.clock.elapsed(), format_args!("end {id} {ending:?}"));
+        let now = self.clock.now();
         self.in_state(|state| {
             let Some(place) = state.by_id.get(&id).copied() else { return };
             let attempt = &mut state.attempts[place];
             attempt.ended(ending);
             if let (Ending::Rejected(Some(wait)), Some(endpoint)) = (ending, attempt.endpoint()) {
-                state.waits.insert((id.request, endpoint.clone()), now + wait);
+                state.waits.insert((id.request, endpoint.clone()), now.saturating_add(wait));
             }
         });
     }

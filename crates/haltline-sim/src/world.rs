@@ -157,7 +157,7 @@ impl World {
                 Crash::PowerLoss | Crash::PowerLossToSync => power_losses += 1,
             }
             self.log.note(self.clock.elapsed(), format_args!("{crash:?} {end:?}"));
-            self.auditor.crashed();
+            self.auditor.crashed(crash);
             // First the disk, then the process: what ends with it can write nothing more.
             disk = disk.restart(crash);
             self.log.in_any_order(|| drop(runtime));
