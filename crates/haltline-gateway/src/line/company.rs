@@ -3,8 +3,9 @@
 use crate::deliver::{Notes, Outlet};
 use bytes::{Bytes, BytesMut};
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A stream's head goes out after this long even if the provider has not answered.
 const HEAD_AFTER: Duration = Duration::from_secs(1);
@@ -13,12 +14,15 @@ const HEAD_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Company {
     next: Instant,
     heartbeat: Duration,
+    /// Made once and armed again only when it has rung: a timer for each chunk would cost more than
+    /// the chunk.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Company {
     /// From the moment at which money was held: no refusal can come any more.
     pub(crate) fn new(heartbeat: Duration) -> Self {
-        Self { next: Instant::now() + HEAD_AFTER, heartbeat }
+        Self { next: Instant::now() + HEAD_AFTER, heartbeat, timer: None }
     }
 
     /// Runs `work`; meanwhile a stream's client gets its head and then comments.
@@ -33,17 +37,20 @@ impl Company {
             return work.await;
         }
         let mut work = std::pin::pin!(work);
+        let next = self.next;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = tokio::time::sleep_until(self.next) => {
+                () = timer.as_mut() => {
                     if outlet.is_open() {
                         outlet.offer(comment("waiting"));
                     } else {
                         outlet.open(notes(), comment("accepted"));
                     }
                     self.next = Instant::now() + self.heartbeat;
+                    timer.as_mut().reset(self.next);
                 }
             }
         }

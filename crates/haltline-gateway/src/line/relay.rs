@@ -19,9 +19,11 @@ use haltline_wire::openai::chat::stream::{self, Chunk};
 use haltline_wire::openai::fault::{FaultSeed, classify_inside};
 use haltline_wire::sse::{Splitter, write_event};
 use http::header::CONTENT_TYPE;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFuture;
 
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -168,13 +170,17 @@ pub(crate) async fn relay_stream(
         on_disconnect: live.settings.streams.on_disconnect,
         client_left_at: None,
         last: Instant::now(),
+        timer: Box::pin(sleep_until(times.first_by)),
     };
+    let mut cut_short = std::pin::pin!(gateway.cut.cancelled());
     let mut body = answer.body;
     let mut delivered = false;
     let mut last_piece: Option<Instant> = None;
     let fault = loop {
         let began = Instant::now();
-        let piece = company.keep(outlet, true, || trip.notes(), watch.next(gateway, &mut body, reading.content)).await;
+        let piece = company
+            .keep(outlet, true, || trip.notes(), watch.next(gateway, &mut body, cut_short.as_mut(), reading.content))
+            .await;
         trip.waited += began.elapsed();
         let ended = match piece {
             Ok(Some(chunk)) => {
@@ -374,12 +380,19 @@ struct Watch {
     client_left_at: Option<Instant>,
     /// When the last chunk came.
     last: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Watch {
     /// The next chunk, or why there is none. Deadlines come first: a body that is never slow must
     /// not outrun them.
-    async fn next(&mut self, gateway: &Gateway, body: &mut AnswerBody, content: bool) -> Result<Option<Bytes>, Fault> {
+    async fn next(
+        &mut self,
+        gateway: &Gateway,
+        body: &mut AnswerBody,
+        mut cut_short: Pin<&mut WaitForCancellationFuture<'_>>,
+        content: bool,
+    ) -> Result<Option<Bytes>, Fault> {
         let (by, kind, what) = self.deadline(content);
         if gateway.cut.is_cancelled() {
             return Err(cut());
@@ -391,14 +404,27 @@ impl Watch {
             self.last = now;
             return next.transpose();
         }
-        let next = tokio::select! {
-            biased;
-            () = gateway.cut.cancelled() => Err(cut()),
-            () = tokio::time::sleep_until(by) => Err(Fault::new(kind, Origin::Provider, what)),
-            next = body.next() => next.transpose(),
-        };
-        self.last = Instant::now();
-        next
+        // The timer may be armed for an earlier instant than the deadline, which moves with every
+        // chunk; it is armed again only when it has rung.
+        if by < self.timer.deadline() {
+            self.timer.as_mut().reset(by);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                () = cut_short.as_mut() => return Err(cut()),
+                next = body.next() => {
+                    self.last = Instant::now();
+                    return next.transpose();
+                }
+                () = self.timer.as_mut() => {
+                    if Instant::now() >= by {
+                        return Err(Fault::new(kind, Origin::Provider, what));
+                    }
+                    self.timer.as_mut().reset(by);
+                }
+            }
+        }
     }
 
     /// How long a client may take for a batch: it is not the provider's fault, but it ends with the
