@@ -101,11 +101,7 @@ impl Asker<'_> {
     }
 
     async fn ask(&self, first: Quote) -> Result<Reserved, NotReserved> {
-        let refusal = match self.try_hold(first).await? {
-            Ok(reserved) => return Ok(reserved),
-            Err(refusal) => refusal,
-        };
-        let refusal = match self.lower_and_hold(first, refusal).await? {
+        let refusal = match self.hold_or_lower(first).await? {
             Ok(reserved) => return Ok(reserved),
             Err(refusal) => refusal,
         };
@@ -125,11 +121,7 @@ impl Asker<'_> {
         let _turn = self.gateway.lanes.turn((refused.budget.clone(), refused.subject.clone())).await;
         loop {
             freed.mark_unchanged();
-            let refusal = match self.try_hold(first).await? {
-                Ok(reserved) => return Ok(reserved),
-                Err(refusal) => refusal,
-            };
-            let refusal = match self.lower_and_hold(first, refusal).await? {
+            let refusal = match self.hold_or_lower(first).await? {
                 Ok(reserved) => return Ok(reserved),
                 Err(refusal) => refusal,
             };
@@ -142,11 +134,12 @@ impl Asker<'_> {
         }
     }
 
-    async fn lower_and_hold(
-        &self,
-        first: Quote,
-        mut refusal: Box<Refusal>,
-    ) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
+    /// Holds at the first quote, or at the largest cap that fits.
+    async fn hold_or_lower(&self, first: Quote) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
+        let mut refusal = match self.try_hold(first).await? {
+            Ok(reserved) => return Ok(Ok(reserved)),
+            Err(refusal) => refusal,
+        };
         for _ in 0..LOWERINGS_MAX {
             let lower = self.lowered(refusal.fits.usd, refusal.fits.tokens).filter(|lower| lower.cap < first.cap);
             let Some(lower) = lower else { break };

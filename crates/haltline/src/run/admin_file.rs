@@ -1,33 +1,25 @@
 //! `admin.json` in the data directory: how the command line finds the running gateway. Only its
 //! owner can read it; it goes when the gateway does.
 
+use crate::cli::AdminFile;
 use anyhow::Context;
-use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// What stands in it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct AdminAddress {
-    pub(crate) url: String,
-    pub(crate) token: String,
-    pub(crate) pid: u32,
-}
-
 /// The file while the gateway runs.
-pub(crate) struct AdminFile {
+pub(crate) struct WrittenAdminFile {
     path: PathBuf,
 }
 
-impl AdminFile {
+impl WrittenAdminFile {
     /// Writes it whole or not at all.
     pub(crate) fn write(directory: &Path, address: SocketAddr, token: &str) -> anyhow::Result<Self> {
-        let path = directory.join("admin.json");
+        let path = directory.join(AdminFile::NAME);
         let draft = directory.join("admin.json.new");
-        let content = AdminAddress {
+        let content = AdminFile {
             url: format!("http://{}", reachable(address)),
             token: token.to_owned(),
             pid: std::process::id(),
@@ -56,7 +48,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(loopback, address.port())
 }
 
-impl Drop for AdminFile {
+impl Drop for WrittenAdminFile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!(%error, "admin.json was gone already");

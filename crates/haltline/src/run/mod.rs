@@ -71,7 +71,7 @@ pub struct Instance {
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
     ticker: JoinHandle<()>,
-    admin_file: Option<admin_file::AdminFile>,
+    admin_file: Option<admin_file::WrittenAdminFile>,
 }
 
 impl Instance {
@@ -114,7 +114,7 @@ impl Instance {
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {
             StorePlace::Memory => None,
-            StorePlace::Directory(directory) => Some(admin_file::AdminFile::write(directory, address, &token)?),
+            StorePlace::Directory(directory) => Some(admin_file::WrittenAdminFile::write(directory, address, &token)?),
         };
         let app = App {
             gateway: Arc::clone(&gateway),
