@@ -61,7 +61,7 @@ fn serve_and_demo_go_to_whoever_wires_the_gateway() {
         haltline(Reader::Person, &no_env, &["serve", "--listen", "127.0.0.1:1"]).out,
         "serve Some(127.0.0.1:1)\n"
     );
-    assert_eq!(haltline(Reader::Person, &no_env, &["demo", "runaway"]).out, "demo Some(Runaway)\n");
+    assert_eq!(haltline(Reader::Person, &no_env, &["demo", "runaway"]).out, "demo Some(Runaway { seconds: 20 })\n");
 }
 
 #[test]
