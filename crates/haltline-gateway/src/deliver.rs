@@ -215,7 +215,8 @@ impl Outlet {
         self.pieces.as_ref()
     }
 
-    fn leave(&mut self) {
+    /// Gives the client up.
+    pub(crate) fn leave(&mut self) {
         self.client = Client::Gone;
         self.pieces = None;
     }

@@ -126,12 +126,11 @@ impl Gateway {
             return refuse(fallback_notes, problem.retry_after(Duration::from_secs(1 + self.entropy.u64() % 4)));
         }
         self.metrics.in_flight.inc();
+        let place = Place(Arc::clone(self));
         let (outlet, head) = Outlet::new();
-        let gateway = Arc::clone(self);
         self.journeys.spawn(async move {
-            line::travel(&gateway, id, trace_id, incoming, outlet).await;
-            gateway.in_flight.fetch_sub(1, Ordering::AcqRel);
-            gateway.metrics.in_flight.dec();
+            line::travel(&place.0, id, trace_id, incoming, outlet).await;
+            drop(place);
         });
         head.await.unwrap_or_else(|_| {
             let mut problem = Problem::new(
@@ -343,6 +342,16 @@ pub(crate) fn in_base_unit(unit: Unit, value: i64) -> f64 {
 
 pub(crate) fn endpoint_labels(endpoint: &ModelName) -> EndpointLabels {
     EndpointLabels { provider: endpoint.provider.to_string(), model: endpoint.model.to_string() }
+}
+
+/// One of the places for requests under way, given back whatever ends the journey.
+struct Place(Arc<Gateway>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.0.metrics.in_flight.dec();
+    }
 }
 
 fn draining() -> Problem {

@@ -17,10 +17,11 @@ mod trip;
 pub(crate) use accept::allowed;
 pub(crate) use identify::check_key;
 
-use crate::deliver::Outlet;
+use crate::deliver::{Client, Outlet};
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::problem::Problem;
+use crate::settings::OnDisconnect;
 use accept::Request;
 use call::Times;
 use company::Company;
@@ -102,7 +103,7 @@ async fn obtain(
     let deadlines = live.settings.deadlines;
     let total_by = began + deadlines.total;
     let deadline = gateway.clock.now().saturating_add(deadlines.total);
-    let mut company = Company::new(live.settings.streams.heartbeat);
+    let mut company: Option<Company> = None;
     let mut tried: Vec<Tried> = Vec::new();
     let mut last: Option<Fault> = None;
     loop {
@@ -123,6 +124,8 @@ async fn obtain(
             }
         };
         let cap = reserved.cap;
+        // No refusal can come any more: from here on a waiting client may get its head.
+        let company = company.get_or_insert_with(|| Company::new(live.settings.streams.heartbeat));
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
         let (streamed, notes) = (trip.streamed, trip.notes());
@@ -131,19 +134,8 @@ async fn obtain(
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
                 let usage_wanted = request.chat.include_usage();
-                relay::relay_stream(
-                    gateway,
-                    live,
-                    trip,
-                    outlet,
-                    &mut company,
-                    answer,
-                    &quoted,
-                    cap,
-                    usage_wanted,
-                    times,
-                )
-                .await
+                relay::relay_stream(gateway, live, trip, outlet, company, answer, &quoted, cap, usage_wanted, times)
+                    .await
             }
             Ok(answer) => relay::relay_whole(gateway, live, trip, answer, times).await,
         };
@@ -152,7 +144,7 @@ async fn obtain(
         let Some(fault) = finish.fault else {
             match finish.whole {
                 Some(body) => outlet.whole(trip.final_notes(), body),
-                None => relay::finish_stream(trip, outlet, LAST_PIECE).await,
+                None => relay::finish_stream(gateway, trip, outlet, LAST_PIECE).await,
             }
             return Ok(());
         };
@@ -165,10 +157,12 @@ async fn obtain(
             avoid_next: false,
         };
         tried.push(here.clone());
+        let cancels = matches!(live.settings.streams.on_disconnect, OnDisconnect::Cancel { .. });
+        let nobody_waits = cancels && outlet.client() == Client::Gone;
         let situation = RetrySituation {
             attempts_made: trip.attempts_made(),
             first_byte_delivered: finish.delivered,
-            client_forbids: request.retries_forbidden || fault.kind == FaultKind::Cancelled,
+            client_forbids: request.retries_forbidden || fault.kind == FaultKind::Cancelled || nobody_waits,
             now,
             deadline,
             other_endpoints: other_endpoints(&request.targets, &tried, &routed.endpoint, now, &mut |endpoint| {

@@ -1,7 +1,7 @@
 //! Endpoints that billed more than their ceiling. Until someone looks, their ceilings are raised
 //! by what was seen and half as much again (promise, rule 7).
 
-use haltline_types::{ModelName, NanoUsd, Tokens};
+use haltline_types::{Demand, ModelName, NanoUsd, Tokens};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Notes that an attempt held `ceiling` and cost `cost`.
-    pub(crate) fn note(&self, endpoint: &ModelName, ceiling: NanoUsd, cost: NanoUsd) {
-        let ceiling = u128::from(ceiling.get().unsigned_abs()).max(1);
-        let cost = u128::from(cost.get().unsigned_abs());
-        let seen = (cost * 1500).div_ceil(ceiling).clamp(1500, 1_000_000);
-        let seen = u64::try_from(seen).unwrap_or(1_000_000);
+    /// Notes that an attempt whose ceiling was `base`, before any raise, cost `cost`.
+    pub(crate) fn note(&self, endpoint: &ModelName, base: Demand, cost: Demand) {
+        let ratio = |base: u128, cost: u128| (cost * 1500).div_ceil(base.max(1));
+        let money = ratio(u128::from(base.usd.get().unsigned_abs()), u128::from(cost.usd.get().unsigned_abs()));
+        let tokens = ratio(u128::from(base.tokens.get()), u128::from(cost.tokens.get()));
+        let seen = u64::try_from(money.max(tokens)).unwrap_or(u64::MAX).clamp(1500, 1_000_000);
         let mut factors = self.factors.write();
         let factor = factors.entry(endpoint.clone()).or_insert(1000);
         *factor = (*factor).max(seen);
@@ -57,8 +57,16 @@ mod tests {
         let endpoint = ModelName::parse("p/m").expect("name");
         let cent = NanoUsd::new(10_000_000);
         assert_eq!(quarantine.raise(&endpoint, cent), Some(cent));
-        quarantine.note(&endpoint, cent, NanoUsd::new(20_000_000));
+        let demand =
+            |usd: i64, tokens: u64| Demand { usd: NanoUsd::new(usd), tokens: Tokens::new(tokens), ..Demand::ZERO };
+        quarantine.note(&endpoint, demand(10_000_000, 100), demand(20_000_000, 100));
         assert_eq!(quarantine.raise(&endpoint, cent), Some(NanoUsd::new(30_000_000)));
+        quarantine.note(&endpoint, demand(10_000_000, 100), demand(10_000_000, 1_000));
+        assert_eq!(
+            quarantine.raise_tokens(&endpoint, Tokens::new(100)),
+            Some(Tokens::new(1_500)),
+            "an overrun in tokens counts too"
+        );
         let other = ModelName::parse("p/n").expect("name");
         assert_eq!(quarantine.raise(&other, cent), Some(cent));
     }

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Between two pieces of a body.
 const IDLE: Duration = Duration::from_secs(10);
@@ -37,14 +37,9 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> R
     if declared.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    let read = async {
-        let _place = match declared {
-            Some(length) if length <= LARGE => None,
-            _ => LARGE_BODIES.acquire().await.ok(),
-        };
-        collect(body, declared.unwrap_or(0), bytes_max).await
-    };
-    tokio::time::timeout(TOTAL, read).await.unwrap_or_else(|_| Err(too_slow()))
+    tokio::time::timeout(TOTAL, collect(body, declared.unwrap_or(0), bytes_max))
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
 }
 
 async fn collect(mut body: Body, expected: usize, bytes_max: usize) -> Result<Bytes, Problem> {
@@ -55,15 +50,31 @@ async fn collect(mut body: Body, expected: usize, bytes_max: usize) -> Result<By
     if first.len() == expected {
         return Ok(first);
     }
-    let mut whole = BytesMut::with_capacity(expected.min(1 << 20).max(first.len()));
+    let mut place = None;
+    let mut whole = BytesMut::with_capacity(expected.min(LARGE).max(first.len()));
     whole.extend_from_slice(&first);
     while let Some(piece) = next(&mut body).await? {
         if whole.len() + piece.len() > bytes_max {
             return Err(too_large(bytes_max));
         }
+        if place.is_none() && whole.len() + piece.len() > LARGE {
+            place = Some(large_place().await?);
+        }
         whole.extend_from_slice(&piece);
     }
+    drop(place);
     Ok(whole.freeze())
+}
+
+/// A place for a large body, if one comes free soon.
+async fn large_place() -> Result<SemaphorePermit<'static>, Problem> {
+    match tokio::time::timeout(IDLE, LARGE_BODIES.acquire()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => {
+            let problem = Problem::new(Code::Overloaded, "Too many large bodies are being read at once.");
+            Err(problem.retry_after(Duration::from_secs(2)))
+        }
+    }
 }
 
 async fn next(body: &mut Body) -> Result<Option<Bytes>, Problem> {

@@ -9,7 +9,7 @@ use crate::settings::ProviderKind;
 use haltline_policy::meter::Pieces;
 use haltline_policy::price::{Multiplier, Price};
 use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json};
-use haltline_types::{Code, Tokens};
+use haltline_types::{Code, Demand, Tokens};
 
 /// A request measured once, however many attempts it takes.
 #[derive(Clone, Copy)]
@@ -57,6 +57,8 @@ impl Measured {
 /// A price and what may be asked at it.
 pub(crate) struct Quoted<'a> {
     pub(crate) quote: Quote,
+    /// The ceiling before a quarantine raised it.
+    pub(crate) base: Demand,
     pub(crate) price: &'a Price,
     pub(crate) n: u32,
     pub(crate) pieces: Pieces,
@@ -104,7 +106,7 @@ pub(crate) fn quote<'a>(
         multiplier: Multiplier::ONE,
     };
     let quote = quote::quote(&input).map_err(|error| refuse(&error))?;
-    let mut quoted = Quoted { quote, price, n: measured.n, pieces, input };
+    let mut quoted = Quoted { quote, base: quote.ceiling, price, n: measured.n, pieces, input };
     quoted.raise(gateway, routed)?;
     Ok(quoted)
 }

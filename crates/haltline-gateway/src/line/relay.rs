@@ -39,8 +39,6 @@ pub(crate) struct Finish {
     pub(crate) output_at_least: Tokens,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
-    /// Pieces of text that came: with most providers at least as many tokens.
-    pub(crate) seen_output: Tokens,
     /// Has the client any of this answer?
     pub(crate) delivered: bool,
     /// The whole answer, when it was not a stream.
@@ -54,7 +52,6 @@ impl Finish {
             usage_at_least: None,
             output_at_least: Tokens::ZERO,
             fault: Some(fault),
-            seen_output: Tokens::ZERO,
             delivered: false,
             whole: None,
         }
@@ -94,7 +91,6 @@ pub(crate) async fn relay_whole(
                 usage_at_least: usage,
                 output_at_least: Tokens::ZERO,
                 fault: None,
-                seen_output: Tokens::ZERO,
                 delivered: false,
                 whole: Some(body),
             }
@@ -146,7 +142,10 @@ pub(crate) async fn relay_stream(
     times: Times,
 ) -> Finish {
     if !is_event_stream(&answer) {
-        return Finish::failed(unexpected(answer, times).await);
+        return Finish::failed(tokio::select! {
+            fault = unexpected(answer, times) => fault,
+            () = gateway.cut.cancelled() => cut(),
+        });
     }
     let mut reading = Reading {
         splitter: Splitter::new(),
@@ -156,12 +155,12 @@ pub(crate) async fn relay_stream(
         reported_at_least: None,
         usage_wanted,
         begun_before: outlet.has_begun(),
-        seen: 0,
         content: false,
         finished: 0,
         choices: quoted.n.max(1),
         done: false,
         first_report: None,
+        last_report: None,
         reported: false,
     };
     let mut watch = Watch {
@@ -182,6 +181,7 @@ pub(crate) async fn relay_stream(
             .keep(outlet, true, || trip.notes(), watch.next(gateway, &mut body, cut_short.as_mut(), reading.content))
             .await;
         trip.waited += began.elapsed();
+        watch.note_client(outlet.client());
         let ended = match piece {
             Ok(Some(chunk)) => {
                 reading.take(&chunk, outlet).and_then(|()| reading.take_what_is_there(&mut body, outlet))
@@ -194,7 +194,7 @@ pub(crate) async fn relay_stream(
                 note_content(gateway, trip, &mut last_piece);
                 delivered = true;
             }
-            send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
+            send(gateway, trip, outlet, reading.out.split().freeze(), watch.patience()).await;
             watch.last = Instant::now();
             watch.note_client(outlet.client());
         }
@@ -203,7 +203,7 @@ pub(crate) async fn relay_stream(
         }
         match ended {
             Ok(Ended::Yes) => break reading.incomplete(),
-            Ok(Ended::No) if reading.done => break None,
+            Ok(Ended::No) if reading.done => break reading.incomplete(),
             Ok(Ended::No) => {}
             Err(fault) => break Some(fault),
         }
@@ -215,7 +215,6 @@ pub(crate) async fn relay_stream(
         usage: reading.usage.filter(|_| fault.is_none()),
         usage_at_least: reading.reported_at_least,
         output_at_least: reading.meter.output_at_least(),
-        seen_output: Tokens::new(reading.seen),
         fault,
         delivered,
         whole: None,
@@ -231,25 +230,33 @@ fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Inst
 }
 
 /// Sends events; the first ones together with the head.
-async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+async fn send(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
     if !outlet.is_open() {
         outlet.open(trip.notes(), bytes);
         return;
     }
     let began = Instant::now();
-    outlet.send(bytes, patience).await;
+    let sent = tokio::select! {
+        biased;
+        () = outlet.send(bytes, patience) => true,
+        () = gateway.cut.cancelled() => false,
+    };
+    if !sent {
+        // Bytes are lost: no later event may follow them.
+        outlet.leave();
+    }
     trip.waited += began.elapsed();
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) async fn finish_stream(trip: &mut Trip, outlet: &mut Outlet, patience: Duration) {
+pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, patience: Duration) {
     let cost = trip.cost().to_decimal();
     let mut out = BytesMut::from(
         &comment(&format!("x-haltline-cost: {cost}, x-haltline-attempts: {}", trip.attempts_made()))[..],
     );
     let id = outlet.take_event_id();
     write_event(&mut out, Some(id), None, b"[DONE]");
-    send(trip, outlet, out.freeze(), patience).await;
+    send(gateway, trip, outlet, out.freeze(), patience).await;
     outlet.complete(patience).await;
 }
 
@@ -269,14 +276,14 @@ struct Reading {
     usage_wanted: bool,
     /// Did an earlier attempt give the client the beginning of an answer?
     begun_before: bool,
-    /// Pieces of text that came.
-    seen: u64,
     /// Has content come? Before that the attempt can be repeated.
     content: bool,
     /// Choices that have said why they ended, of so many that were asked for.
     finished: u32,
     choices: u32,
     done: bool,
+    /// The latest report, as long as no output came after it.
+    last_report: Option<Usage>,
     /// A report that came before the end: input that is known early.
     first_report: Option<Usage>,
     reported: bool,
@@ -316,15 +323,25 @@ impl Reading {
         let delta = match stream::inspect(&event.data) {
             Ok(Chunk::Done) => {
                 self.done = true;
+                // A report that nothing but the end came after is the last word, also where a choice
+                // never said why it ended.
+                self.usage = self.usage.or(self.last_report);
                 return Ok(());
             }
             Ok(Chunk::Delta(delta)) => delta,
-            Ok(Chunk::Error { seed, .. }) => return Err(classify_inside(&seed)),
+            Ok(Chunk::Error { seed, delta }) => {
+                self.meter.on_delta(delta.text_bytes, delta.nonempty);
+                if let Some(usage) = delta.usage {
+                    self.meter.on_usage(&usage);
+                    self.note_at_least(usage);
+                }
+                return Err(classify_inside(&seed));
+            }
             Err(error) => return Err(malformed(error.to_string())),
         };
         let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
         if let Some(usage) = delta.usage {
-            self.reported_at_least = Some(usage);
+            self.note_at_least(usage);
             verdict = self.meter.on_usage(&usage);
             if self.choices > self.finished && usage.input > Tokens::ZERO && !self.reported {
                 self.reported = true;
@@ -336,11 +353,14 @@ impl Reading {
         // before misses what is billed until then.
         if delta.nonempty || delta.usage_unreadable {
             self.usage = None;
+            self.last_report = None;
+        }
+        if !delta.usage_unreadable {
+            self.last_report = delta.usage.or(self.last_report);
         }
         if self.is_finished() && !delta.usage_unreadable {
             self.usage = delta.usage.or(self.usage);
         }
-        self.seen += u64::from(delta.nonempty);
         self.content |= delta.nonempty || delta.finish.is_some();
         // A further attempt begins as the first one did; the client has that beginning.
         let beginning = !self.content && delta.usage.is_none();
@@ -348,7 +368,8 @@ impl Reading {
         if !hidden {
             write_event(&mut self.out, Some(outlet.take_event_id()), None, &event.data);
         }
-        if verdict == MeterVerdict::ReachedCeiling && !self.is_finished() {
+        let goes_on = delta.nonempty && delta.finish.is_none();
+        if verdict == MeterVerdict::ReachedCeiling && (goes_on || !self.is_finished()) {
             return Err(Fault::new(
                 FaultKind::CeilingReached,
                 Origin::Provider,
@@ -358,6 +379,13 @@ impl Reading {
         Ok(())
     }
 
+    /// Keeps the report with the larger input; the meter keeps the largest output.
+    fn note_at_least(&mut self, usage: Usage) {
+        if self.reported_at_least.is_none_or(|known| usage.input >= known.input) {
+            self.reported_at_least = Some(usage);
+        }
+    }
+
     /// Has every choice ended?
     fn is_finished(&self) -> bool {
         self.finished >= self.choices
@@ -365,7 +393,9 @@ impl Reading {
 
     /// The bytes have ended: is the answer whole?
     fn incomplete(&self) -> Option<Fault> {
-        if self.done || (self.is_finished() && !self.splitter.is_inside_event()) {
+        if (self.done && (self.content || self.finished > 0))
+            || (self.is_finished() && !self.splitter.is_inside_event())
+        {
             return None;
         }
         Some(Fault::new(FaultKind::Truncated, Origin::Provider, "the stream ended before it was finished"))

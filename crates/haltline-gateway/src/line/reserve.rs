@@ -71,6 +71,7 @@ pub(crate) async fn reserve(
         endpoint: routed.endpoint.clone(),
         started: gateway.clock.now(),
         ceiling: reserved.permit.ceiling(),
+        base: if reserved.cap < quoted.quote.cap { reserved.permit.ceiling() } else { quoted.base },
         cap: reserved.cap,
     });
     Ok(reserved)

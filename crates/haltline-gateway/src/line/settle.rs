@@ -69,10 +69,10 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
         }
         (None, Some(Billing::Unknown) | None) => return at_least_ceiling(gateway, price, open, finish),
     };
-    if finish.seen_output > reported.output.checked_mul(4).unwrap_or(Tokens::new(u64::MAX)) {
+    if finish.output_at_least > reported.output.checked_mul(4).unwrap_or(Tokens::new(u64::MAX)) {
         gateway.metrics.underreported.get_or_create(&endpoint_labels(&open.endpoint)).inc();
         tracing::error!(
-            endpoint = %open.endpoint, attempt = %open.id, reported = reported.output.get(), seen = finish.seen_output.get(),
+            endpoint = %open.endpoint, attempt = %open.id, reported = reported.output.get(), seen = finish.output_at_least.get(),
             "the provider sent more output than its usage report admits; the ceiling is charged"
         );
         return at_least_ceiling(gateway, price, open, finish);
@@ -97,7 +97,7 @@ fn at_least_ceiling(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish
     let certain = finish.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::CeilingReached);
     if cost == open.ceiling {
         if certain {
-            alarm(gateway, open, cost.usd);
+            alarm(gateway, open, cost);
         }
         return Charge { basis: Basis::Ceiling, usage: finish.usage_at_least, cost };
     }
@@ -122,16 +122,18 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
         Basis::Ceiling => gateway.book.expire(open.id, now).await.map(|_| ()),
         Basis::Reported => match gateway.book.settle(open.id, now, charge.cost).await {
             Ok(settled) if settled.overran => {
-                alarm(gateway, &open, charge.cost.usd);
+                alarm(gateway, &open, charge.cost);
                 Ok(())
             }
             other => other.map(|_| ()),
         },
     };
+    let mut charge = charge;
     let written = match written {
         // What the ledger cannot take as it is, is charged in full rather than held for ever.
         Err(BookError::NotAllowed(error)) => {
             tracing::error!(attempt = %open.id, %error, "a settlement was not possible; the ceiling is charged");
+            charge = Charge { basis: Basis::Ceiling, cost: open.ceiling, ..charge };
             gateway.book.expire(open.id, now).await.map(|_| ())
         }
         other => other,
@@ -155,11 +157,11 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
 }
 
 /// The one way in which an account can stand above its limit, and it is loud (promise, rule 7).
-fn alarm(gateway: &Gateway, open: &OpenAttempt, cost: NanoUsd) {
+fn alarm(gateway: &Gateway, open: &OpenAttempt, cost: Demand) {
     gateway.metrics.bound_violations.get_or_create(&endpoint_labels(&open.endpoint)).inc();
-    gateway.quarantine.note(&open.endpoint, open.ceiling.usd, cost);
+    gateway.quarantine.note(&open.endpoint, open.base, cost);
     tracing::error!(
-        endpoint = %open.endpoint, attempt = %open.id, ceiling = %open.ceiling.usd, %cost,
+        endpoint = %open.endpoint, attempt = %open.id, ceiling = %open.ceiling.usd, cost = %cost.usd,
         "a provider billed more than its ceiling; all of it is charged, and the ceilings of this endpoint are raised until a restart"
     );
 }

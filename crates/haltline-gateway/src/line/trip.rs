@@ -42,6 +42,8 @@ pub(crate) struct OpenAttempt {
     pub(crate) endpoint: ModelName,
     pub(crate) started: Timestamp,
     pub(crate) ceiling: haltline_types::Demand,
+    /// The ceiling before a quarantine raised it.
+    pub(crate) base: haltline_types::Demand,
     /// The output cap that was written into the request.
     pub(crate) cap: Tokens,
 }
