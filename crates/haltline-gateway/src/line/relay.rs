@@ -160,7 +160,6 @@ pub(crate) async fn relay_stream(
         choices: quoted.n.max(1),
         done: false,
         first_report: None,
-        last_report: None,
         reported: false,
     };
     let mut watch = Watch {
@@ -282,8 +281,6 @@ struct Reading {
     finished: u32,
     choices: u32,
     done: bool,
-    /// The latest report, as long as no output came after it.
-    last_report: Option<Usage>,
     /// A report that came before the end: input that is known early.
     first_report: Option<Usage>,
     reported: bool,
@@ -323,9 +320,6 @@ impl Reading {
         let delta = match stream::inspect(&event.data) {
             Ok(Chunk::Done) => {
                 self.done = true;
-                // A report that nothing but the end came after is the last word, also where a choice
-                // never said why it ended.
-                self.usage = self.usage.or(self.last_report);
                 return Ok(());
             }
             Ok(Chunk::Delta(delta)) => delta,
@@ -353,10 +347,6 @@ impl Reading {
         // before misses what is billed until then.
         if delta.nonempty || delta.usage_unreadable {
             self.usage = None;
-            self.last_report = None;
-        }
-        if !delta.usage_unreadable {
-            self.last_report = delta.usage.or(self.last_report);
         }
         if self.is_finished() && !delta.usage_unreadable {
             self.usage = delta.usage.or(self.usage);
