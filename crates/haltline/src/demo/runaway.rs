@@ -7,7 +7,7 @@ use super::unmetered::Unmetered;
 use super::{Demo, LIMIT, settings};
 use anyhow::Context;
 use haltline_gateway::settings::SimulatedSettings;
-use haltline_types::{ModelName, Name, NanoUsd, Tokens};
+use haltline_types::{Amount, ModelName, Name, NanoUsd, Tokens, Unit};
 use haltline_upstream::{FailureBilling, Outage, OutageAnswer, OutageShare, SimulatedBill, SimulatedUpstream};
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -87,15 +87,15 @@ pub async fn runaway(duration: Duration) -> anyhow::Result<Runaway> {
         .balances(now)
         .iter()
         .filter(|balance| *balance.account.budget == *"demo-day")
-        .map(|balance| balance.spent.value())
-        .sum();
+        .try_fold(Amount::zero(Unit::Usd), |sum, balance| sum.checked_add(balance.spent))
+        .context("what was spent does not fit an amount of money")?;
     let report = Runaway {
         lasted,
         asked: statuses.values().sum(),
         statuses,
         with: with_model.bill(),
         without: without_model.bill(),
-        spent: NanoUsd::new(spent),
+        spent: NanoUsd::new(spent.value()),
     };
     demo.instance.shutdown(Duration::from_secs(5)).await?;
     twin.instance.shutdown(Duration::from_secs(5)).await?;
