@@ -3,11 +3,13 @@
 
 use bytes::Bytes;
 use haltline_types::{Billing, Timestamp, Tokens};
+use haltline_wire::PassFields;
+use haltline_wire::chunk::Chunk;
+use haltline_wire::fault::{BillingRules, classify as classify_fault, classify_inside};
 use haltline_wire::json::{self, JsonErrorKind};
 use haltline_wire::openai::chat::response::{self, Answer};
-use haltline_wire::openai::chat::stream::{self, Chunk};
-use haltline_wire::openai::chat::{CapField, ChatRequest, Edit, PassFields};
-use haltline_wire::openai::fault::{BillingRules, classify as classify_fault, classify_inside};
+use haltline_wire::openai::chat::stream;
+use haltline_wire::openai::chat::{CapField, ChatRequest, Edit};
 use haltline_wire::sse::{Event, Splitter, SseError};
 use haltline_wire::{rate_limit_headers, retry_after as retry};
 use serde::de::IgnoredAny;

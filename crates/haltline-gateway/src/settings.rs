@@ -4,7 +4,7 @@
 use haltline_ledger::Budgets;
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, price::Price, retry::RetryRules, route::FallbackOn};
 use haltline_types::{ModelName, Name, Tokens};
-use haltline_wire::openai::chat::PassFields;
+use haltline_wire::PassFields;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

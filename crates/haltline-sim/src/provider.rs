@@ -15,7 +15,7 @@ use crate::chance::Chance;
 use answer::Plan;
 use haltline_ports::{Answer, BoxFuture, Call, Permit, Upstream};
 use haltline_types::{AttemptId, Fault, FaultKind, ModelName, Name, Origin, Timestamp};
-use haltline_wire::openai::fault::{BillingRules, classify};
+use haltline_wire::fault::{BillingRules, classify};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use parking_lot::Mutex;

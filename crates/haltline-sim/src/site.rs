@@ -12,7 +12,7 @@ use haltline_policy::retry::RetryRules;
 use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, Keys, KeysError, UserClaims};
 use haltline_types::{ModelName, Name, Timestamp, Tokens};
-use haltline_wire::openai::chat::PassFields;
+use haltline_wire::PassFields;
 use std::collections::BTreeMap;
 
 /// A provider of a site.

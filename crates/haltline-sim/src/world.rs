@@ -13,7 +13,7 @@ use crate::provider::{Observer, SimProvider};
 use draw::{Death, WorldPlan};
 use haltline_ports::Clock;
 use haltline_store_embedded::{Crash, OpenError, SimDisk, verify_disk};
-use haltline_wire::openai::fault::BillingRules;
+use haltline_wire::fault::BillingRules;
 use life::{End, Life};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! What a provider says that an attempt used.
 
-use crate::Tokens;
+use crate::{NanoUsd, Tokens};
 
 /// A usage report in one meaning for all providers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -11,10 +11,14 @@ pub struct Usage {
     pub cached_input: Tokens,
     /// The part of `input` written to the provider's cache.
     pub cache_write: Tokens,
+    /// The part of `cache_write` that is kept for an hour, which Anthropic bills dearer.
+    pub cache_write_long: Tokens,
     /// All output, reasoning included.
     pub output: Tokens,
     /// The part of `output` that was reasoning.
     pub reasoning: Tokens,
+    /// What the provider itself says that it cost (OpenRouter, xAI).
+    pub stated_cost: Option<NanoUsd>,
 }
 
 impl Usage {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use haltline_ports::{Answer, BoxFuture, Call, Clock, Permit, Upstream};
 use haltline_types::{AttemptId, Fault};
-use haltline_wire::openai::fault::{BillingRules, classify};
+use haltline_wire::fault::{BillingRules, classify};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use haltline_ports::{Answer, BoxFuture, Call, Permit, Upstream};
 use haltline_types::{AttemptId, Billing, Fault, FaultKind, Origin, Timestamp, Tokens};
-use haltline_wire::openai::fault::{BillingRules, classify};
+use haltline_wire::fault::{BillingRules, classify};
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
 use outage::{Verdict, draw};

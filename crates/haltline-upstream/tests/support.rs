@@ -6,7 +6,7 @@ use haltline_ledger::{Applied, Budgets, Hold, Ledger};
 use haltline_ports::{Answer, Call, Clock, Permit, Upstream};
 use haltline_types::{AttemptId, Demand, Fault, ModelName, RequestId, Timestamp};
 use haltline_upstream::{OpenAiConfig, OpenAiUpstream, PoolSettings};
-use haltline_wire::openai::fault::BillingRules;
+use haltline_wire::fault::BillingRules;
 use http::HeaderMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -2,13 +2,26 @@
 //!
 //! Everything here is a pure function of bytes (and of `now`, where a date must be compared).
 //! No clock, no network, no money: what a request costs is decided by `haltline-policy` from
-//! what is measured here. Only the OpenAI Chat dialect is spoken; another dialect is another
-//! folder beside `openai`.
+//! what is measured here. A dialect is a folder; what crosses from one to another goes through
+//! `canon`.
 
+pub mod canon;
+pub mod chunk;
+pub mod fault;
 pub mod json;
 pub mod openai;
 pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;
 
+mod edit;
+mod finish;
+mod measure;
+mod pass_fields;
+mod refusal;
 mod suggest;
+
+pub use finish::Finish;
+pub use measure::Measure;
+pub use pass_fields::PassFields;
+pub use refusal::RequestError;

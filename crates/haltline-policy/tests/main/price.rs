@@ -33,6 +33,7 @@ fn usage(input: u64, cached: u64, written: u64, output: u64) -> Usage {
         cache_write: tokens(written),
         output: tokens(output),
         reasoning: Tokens::ZERO,
+        ..Usage::default()
     }
 }
 

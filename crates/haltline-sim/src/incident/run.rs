@@ -18,7 +18,7 @@ use haltline_ports::{
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
-use haltline_wire::openai::fault::BillingRules;
+use haltline_wire::fault::BillingRules;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -13,7 +13,7 @@ use haltline_sim::site::{self, SiteKey, SiteProvider};
 use haltline_sim::workload::{self, Ask, Got, Manners, Visit};
 use haltline_store_embedded::SimDisk;
 use haltline_types::{AttemptId, ModelName, Timestamp};
-use haltline_wire::openai::fault::BillingRules;
+use haltline_wire::fault::BillingRules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

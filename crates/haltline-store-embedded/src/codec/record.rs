@@ -70,10 +70,11 @@ fn write_attempt(writer: &mut Writer<'_>, attempt: &AttemptRecord) {
         Basis::Released => 2,
     });
     writer.option(*usage, |writer, usage| {
-        let Usage { input, cached_input, cache_write, output, reasoning } = usage;
-        for tokens in [input, cached_input, cache_write, output, reasoning] {
+        let Usage { input, cached_input, cache_write, cache_write_long, output, reasoning, stated_cost } = usage;
+        for tokens in [input, cached_input, cache_write, cache_write_long, output, reasoning] {
             writer.u64(tokens.get());
         }
+        writer.option(stated_cost, |writer, cost| writer.i64(cost.get()));
     });
     writer.option(*status, |writer, status| writer.u64(u64::from(status)));
     // Faults and codes go by their words: those are a contract, the order of an enum is not.
@@ -100,8 +101,10 @@ fn read_attempt(reader: &mut Reader<'_>) -> Option<AttemptRecord> {
                 input: tokens()?,
                 cached_input: tokens()?,
                 cache_write: tokens()?,
+                cache_write_long: tokens()?,
                 output: tokens()?,
                 reasoning: tokens()?,
+                stated_cost: reader.option(|reader| reader.i64().map(NanoUsd::new))?,
             })
         })?,
         status: reader.option(Reader::u16)?,
@@ -164,9 +167,10 @@ mod tests {
     }
 
     fn usage() -> impl Strategy<Value = Usage> {
-        any::<[u64; 5]>().prop_map(|tokens| {
-            let [input, cached_input, cache_write, output, reasoning] = tokens.map(Tokens::new);
-            Usage { input, cached_input, cache_write, output, reasoning }
+        (any::<[u64; 6]>(), any::<Option<i64>>()).prop_map(|(tokens, cost)| {
+            let [input, cached_input, cache_write, cache_write_long, output, reasoning] = tokens.map(Tokens::new);
+            let stated_cost = cost.map(NanoUsd::new);
+            Usage { input, cached_input, cache_write, cache_write_long, output, reasoning, stated_cost }
         })
     }
 

@@ -1,7 +1,6 @@
 //! The OpenAI dialect: what OpenAI's servers and the many that imitate them speak.
 
 pub mod chat;
-pub mod fault;
 mod usage;
 
 /// Whose server it is. It decides which fields are safe to send.

@@ -93,6 +93,7 @@ impl Wire {
             cache_write: Tokens::new(cache_write),
             output: Tokens::new(output),
             reasoning: Tokens::new(reasoning.min(output)),
+            ..Usage::default()
         })
     }
 }

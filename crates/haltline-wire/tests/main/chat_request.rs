@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use haltline_types::{Code, Tokens};
 use haltline_wire::openai::ProviderKind;
-use haltline_wire::openai::chat::{CapField, ChatRequest, Edit, PassFields, RequestError, cap_field_for};
+use haltline_wire::openai::chat::{CapField, ChatRequest, Edit, cap_field_for};
+use haltline_wire::{PassFields, RequestError};
 use proptest::prelude::*;
 use serde_json::Value;
 

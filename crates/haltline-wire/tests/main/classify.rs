@@ -1,7 +1,7 @@
 //! The fault table: kind, and whether it may have cost money.
 
 use haltline_types::{Billing, Fault, FaultClass, FaultKind, Timestamp};
-use haltline_wire::openai::fault::{BillingRules, classify};
+use haltline_wire::fault::{BillingRules, classify};
 use std::time::Duration;
 
 fn judged(status: u16, body: &str, rules: BillingRules) -> Fault {

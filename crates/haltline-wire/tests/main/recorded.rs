@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use haltline_types::{FaultKind, Timestamp, Usage};
-use haltline_wire::openai::chat::Finish;
+use haltline_wire::Finish;
+use haltline_wire::chunk::Chunk;
+use haltline_wire::fault::{BillingRules, FaultSeed, classify, classify_inside};
 use haltline_wire::openai::chat::response::{self, Answer};
-use haltline_wire::openai::chat::stream::{self, Chunk};
-use haltline_wire::openai::fault::{BillingRules, FaultSeed, classify, classify_inside};
+use haltline_wire::openai::chat::stream;
 use haltline_wire::sse::Splitter;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ fn read_stream(body: &[u8], seed: u8) -> Seen {
     seen
 }
 
-fn add(seen: &mut Seen, delta: &stream::Delta) {
+fn add(seen: &mut Seen, delta: &haltline_wire::chunk::Delta) {
     seen.text_bytes += delta.text_bytes;
     seen.choices += delta.finished;
     seen.finish = delta.finish.or(seen.finish);
@@ -187,6 +188,7 @@ fn usage(record: &Value) -> Option<Usage> {
         cache_write: Tokens::new(count("cache_write")),
         output: Tokens::new(output),
         reasoning: Tokens::new(count("reasoning").min(output)),
+        ..Usage::default()
     })
 }
 

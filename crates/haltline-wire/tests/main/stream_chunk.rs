@@ -2,10 +2,11 @@
 
 use bytes::BytesMut;
 use haltline_types::{Billing, FaultKind, Tokens};
-use haltline_wire::openai::chat::Finish;
+use haltline_wire::Finish;
+use haltline_wire::chunk::{Chunk, Delta};
+use haltline_wire::fault::classify_inside;
 use haltline_wire::openai::chat::response::{self, Answer};
-use haltline_wire::openai::chat::stream::{Chunk, Delta, done_frame, error_frame, identify, inspect};
-use haltline_wire::openai::fault::classify_inside;
+use haltline_wire::openai::chat::stream::{done_frame, error_frame, identify, inspect};
 
 fn delta(data: &str) -> Delta {
     match inspect(data.as_bytes()) {

@@ -6,7 +6,7 @@ use super::reader::{Keys, Section};
 use super::value::Text;
 use haltline_gateway::settings::{ProviderKind, ProviderSettings, Secret, SimulatedSettings};
 use haltline_types::Name;
-use haltline_wire::openai::chat::PassFields;
+use haltline_wire::PassFields;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_policy::route::FallbackOn;
 use haltline_types::{Amount, ModelName, Name, PicoUsdPerToken, Scope, Tokens, Unit};
-use haltline_wire::openai::chat::PassFields;
+use haltline_wire::PassFields;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use haltline_types::{Name, PicoUsdPerToken};
 use haltline_upstream::{
     OpenAiConfig, OpenAiUpstream, PoolSettings, SimulatedConfig, SimulatedPrices, SimulatedUpstream,
 };
-use haltline_wire::openai::fault::BillingRules;
+use haltline_wire::fault::BillingRules;
 use std::collections::HashMap;
 use std::sync::Arc;
 

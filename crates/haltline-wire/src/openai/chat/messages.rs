@@ -2,11 +2,11 @@
 //!
 //! Refuses what brings input or cost that is not in the body: files, audio.
 
-use super::refusal::{RequestError, shorten};
 use super::request::MESSAGES_MAX;
 use super::values::{array, is_string, object};
-use super::{Measure, PassFields};
 use crate::json::walk::{self, Cursor, Member};
+use crate::refusal::{RequestError, shorten};
+use crate::{Measure, PassFields};
 use std::ops::Range;
 
 /// Reads the `messages` at which `cursor` stands, steps over them, and adds them to `measure`.

@@ -3,9 +3,7 @@
 mod cap;
 mod fields;
 mod finish;
-mod measure;
 mod messages;
-mod refusal;
 pub mod request;
 pub mod response;
 mod rewrite;
@@ -15,9 +13,6 @@ mod values;
 mod wire;
 
 pub use cap::{CapField, cap_field_for};
-pub use fields::PassFields;
-pub use finish::Finish;
-pub use measure::Measure;
-pub use refusal::RequestError;
+pub use finish::{finish_from_word, finish_word};
 pub use request::ChatRequest;
 pub use rewrite::Edit;

@@ -3,13 +3,14 @@
 //! Refuses what we do not know and what hides cost. Does not know prices, providers or who asks;
 //! the bytes that a provider gets are made by `rewrite`.
 
+use super::CapField;
 use super::fields::{Field, field, meant};
 use super::messages::read_messages;
-use super::refusal::{RequestError, shorten};
 use super::tools::{read_functions, read_tool_choice, read_tools};
 use super::values;
-use super::{CapField, Measure, PassFields};
 use crate::json::walk::{self, Cursor};
+use crate::refusal::{RequestError, shorten};
+use crate::{Measure, PassFields};
 use bytes::Bytes;
 use haltline_types::{Code, Tokens};
 use std::ops::Range;

@@ -1,9 +1,10 @@
 //! A whole answer that is no stream.
 
-use super::Finish;
-use super::stream::{Identity, Malformed, identify};
+use super::stream::identify;
 use super::wire::{Choices, Word};
-use crate::openai::fault::FaultSeed;
+use crate::Finish;
+use crate::chunk::{Identity, Malformed};
+use crate::fault::FaultSeed;
 use crate::openai::usage::{Report, read};
 use haltline_types::Usage;
 use serde::Deserialize;

@@ -4,6 +4,7 @@
 use super::fields::Field;
 use super::request::Member;
 use super::{CapField, ChatRequest};
+use crate::edit::{Writer, quoted};
 use crate::json::walk;
 use bytes::Bytes;
 use haltline_types::Tokens;
@@ -36,24 +37,24 @@ impl ChatRequest {
                 continue;
             }
             match member.field {
-                Field::Model => writer.replaced(member, &quoted(edit.model)),
+                Field::Model => writer.replaced(&member.key, &member.value, &quoted(edit.model)),
                 Field::MaxTokens | Field::MaxCompletionTokens => {
                     if member.field == of(cap_field) {
                         has.cap = true;
-                        writer.replaced(member, cap.as_bytes());
+                        writer.replaced(&member.key, &member.value, cap.as_bytes());
                     }
                 }
                 Field::ServiceTier => {
                     if let Some(tier) = edit.service_tier {
                         has.service_tier = true;
-                        writer.replaced(member, &quoted(tier));
+                        writer.replaced(&member.key, &member.value, &quoted(tier));
                     }
                 }
                 Field::StreamOptions if edit.include_usage && self.stream() => {
                     has.stream_options = true;
-                    writer.replaced(member, &self.with_usage(member));
+                    writer.replaced(&member.key, &member.value, &self.with_usage(member));
                 }
-                _ => writer.kept(member),
+                _ => writer.kept(&member.key, &member.value),
             }
         }
         if !has.cap {
@@ -100,68 +101,4 @@ const fn of(cap: CapField) -> Field {
         CapField::MaxTokens => Field::MaxTokens,
         CapField::MaxCompletionTokens => Field::MaxCompletionTokens,
     }
-}
-
-/// Writes an object member by member; white space around members stays with them.
-struct Writer<'a> {
-    body: &'a [u8],
-    out: Vec<u8>,
-    any: bool,
-}
-
-impl<'a> Writer<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        let mut out = Vec::with_capacity(body.len() + 160);
-        let open = body.iter().position(|byte| *byte == b'{').unwrap_or(0);
-        out.extend_from_slice(&body[..open]);
-        out.push(b'{');
-        Self { body, out, any: false }
-    }
-
-    fn kept(&mut self, member: &Member) {
-        self.replaced(member, &self.body[member.value.clone()]);
-    }
-
-    fn replaced(&mut self, member: &Member, value: &[u8]) {
-        self.separate();
-        let key_at = member.key.start.saturating_sub(1);
-        let space = self.space_before(key_at);
-        self.out.extend_from_slice(&self.body[space..member.value.start]);
-        self.out.extend_from_slice(value);
-        let after = &self.body[member.value.end..];
-        let space_after = after.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        self.out.extend_from_slice(&after[..space_after]);
-    }
-
-    fn added(&mut self, name: &str, value: &[u8]) {
-        self.separate();
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        self.out.extend_from_slice(value);
-    }
-
-    fn separate(&mut self) {
-        if self.any {
-            self.out.push(b',');
-        }
-        self.any = true;
-    }
-
-    /// Where the white space before `at` begins.
-    fn space_before(&self, at: usize) -> usize {
-        let space = self.body[..at].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-        at - space
-    }
-
-    fn finish(mut self) -> Bytes {
-        let close = self.body.iter().rposition(|byte| *byte == b'}').unwrap_or(self.body.len());
-        self.out.extend_from_slice(&self.body[close..]);
-        Bytes::from(self.out)
-    }
-}
-
-/// A JSON string that says `text`.
-fn quoted(text: &str) -> Vec<u8> {
-    serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec())
 }

@@ -1,9 +1,9 @@
 //! Tools: only those that the client runs itself, and how much text their definitions hold.
 
-use super::refusal::{RequestError, shorten};
 use super::values::{array, object};
-use super::{Measure, PassFields};
 use crate::json::walk;
+use crate::refusal::{RequestError, shorten};
+use crate::{Measure, PassFields};
 use std::ops::Range;
 
 /// Reads `tools` and adds them to `measure`. Only tools that the client runs itself are accepted.

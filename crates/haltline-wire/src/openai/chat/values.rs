@@ -1,10 +1,10 @@
 //! Single fields: what they must look like, and which of their values could raise the price.
 
-use super::PassFields;
 use super::fields::why_refused;
-use super::refusal::{RequestError, shorten};
 use super::request::{MODEL_BYTES_MAX, N_MAX};
+use crate::PassFields;
 use crate::json::walk;
+use crate::refusal::{RequestError, shorten};
 use std::ops::Range;
 
 pub(super) fn read_model(body: &[u8], value: &Range<usize>) -> Result<String, RequestError> {

@@ -1,7 +1,7 @@
 //! The shapes in which OpenAI-shaped servers write choices, read just as far as metering needs:
 //! how much text, and why it ended. Tolerates what imitators do to them.
 
-use super::Finish;
+use crate::Finish;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for ReasonVisitor {
     }
 
     fn visit_str<E>(self, word: &str) -> Result<Option<Finish>, E> {
-        Ok((!word.is_empty()).then(|| Finish::from_word(word)))
+        Ok((!word.is_empty()).then(|| super::finish_from_word(word)))
     }
 
     fn visit_unit<E>(self) -> Result<Option<Finish>, E> {

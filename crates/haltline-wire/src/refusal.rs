@@ -15,12 +15,13 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    pub(super) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A field that cannot be accepted as it is.
+    pub(crate) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: Code::InvalidRequest, message: message.into(), param: Some(param.into()) }
     }
 
     /// The same error, its field's path put below `parent`.
-    pub(super) fn below(self, parent: &str) -> Self {
+    pub(crate) fn below(self, parent: &str) -> Self {
         let param = self.param.unwrap_or_default();
         if param.is_empty() {
             return Self { param: Some(parent.to_owned()), ..self };
@@ -30,7 +31,8 @@ impl RequestError {
         Self { message, param: Some(path), ..self }
     }
 
-    pub(super) fn unknown(param: impl Into<String>, meant: Option<&str>) -> Self {
+    /// A field that is not known and may change the price.
+    pub(crate) fn unknown(param: impl Into<String>, meant: Option<&str>) -> Self {
         let param = param.into();
         let hint = meant.map_or_else(String::new, |meant| format!(" Did you mean `{meant}`?"));
         let message = format!(
@@ -50,7 +52,7 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {}
 
 /// A client's own name for something, short enough to be shown back.
-pub(super) fn shorten(name: &str) -> String {
+pub(crate) fn shorten(name: &str) -> String {
     let shown: String = name.chars().take(60).collect();
     shown.escape_debug().to_string()
 }

@@ -30,7 +30,7 @@ pub struct Measure {
 
 impl Measure {
     /// Adds text: a string's inside or JSON as it stands.
-    pub(super) fn add_text(&mut self, raw: &[u8]) {
+    pub(crate) fn add_text(&mut self, raw: &[u8]) {
         if let Some(first) = memchr::memchr(b'\\', raw) {
             let (escaped, after) = (&raw[first..], &raw[first + 1..]);
             // Counting is vectorized, and most escapes are no `\u`.
@@ -65,7 +65,7 @@ impl Measure {
     }
 
     /// Adds the text of a string value, or any other value as it stands.
-    pub(super) fn add_value(&mut self, body: &[u8], value: &Range<usize>) {
+    pub(crate) fn add_value(&mut self, body: &[u8], value: &Range<usize>) {
         match walk::inside(body, value) {
             Some(text) => self.add_text(text),
             None => self.add_text(body.get(value.clone()).unwrap_or_default()),
