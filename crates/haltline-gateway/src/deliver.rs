@@ -2,7 +2,8 @@
 //! only reads, and may vanish at any time without anything depending on it.
 
 use crate::problem::Problem;
-use bytes::Bytes;
+use crate::voice::Voice;
+use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
 use haltline_types::{ModelName, NanoUsd, RequestId, Tokens};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Notes {
     pub cost: Option<NanoUsd>,
     /// The output cap, when it was lowered to fit.
     pub cap_lowered_to: Option<Tokens>,
+    /// What the client asked for and the provider that answers cannot be told.
+    pub dropped: Vec<&'static str>,
     /// Time spent in the gateway itself, when that is known.
     pub overhead: Option<Duration>,
     /// How the rate limit stands that is nearest to its end.
@@ -44,6 +47,7 @@ impl Notes {
             endpoint: None,
             cost: None,
             cap_lowered_to: None,
+            dropped: Vec::new(),
             overhead: None,
             rate_limit: None,
         }
@@ -106,12 +110,13 @@ pub(crate) struct Outlet {
     pieces: Option<mpsc::Sender<Piece>>,
     client: Client,
     next_event: u64,
+    voice: Voice,
 }
 
 impl Outlet {
-    pub(crate) fn new() -> (Self, oneshot::Receiver<Delivery>) {
+    pub(crate) fn new(voice: Voice) -> (Self, oneshot::Receiver<Delivery>) {
         let (head, receiver) = oneshot::channel();
-        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1 }, receiver)
+        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice }, receiver)
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -123,13 +128,34 @@ impl Outlet {
         self.client
     }
 
-    /// Has the client any event? A further attempt must not begin the answer once more.
-    pub(crate) fn has_begun(&self) -> bool {
+    /// Appends an event to what goes out next; numbers have no gaps.
+    pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
+        let id = self.take_event_id();
+        self.voice.event(out, id, event, data);
+    }
+
+    /// Appends a remark for people who watch the bytes.
+    pub(crate) fn remark(&self, out: &mut BytesMut, text: &str) {
+        self.voice.remark(out, text);
+    }
+
+    /// Appends what closes the stream.
+    pub(crate) fn close(&self, out: &mut BytesMut) {
+        self.voice.close(out, self.has_begun());
+    }
+
+    /// A sign of life: in the head of a stream that has nothing else yet, or between its events.
+    pub(crate) fn heartbeat(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        self.voice.heartbeat(&mut out, self.has_begun());
+        out.freeze()
+    }
+
+    fn has_begun(&self) -> bool {
         self.next_event > 1
     }
 
-    /// The number of the next event; numbers have no gaps.
-    pub(crate) fn take_event_id(&mut self) -> u64 {
+    fn take_event_id(&mut self) -> u64 {
         let id = self.next_event;
         self.next_event += 1;
         id

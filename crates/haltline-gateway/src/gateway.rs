@@ -127,7 +127,7 @@ impl Gateway {
         }
         self.metrics.in_flight.inc();
         let place = Place(Arc::clone(self));
-        let (outlet, head) = Outlet::new();
+        let (outlet, head) = Outlet::new(incoming.surface.voice());
         self.journeys.spawn(async move {
             line::travel(&place.0, id, trace_id, incoming, outlet).await;
             drop(place);

@@ -1,7 +1,9 @@
 //! What a surface hands to the line: the request as it arrived, nothing decided.
 
+use crate::voice::Voice;
 use bytes::Bytes;
 use haltline_types::{Name, NanoUsd};
+use haltline_wire::client::{Address, ClientDialect};
 use tokio::time::Instant;
 
 /// The way by which a request came in.
@@ -17,6 +19,22 @@ impl Surface {
     pub const fn word(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat.completions",
+        }
+    }
+
+    /// What its clients speak.
+    #[must_use]
+    pub const fn dialect(self) -> ClientDialect {
+        match self {
+            Self::ChatCompletions => ClientDialect::Chat,
+        }
+    }
+
+    /// How its streams are framed.
+    #[must_use]
+    pub const fn voice(self) -> Voice {
+        match self {
+            Self::ChatCompletions => Voice::Events,
         }
     }
 }
@@ -43,6 +61,8 @@ pub struct Claims {
 pub struct Incoming {
     /// By which way.
     pub surface: Surface,
+    /// What the address says of the request.
+    pub address: Address,
     /// The key that was presented, whatever the header.
     pub key: Option<String>,
     /// What the client says of itself.

@@ -12,6 +12,7 @@ mod problem;
 mod quarantine;
 mod recover;
 pub mod settings;
+mod voice;
 
 pub use chance::SeededEntropy;
 pub use deliver::{Delivery, Notes, Piece};
@@ -20,3 +21,4 @@ pub use incoming::{Claims, Incoming, Surface};
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
 pub use recover::expire_open_holds;
+pub use voice::Voice;

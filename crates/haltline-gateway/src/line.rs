@@ -31,7 +31,7 @@ use haltline_policy::route::{RouteRules, Tried, other_endpoints};
 use haltline_ports::Outcome;
 use haltline_types::{Code, Fault, FaultKind, RequestId};
 use quote::Measured;
-use relay::Finish;
+use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -129,22 +129,33 @@ async fn obtain(
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
         let (streamed, notes) = (trip.streamed, trip.notes());
-        let calling = call::call(gateway, live, request, trip, &routed, reserved, times);
+        let dialect = call::dialect(live, request, &routed);
+        let mut tail = Tail::default();
+        let calling = call::call(gateway, live, request, trip, &routed, dialect, reserved, times);
         let finish = match company.keep(outlet, streamed, || notes.clone(), calling).await {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
-                let usage_wanted = request.chat.include_usage();
-                relay::relay_stream(gateway, live, trip, outlet, company, answer, &quoted, cap, usage_wanted, times)
-                    .await
+                let ways = Ways {
+                    stream: request.asked.passage(dialect),
+                    whole: request.asked.whole_passage(dialect),
+                    usage_wanted: request.asked.usage_wanted(),
+                };
+                let (finish, rest) =
+                    relay::relay_stream(gateway, live, trip, outlet, company, answer, &quoted, cap, ways, times).await;
+                tail = rest;
+                finish
             }
-            Ok(answer) => relay::relay_whole(gateway, live, trip, answer, times).await,
+            Ok(answer) => {
+                let passage = request.asked.whole_passage(dialect);
+                relay::relay_whole(gateway, live, trip, &passage, answer, times).await
+            }
         };
         routed.ended(gateway, finish.fault.as_ref());
         settle::settle(gateway, quoted.price, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
                 Some(body) => outlet.whole(trip.final_notes(), body),
-                None => relay::finish_stream(gateway, trip, outlet, LAST_PIECE).await,
+                None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,
             }
             return Ok(());
         };

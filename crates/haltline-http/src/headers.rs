@@ -157,6 +157,9 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     if let Some(cap) = notes.cap_lowered_to {
         head.insert(CAP, HeaderValue::from(cap.get()));
     }
+    if !notes.dropped.is_empty() {
+        put(head, HeaderName::from_static("x-haltline-dropped"), &notes.dropped.join(", "));
+    }
     if let Some(standing) = &notes.rate_limit {
         write_standing(head, standing, &mut text);
     }

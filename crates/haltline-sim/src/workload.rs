@@ -107,6 +107,7 @@ impl Ask {
         let tags = self.env.map(|env| (Name::new("env"), Name::new(env))).into_iter().collect();
         Incoming {
             surface: Surface::ChatCompletions,
+            address: haltline_wire::client::Address::default(),
             key: Some(self.key.clone()),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,

@@ -7,9 +7,12 @@
 
 pub mod canon;
 pub mod chunk;
+pub mod client;
 pub mod fault;
 pub mod json;
 pub mod openai;
+pub mod passage;
+pub mod provider;
 pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;

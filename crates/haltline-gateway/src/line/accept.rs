@@ -2,14 +2,14 @@
 //! use? What comes out is validated once and for all.
 
 use crate::gateway::{Gateway, Live};
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
 use crate::problem::Problem;
 use bytes::Bytes;
 use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
-use haltline_wire::openai::chat::ChatRequest;
+use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
 use serde::Deserialize;
 use std::hash::{BuildHasher, RandomState};
@@ -20,7 +20,7 @@ const CLIENT_RETRIES_MAX: u32 = 3;
 
 /// A request that can be sent.
 pub(crate) struct Request {
-    pub(crate) chat: ChatRequest,
+    pub(crate) asked: ClientRequest,
     /// Where it may go, in order of preference.
     pub(crate) targets: Vec<ModelName>,
     pub(crate) fallback_on: Vec<FallbackOn>,
@@ -51,6 +51,8 @@ impl Request {
 pub(crate) struct Fingerprint {
     key: Name,
     user: Option<Name>,
+    surface: Surface,
+    address: Address,
     body: Bytes,
 }
 
@@ -59,7 +61,7 @@ static HASHERS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomS
 impl Fingerprint {
     /// 128 bits under a secret of this process, so that nobody can aim at another's.
     pub(crate) fn hash(&self) -> u128 {
-        let material = (&self.key, &self.user, &self.body);
+        let material = (&self.key, &self.user, self.surface, &self.address.model, self.address.stream, &self.body);
         (u128::from(HASHERS.0.hash_one(material)) << 64) | u128::from(HASHERS.1.hash_one(material))
     }
 }
@@ -75,52 +77,70 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
             ),
         ));
     }
-    let (chat, route) = understand(live, &caller, &incoming.body)?;
-    let asked = Name::new(chat.model());
+    let (asked, route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
+    let model = Name::new(asked.model());
     let Resolved { targets, max_output_tokens, fallback_on } = route;
-    let caller = caller.or_user_of_body(chat.user());
-    let fingerprint = Fingerprint { key: caller.key.name.clone(), user: caller.user.clone(), body: incoming.body };
+    let caller = caller.or_user_of_body(asked.user());
+    let fingerprint = Fingerprint {
+        key: caller.key.name.clone(),
+        user: caller.user.clone(),
+        surface: incoming.surface,
+        address: incoming.address,
+        body: incoming.body,
+    };
     repeat_failure(gateway, &fingerprint)?;
     let default_cap = max_output_tokens;
-    let cap = chat.client_cap().map_or(default_cap, |(_, cap)| cap);
+    let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
         targets,
         fallback_on,
         default_cap,
-        subjects: Subjects { model: Some(asked), ..caller.subjects() },
+        subjects: Subjects { model: Some(model), ..caller.subjects() },
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
         fingerprint,
-        chat,
+        asked,
     })
 }
 
 /// Reads the body and finds where it may go. Fields that we do not know pass only if the operator
 /// vouches for them at every provider that may get them.
-fn understand(live: &Live, caller: &Caller, body: &Bytes) -> Result<(ChatRequest, Resolved), Problem> {
-    let refused = match ChatRequest::parse(body.clone(), &PassFields::none()) {
-        Ok(chat) => {
-            let route = route_for(live, caller, &Name::new(chat.model()))?;
-            return Ok((chat, route));
+fn understand(
+    live: &Live,
+    caller: &Caller,
+    dialect: ClientDialect,
+    address: &Address,
+    body: &Bytes,
+) -> Result<(ClientRequest, Resolved), Problem> {
+    let refused = match ClientRequest::parse(dialect, address, body.clone(), &PassFields::none()) {
+        Ok(asked) => {
+            let route = route_for(live, caller, &Name::new(asked.model()))?;
+            return Ok((asked, route));
         }
         Err(error) => error,
     };
     if refused.code != Code::UnknownField {
         return Err(invalid(refused));
     }
-    let Ok(peek) = serde_json::from_slice::<ModelOnly<'_>>(body) else { return Err(invalid(refused)) };
-    let mut route = route_for(live, caller, &Name::new(&peek.model))?;
+    let model = match &address.model {
+        Some(model) => Name::new(model),
+        None => match serde_json::from_slice::<ModelOnly<'_>>(body) {
+            Ok(peek) => Name::new(&peek.model),
+            Err(_) => return Err(invalid(refused)),
+        },
+    };
+    let mut route = route_for(live, caller, &model)?;
     let vouched =
         |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| provider.pass_fields.clone());
     let Some(pass) = route.targets.first().and_then(vouched) else { return Err(invalid(refused)) };
-    let chat = ChatRequest::parse(body.clone(), &pass).map_err(invalid)?;
-    let fields: Vec<String> = chat.vouched_fields().collect();
+    let asked = ClientRequest::parse(dialect, address, body.clone(), &pass).map_err(invalid)?;
+    let fields = asked.vouched_fields();
     route.targets.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
-    Ok((chat, route))
+    Ok((asked, route))
 }
 
 /// Where a model's requests go, as far as the caller's key allows it.
@@ -146,7 +166,7 @@ struct ModelOnly<'a> {
     model: std::borrow::Cow<'a, str>,
 }
 
-fn invalid(error: RequestError) -> Problem {
+pub(crate) fn invalid(error: RequestError) -> Problem {
     let mut problem = Problem::new(error.code, error.message);
     problem.param = error.param;
     problem

@@ -9,8 +9,9 @@ use crate::line::trip::Trip;
 use crate::settings::ProviderKind;
 use haltline_ports::{Answer, Call};
 use haltline_types::{Fault, FaultKind, Origin};
+use haltline_wire::canon::Target;
 use haltline_wire::openai;
-use haltline_wire::openai::chat::{Edit, cap_field_for};
+use haltline_wire::provider::ProviderDialect;
 use tokio::time::Instant;
 
 /// The longest that the attempt may take.
@@ -22,13 +23,27 @@ pub(crate) struct Times {
     pub(crate) total_by: Instant,
 }
 
+/// The dialect in which the endpoint is asked: the client's own where its provider speaks it.
+pub(crate) fn dialect(live: &Live, request: &Request, routed: &Routed) -> ProviderDialect {
+    let kind = live.settings.providers.get(&routed.endpoint.provider).map(|provider| provider.kind);
+    let _ = request;
+    match kind {
+        Some(ProviderKind::OpenAi) => ProviderDialect::Chat(openai::ProviderKind::OpenAi),
+        Some(ProviderKind::OpenAiCompatible | ProviderKind::Simulated) | None => {
+            ProviderDialect::Chat(openai::ProviderKind::Compatible)
+        }
+    }
+}
+
 /// Sends.
+#[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
 pub(crate) async fn call(
     gateway: &Gateway,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
     routed: &Routed,
+    dialect: ProviderDialect,
     reserved: Reserved,
     times: Times,
 ) -> Result<Answer, Fault> {
@@ -38,23 +53,17 @@ pub(crate) async fn call(
         ..Fault::new(FaultKind::NotFound, Origin::Gateway, "the provider is not configured any more")
     };
     let upstream = live.upstreams.get(&endpoint.provider).ok_or_else(gone)?;
-    let provider = live.settings.providers.get(&endpoint.provider).ok_or_else(gone)?;
-    let kind = match provider.kind {
-        ProviderKind::OpenAi => openai::ProviderKind::OpenAi,
-        ProviderKind::OpenAiCompatible | ProviderKind::Simulated => openai::ProviderKind::Compatible,
-    };
-    let body = request.chat.rewrite(&Edit {
-        model: &endpoint.model,
-        cap: (cap_field_for(&endpoint.model, kind), reserved.cap),
-        service_tier: (kind == openai::ProviderKind::OpenAi).then_some("default"),
-        include_usage: true,
-        drop: &[],
-    });
+    let target = Target { model: &endpoint.model, cap: reserved.cap };
+    let outgoing = request.asked.outgoing(dialect, &target).map_err(|error| Fault {
+        billing: haltline_types::Billing::NotSent,
+        ..Fault::new(FaultKind::InvalidRequest, Origin::Gateway, error.message)
+    })?;
+    trip.dropped = outgoing.dropped;
     let call = Call {
         endpoint: endpoint.clone(),
         path: "/chat/completions",
         headers: request.pass_headers.clone(),
-        body,
+        body: outgoing.body,
         stream: trip.streamed,
     };
     let began = Instant::now();

@@ -1,7 +1,6 @@
 //! Keeping a client company while it waits. Not a stage: it runs beside the ones that wait.
 
 use crate::deliver::{Notes, Outlet};
-use bytes::{Bytes, BytesMut};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -25,7 +24,7 @@ impl Company {
         Self { next: Instant::now() + HEAD_AFTER, heartbeat, timer: None }
     }
 
-    /// Runs `work`; meanwhile a stream's client gets its head and then comments.
+    /// Runs `work`; meanwhile a stream's client gets its head and then signs of life.
     pub(crate) async fn keep<T>(
         &mut self,
         outlet: &mut Outlet,
@@ -44,10 +43,11 @@ impl Company {
                 biased;
                 done = &mut work => return done,
                 () = timer.as_mut() => {
+                    let sign = outlet.heartbeat();
                     if outlet.is_open() {
-                        outlet.offer(comment("waiting"));
+                        outlet.offer(sign);
                     } else {
-                        outlet.open(notes(), comment("accepted"));
+                        outlet.open(notes(), sign);
                     }
                     self.next = Instant::now() + self.heartbeat;
                     timer.as_mut().reset(self.next);
@@ -55,11 +55,4 @@ impl Company {
             }
         }
     }
-}
-
-/// A comment event: what parsers of every client ignore.
-pub(crate) fn comment(text: &str) -> Bytes {
-    let mut out = BytesMut::with_capacity(text.len() + 8);
-    haltline_wire::sse::write_comment(&mut out, text.as_bytes());
-    out.freeze()
 }

@@ -27,7 +27,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn of(request: &Request) -> Self {
-        let measure = request.chat.measure();
+        let measure = request.asked.measure();
         // All bytes that are sent bound all text there is, framing included. Only an image's data
         // is no text: then what a model may read is counted, and every member of the JSON as a
         // text that a vocabulary may add a token to.
@@ -47,8 +47,8 @@ impl Measured {
             tools: measure.tools,
             images: measure.images,
             names: measure.names,
-            n: request.chat.n(),
-            client_cap: request.chat.client_cap().map(|(_, cap)| cap),
+            n: request.asked.n(),
+            client_cap: request.asked.client_cap(),
             default_cap: request.default_cap,
         }
     }

@@ -4,7 +4,7 @@
 use crate::deliver::{Client, Outlet};
 use crate::gateway::{Gateway, Live};
 use crate::line::call::{Times, cut};
-use crate::line::company::{Company, comment};
+use crate::line::company::Company;
 use crate::line::quote::Quoted;
 use crate::line::settle;
 use crate::line::trip::Trip;
@@ -14,11 +14,11 @@ use futures_util::StreamExt;
 use haltline_policy::meter::{Meter, MeterVerdict};
 use haltline_ports::{Answer, AnswerBody};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
-use haltline_wire::chunk::Chunk;
-use haltline_wire::fault::{FaultSeed, classify_inside};
-use haltline_wire::openai::chat::response;
-use haltline_wire::openai::chat::stream;
-use haltline_wire::sse::{Splitter, write_event};
+use haltline_wire::canon::Frame;
+use haltline_wire::chunk::Delta;
+use haltline_wire::fault::classify_inside;
+use haltline_wire::passage::{End, Passage, Taken, WholePassage};
+use haltline_wire::sse::{Event, Splitter};
 use http::header::CONTENT_TYPE;
 use std::pin::Pin;
 use std::task::Poll;
@@ -28,6 +28,14 @@ use tokio_util::sync::WaitForCancellationFuture;
 
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
+
+/// The ways from the provider's dialect to the client's.
+pub(crate) struct Ways {
+    pub(crate) stream: Passage,
+    pub(crate) whole: WholePassage,
+    /// Does the client want the usage report that only came because we asked for it?
+    pub(crate) usage_wanted: bool,
+}
 
 /// How an attempt ended.
 pub(crate) struct Finish {
@@ -64,6 +72,7 @@ pub(crate) async fn relay_whole(
     gateway: &Gateway,
     live: &Live,
     trip: &mut Trip,
+    passage: &WholePassage,
     answer: Answer,
     times: Times,
 ) -> Finish {
@@ -84,12 +93,12 @@ pub(crate) async fn relay_whole(
             ));
         }
     };
-    match read_whole(&body) {
-        Ok(usage) => {
+    match read_whole(passage, body) {
+        Ok((delta, body)) => {
             trip.first_token = Some(trip.arrived.elapsed());
             Finish {
-                usage,
-                usage_at_least: usage,
+                usage: delta.usage,
+                usage_at_least: delta.usage,
                 output_at_least: Tokens::ZERO,
                 fault: None,
                 delivered: false,
@@ -100,11 +109,11 @@ pub(crate) async fn relay_whole(
     }
 }
 
-/// The usage report of a whole answer, or the fault that it is.
-fn read_whole(body: &[u8]) -> Result<Option<Usage>, Fault> {
-    match response::inspect(body) {
-        Ok(response::Answer::Complete(complete)) => Ok(complete.usage),
-        Ok(response::Answer::Error(seed)) => Err(classify_inside(&seed)),
+/// A whole answer for the client, metered, or the fault that it is.
+fn read_whole(passage: &WholePassage, body: Bytes) -> Result<(Delta, Bytes), Fault> {
+    match passage.take(body) {
+        Ok(Ok(whole)) => Ok(whole),
+        Ok(Err(seed)) => Err(classify_inside(&seed)),
         Err(error) => Err(malformed(error.to_string())),
     }
 }
@@ -139,23 +148,27 @@ pub(crate) async fn relay_stream(
     answer: Answer,
     quoted: &Quoted<'_>,
     cap: Tokens,
-    usage_wanted: bool,
+    ways: Ways,
     times: Times,
-) -> Finish {
+) -> (Finish, Tail) {
     if !is_event_stream(&answer) {
-        return Finish::failed(tokio::select! {
-            fault = unexpected(answer, times) => fault,
+        let fault = tokio::select! {
+            fault = unexpected(answer, &ways.whole, times) => fault,
             () = gateway.cut.cancelled() => cut(),
-        });
+        };
+        return (Finish::failed(fault), Tail::default());
     }
     let mut reading = Reading {
         splitter: Splitter::new(),
         meter: Meter::new(cap, quoted.n, quoted.pieces),
+        passage: ways.stream,
+        frames: Vec::new(),
+        beginning: Beginning::default(),
+        tail: Tail::default(),
         out: BytesMut::new(),
         usage: None,
         reported_at_least: None,
-        usage_wanted,
-        begun_before: outlet.has_begun(),
+        usage_wanted: ways.usage_wanted,
         content: false,
         finished: 0,
         choices: quoted.n.max(1),
@@ -192,8 +205,8 @@ pub(crate) async fn relay_stream(
         if !reading.out.is_empty() {
             if reading.content {
                 note_content(gateway, trip, &mut last_piece);
-                delivered = true;
             }
+            delivered = true;
             send(gateway, trip, outlet, reading.out.split().freeze(), watch.patience()).await;
             watch.last = Instant::now();
             watch.note_client(outlet.client());
@@ -211,14 +224,18 @@ pub(crate) async fn relay_stream(
     if reading.done {
         gateway.read_to_the_end(body);
     }
-    Finish {
+    if fault.is_none() {
+        reading.end();
+    }
+    let finish = Finish {
         usage: reading.usage.filter(|_| fault.is_none()),
         usage_at_least: reading.reported_at_least,
         output_at_least: reading.meter.output_at_least(),
         fault,
         delivered,
         whole: None,
-    }
+    };
+    (finish, reading.tail)
 }
 
 fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Instant>) {
@@ -249,13 +266,20 @@ async fn send(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, bytes: By
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, patience: Duration) {
+pub(crate) async fn finish_stream(
+    gateway: &Gateway,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+    tail: Tail,
+    patience: Duration,
+) {
     let cost = trip.cost().to_decimal();
-    let mut out = BytesMut::from(
-        &comment(&format!("x-haltline-cost: {cost}, x-haltline-attempts: {}", trip.attempts_made()))[..],
-    );
-    let id = outlet.take_event_id();
-    write_event(&mut out, Some(id), None, b"[DONE]");
+    let mut out = BytesMut::new();
+    outlet.remark(&mut out, &format!("x-haltline-cost: {cost}, x-haltline-attempts: {}", trip.attempts_made()));
+    for event in &tail.0 {
+        outlet.event(&mut out, event.name(), &event.data);
+    }
+    outlet.close(&mut out);
     send(gateway, trip, outlet, out.freeze(), patience).await;
     outlet.complete(patience).await;
 }
@@ -270,12 +294,15 @@ enum Ended {
 struct Reading {
     splitter: Splitter,
     meter: Meter,
+    passage: Passage,
+    /// What the event in hand came to, in a crossing.
+    frames: Vec<Frame>,
+    beginning: Beginning,
+    tail: Tail,
     out: BytesMut,
     usage: Option<Usage>,
     reported_at_least: Option<Usage>,
     usage_wanted: bool,
-    /// Did an earlier attempt give the client the beginning of an answer?
-    begun_before: bool,
     /// Has content come? Before that the attempt can be repeated.
     content: bool,
     /// Choices that have said why they ended, of so many that were asked for.
@@ -313,36 +340,29 @@ impl Reading {
         Ok(())
     }
 
-    fn inspect(&mut self, event: &haltline_wire::sse::Event, outlet: &mut Outlet) -> Result<(), Fault> {
-        if event.is_named("error") {
-            let seed = FaultSeed::read(&event.data).unwrap_or_else(|| FaultSeed::of_text(&event.data));
-            return Err(classify_inside(&seed));
-        }
-        let delta = match stream::inspect(&event.data) {
-            Ok(Chunk::Done) => {
-                self.done = true;
-                return Ok(());
-            }
-            Ok(Chunk::Delta(delta)) => delta,
-            Ok(Chunk::Error { seed, delta }) => {
-                self.meter.on_delta(delta.text_bytes, delta.nonempty);
-                if let Some(usage) = delta.usage {
-                    self.meter.on_usage(&usage);
-                    self.note_at_least(usage);
-                }
-                return Err(classify_inside(&seed));
-            }
-            Err(error) => return Err(malformed(error.to_string())),
+    fn inspect(&mut self, event: &Event, outlet: &mut Outlet) -> Result<(), Fault> {
+        let taken = match &mut self.passage {
+            Passage::Same { inspector, .. } => inspector.inspect(event).map(Taken::from),
+            Passage::Crossing(crossing) => crossing.take(event, &mut self.frames),
         };
+        let Taken { delta, done, failed } = taken.map_err(|error| malformed(error.to_string()))?;
         let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
         if let Some(usage) = delta.usage {
             self.note_at_least(usage);
             verdict = self.meter.on_usage(&usage);
-            if self.choices > self.finished && usage.input > Tokens::ZERO && !self.reported {
-                self.reported = true;
-                self.first_report = Some(usage);
-            }
         }
+        if let Some(seed) = failed {
+            return Err(classify_inside(&seed));
+        }
+        if let Some(usage) = delta.usage
+            && self.choices > self.finished
+            && usage.input > Tokens::ZERO
+            && !self.reported
+        {
+            self.reported = true;
+            self.first_report = Some(usage);
+        }
+        self.done |= done;
         self.finished += delta.finished;
         // Only a report that comes with the end, or after it, is the last word: one that is made
         // before misses what is billed until then.
@@ -353,12 +373,7 @@ impl Reading {
             self.usage = delta.usage.or(self.usage);
         }
         self.content |= delta.nonempty || delta.finish.is_some();
-        // A further attempt begins as the first one did; the client has that beginning.
-        let beginning = !self.content && delta.usage.is_none();
-        let hidden = (delta.only_usage && !self.usage_wanted) || (beginning && self.begun_before);
-        if !hidden {
-            write_event(&mut self.out, Some(outlet.take_event_id()), None, &event.data);
-        }
+        self.pass(event, &delta, done, outlet);
         let goes_on = delta.nonempty && delta.finish.is_none();
         if verdict == MeterVerdict::ReachedCeiling && (goes_on || !self.is_finished()) {
             return Err(Fault::new(
@@ -368,6 +383,59 @@ impl Reading {
             ));
         }
         Ok(())
+    }
+
+    /// What the client gets for an event, now or later.
+    fn pass(&mut self, event: &Event, delta: &Delta, done: bool, outlet: &mut Outlet) {
+        let finished = self.is_finished();
+        let end = match &self.passage {
+            Passage::Same { end, .. } => *end,
+            Passage::Crossing(_) => {
+                for frame in self.frames.drain(..) {
+                    let passing = Passing::from(frame);
+                    if finished {
+                        self.tail.0.push(passing);
+                    } else if self.content {
+                        self.beginning.flush(&mut self.out, outlet);
+                        outlet.event(&mut self.out, passing.name(), &passing.data);
+                    } else {
+                        self.beginning.keep(passing, &mut self.out, outlet);
+                    }
+                }
+                return;
+            }
+        };
+        let passing = || Passing { event: event.event.clone(), data: event.data.clone() };
+        if delta.only_usage && !self.usage_wanted {
+            return;
+        }
+        if done || (end == End::Finish && finished) {
+            self.tail.0.push(passing());
+        } else if self.content {
+            self.beginning.flush(&mut self.out, outlet);
+            let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+            outlet.event(&mut self.out, name, &event.data);
+        } else {
+            self.beginning.keep(passing(), &mut self.out, outlet);
+        }
+    }
+
+    /// The answer is complete: its last events wait for the settlement.
+    fn end(&mut self) {
+        match &mut self.passage {
+            Passage::Same { end: End::Event, final_event, .. } => {
+                if self.tail.0.is_empty() {
+                    self.tail.0.extend(final_event.take().map(Passing::from));
+                }
+            }
+            Passage::Same { .. } => {}
+            Passage::Crossing(crossing) => {
+                crossing.finish(&mut self.frames);
+                self.tail.0.extend(self.frames.drain(..).map(Passing::from));
+            }
+        }
+        // Without any content before the end, the beginning is still here.
+        self.tail.0.splice(..0, self.beginning.events.drain(..));
     }
 
     /// Keeps the report with the larger input; the meter keeps the largest output.
@@ -390,6 +458,56 @@ impl Reading {
             return None;
         }
         Some(Fault::new(FaultKind::Truncated, Origin::Provider, "the stream ended before it was finished"))
+    }
+}
+
+/// An event on its way to the client.
+pub(crate) struct Passing {
+    event: Option<Bytes>,
+    data: Bytes,
+}
+
+impl Passing {
+    fn name(&self) -> Option<&str> {
+        self.event.as_deref().and_then(|name| std::str::from_utf8(name).ok())
+    }
+}
+
+impl From<Frame> for Passing {
+    fn from(frame: Frame) -> Self {
+        Self { event: frame.event.map(|name| Bytes::from_static(name.as_bytes())), data: frame.data }
+    }
+}
+
+/// The last events of a stream: they go out once the attempt is settled.
+#[derive(Default)]
+pub(crate) struct Tail(Vec<Passing>);
+
+/// What came before any content. It goes out with the first content: an attempt that fails before
+/// that leaves no trace, and the next one can begin the answer anew.
+#[derive(Default)]
+struct Beginning {
+    events: Vec<Passing>,
+    bytes: usize,
+}
+
+impl Beginning {
+    /// The most that is kept back.
+    const BYTES_MAX: usize = 64 * 1024;
+
+    fn keep(&mut self, event: Passing, out: &mut BytesMut, outlet: &mut Outlet) {
+        self.bytes += event.data.len() + 64;
+        self.events.push(event);
+        if self.bytes > Self::BYTES_MAX {
+            self.flush(out, outlet);
+        }
+    }
+
+    fn flush(&mut self, out: &mut BytesMut, outlet: &mut Outlet) {
+        self.bytes = 0;
+        for event in self.events.drain(..) {
+            outlet.event(out, event.name(), &event.data);
+        }
     }
 }
 
@@ -493,10 +611,10 @@ fn is_event_stream(answer: &Answer) -> bool {
 }
 
 /// A stream was asked for and something else came: an error in a success's clothes, or nonsense.
-async fn unexpected(answer: Answer, times: Times) -> Fault {
+async fn unexpected(answer: Answer, passage: &WholePassage, times: Times) -> Fault {
     const ERROR_BYTES_MAX: usize = 64 * 1024;
     match tokio::time::timeout_at(times.first_by, collect(answer.body, ERROR_BYTES_MAX)).await {
-        Ok(Ok(body)) => read_whole(&body)
+        Ok(Ok(body)) => read_whole(passage, body)
             .err()
             .unwrap_or_else(|| malformed("a whole answer where a stream was asked for".to_owned())),
         Ok(Err(fault)) => fault,

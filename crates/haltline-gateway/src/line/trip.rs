@@ -24,6 +24,8 @@ pub(crate) struct Trip {
     /// The attempt that is held and not yet closed.
     pub(crate) open: Option<OpenAttempt>,
     pub(crate) cap_lowered_to: Option<Tokens>,
+    /// What the request of the last attempt could not say.
+    pub(crate) dropped: Vec<&'static str>,
     pub(crate) first_token: Option<Duration>,
     /// Time spent waiting: for providers, for headroom, between attempts, for a slow client.
     pub(crate) waited: Duration,
@@ -68,6 +70,7 @@ impl Trip {
             attempts: Vec::new(),
             open: None,
             cap_lowered_to: None,
+            dropped: Vec::new(),
             first_token: None,
             waited: Duration::ZERO,
             spent: false,
@@ -79,8 +82,8 @@ impl Trip {
     /// What is known once the request was understood.
     pub(crate) fn note_request(&mut self, request: &Request) {
         self.subjects = Arc::new(request.subjects.clone());
-        self.model = Name::new(request.chat.model());
-        self.streamed = request.chat.stream();
+        self.model = Name::new(request.asked.model());
+        self.streamed = request.asked.stream();
     }
 
     /// Attempts made, the open one included.
@@ -109,6 +112,7 @@ impl Trip {
             endpoint,
             cost: None,
             cap_lowered_to: self.cap_lowered_to,
+            dropped: self.dropped.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
         }

@@ -37,6 +37,7 @@ pub(crate) async fn completions(State(app): State<App>, request: Request<Body>) 
         .gateway
         .submit(Incoming {
             surface: Surface::ChatCompletions,
+            address: haltline_wire::client::Address::default(),
             key,
             claims,
             trace_id: headers::trace_id(&head.headers),
