@@ -29,7 +29,7 @@ pub struct Notes {
     /// The output cap, when it was lowered to fit.
     pub cap_lowered_to: Option<Tokens>,
     /// What the client asked for and the provider that answers cannot be told.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<String>,
     /// Time spent in the gateway itself, when that is known.
     pub overhead: Option<Duration>,
     /// How the rate limit stands that is nearest to its end.

@@ -1,7 +1,7 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
 use crate::deliver::{Delivery, Notes, Outlet};
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Surface};
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
@@ -247,13 +247,13 @@ impl Gateway {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_read_body(&self, secret: Option<&str>) -> Result<(), Problem> {
+    pub fn may_read_body(&self, surface: Surface, secret: Option<&str>) -> Result<(), Problem> {
         if self.draining.load(Ordering::Acquire) {
             return Err(draining());
         }
         let checked = line::check_key(self, secret).map(|_| ());
         if let Err(problem) = &checked {
-            let labels = RequestLabels { surface: "chat.completions", outcome: "refused", code: problem.code.word() };
+            let labels = RequestLabels { surface: surface.word(), outcome: "refused", code: problem.code.word() };
             self.metrics.requests.get_or_create(&labels).inc();
         }
         checked

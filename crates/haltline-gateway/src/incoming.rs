@@ -11,6 +11,21 @@ use tokio::time::Instant;
 pub enum Surface {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
+    /// `POST /v1/embeddings`.
+    Embeddings,
+    /// `POST /v1/messages`.
+    Messages,
+    /// `POST /v1/messages/count_tokens`.
+    CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+    GenerateContent {
+        /// A stream as a JSON array: without `alt=sse`.
+        array: bool,
+    },
+    /// `POST /api/chat`.
+    UiStream,
 }
 
 impl Surface {
@@ -19,6 +34,12 @@ impl Surface {
     pub const fn word(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat.completions",
+            Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+            Self::GenerateContent { .. } => "generate_content",
+            Self::UiStream => "ui_stream",
         }
     }
 
@@ -27,6 +48,11 @@ impl Surface {
     pub const fn dialect(self) -> ClientDialect {
         match self {
             Self::ChatCompletions => ClientDialect::Chat,
+            Self::Responses => ClientDialect::Responses,
+            Self::Embeddings => ClientDialect::Embeddings,
+            Self::Messages | Self::CountTokens => ClientDialect::Messages,
+            Self::GenerateContent { .. } => ClientDialect::Gemini,
+            Self::UiStream => ClientDialect::UiStream,
         }
     }
 
@@ -34,7 +60,12 @@ impl Surface {
     #[must_use]
     pub const fn voice(self) -> Voice {
         match self {
-            Self::ChatCompletions => Voice::Events,
+            Self::ChatCompletions | Self::Responses | Self::Embeddings | Self::GenerateContent { array: false } => {
+                Voice::Events
+            }
+            Self::Messages | Self::CountTokens => Voice::EventsWithPings,
+            Self::GenerateContent { array: true } => Voice::Array,
+            Self::UiStream => Voice::DataOnly,
         }
     }
 }
@@ -69,8 +100,10 @@ pub struct Incoming {
     pub claims: Claims,
     /// The client's trace id, 32 hexadecimal digits.
     pub trace_id: Option<String>,
-    /// Headers that pass to the provider (`openai-*`).
+    /// Headers that pass to a provider of the same dialect (`anthropic-*`).
     pub pass_headers: http::HeaderMap,
+    /// What was left out of them, for the client to know.
+    pub dropped: Vec<String>,
     /// The body.
     pub body: Bytes,
     /// When its last byte arrived.

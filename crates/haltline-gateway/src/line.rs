@@ -79,8 +79,9 @@ pub(crate) async fn travel(
     record::record(gateway, trip, outcome, status);
 }
 
-async fn run(gateway: &Gateway, incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
+async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
     let live = gateway.live.load_full();
+    trip.dropped_headers = std::mem::take(&mut incoming.dropped);
     let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
     trip.subjects = Arc::new(caller.subjects());
     let request = accept::accept(gateway, &live, caller, incoming)?;

@@ -43,8 +43,10 @@ pub struct ProviderSettings {
     pub kind: ProviderKind,
     /// Without a trailing slash: `https://api.openai.com/v1`. Empty for `simulated`.
     pub base_url: String,
-    /// The operator's key, sent as a bearer token.
+    /// The operator's key, sent as the provider wants it.
     pub api_key: Option<Secret>,
+    /// Azure's `api-version`, for its addresses by deployment; without one its `/openai/v1`.
+    pub api_version: Option<String>,
     /// Body fields that pass although we do not know them.
     pub pass_fields: PassFields,
     /// Certificates to trust besides the system's, PEM.
@@ -58,6 +60,14 @@ pub struct ProviderSettings {
 pub enum ProviderKind {
     /// OpenAI itself.
     OpenAi,
+    /// Anthropic: Messages.
+    Anthropic,
+    /// Google's Gemini API: generateContent.
+    Google,
+    /// Mistral: Chat Completions of its own kind.
+    Mistral,
+    /// Azure OpenAI: OpenAI's dialects under other addresses and billing rules.
+    Azure,
     /// A server that speaks OpenAI's dialect.
     OpenAiCompatible,
     /// The built-in model for demos and tests.

@@ -19,14 +19,14 @@ pub enum Voice {
 }
 
 impl Voice {
-    /// Appends an event, number `id` of its stream (from 1).
+    /// Appends an event, number `id` of its stream, from 1; 0 when it is not known.
     pub fn event(self, out: &mut BytesMut, id: u64, event: Option<&str>, data: &[u8]) {
         match self {
-            Self::Events | Self::EventsWithPings => write_event(out, Some(id), event, data),
+            Self::Events | Self::EventsWithPings => write_event(out, (id > 0).then_some(id), event, data),
             Self::DataOnly => write_event(out, None, None, data),
             Self::Array => {
                 out.reserve(data.len() + 3);
-                out.put_slice(if id <= 1 { b"[" } else { b",\n" });
+                out.put_slice(if id == 1 { b"[" } else { b",\n" });
                 out.put_slice(data);
             }
         }

@@ -1,6 +1,6 @@
 //! Headers: what clients say of themselves, and what they are told.
 
-use haltline_gateway::{Claims, Notes};
+use haltline_gateway::{Claims, Notes, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -106,21 +106,82 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<String> {
     valid.then(|| trace.to_owned())
 }
 
+/// The client's headers for a provider of its own dialect.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Passing {
+    /// What passes.
+    pub(crate) headers: HeaderMap,
+    /// What does not, in words for the client.
+    pub(crate) dropped: Vec<String>,
+}
+
+/// Betas of Anthropic that change form, not price: they pass, whatever date is appended. Sources:
+/// the beta headers that Claude Code and the official SDKs send, and Anthropic's documentation of
+/// each. A beta that is not here might raise a bill beyond its bound.
+const BETAS: [&str; 14] = [
+    "claude-code-",
+    "context-1m-",
+    "context-management-",
+    "effort-",
+    "extended-cache-ttl-",
+    "fine-grained-tool-streaming-",
+    "interleaved-thinking-",
+    "max-tokens-3-5-sonnet-",
+    "oauth-",
+    "output-128k-",
+    "pdfs-",
+    "prompt-caching-",
+    "structured-outputs-",
+    "token-efficient-tools-",
+];
+
 /// The client's headers for the provider. Those that name an account there are left out: the
-/// account is the operator's. A beta can change what a request costs, so it is refused by name.
+/// account is the operator's. A beta can change what a request costs: one of OpenAI's is refused by
+/// name, one of Anthropic's that is not known is left out, and the client is told.
 ///
 /// # Errors
 /// A sentence that names the header.
-pub(crate) fn passing(headers: &HeaderMap) -> Result<HeaderMap, String> {
-    for name in headers.keys() {
+pub(crate) fn passing(surface: Surface, headers: &HeaderMap) -> Result<Passing, String> {
+    let mut passing = Passing::default();
+    for (name, value) in headers {
         let word = name.as_str();
-        if word.starts_with("openai-") && word != "openai-organization" && word != "openai-project" {
-            return Err(format!(
-                "The header `{word}` may change what the request costs, so it does not pass; leave it out."
-            ));
+        match word {
+            "openai-organization" | "openai-project" => {}
+            // openai-node sends it in the browser, Codex always; it opts into what Responses is today.
+            "openai-beta" if matches!(value.as_bytes(), b"responses=experimental" | b"assistants=v2") => {}
+            _ if word.starts_with("openai-") => {
+                return Err(format!(
+                    "The header `{word}` may change what the request costs, so it does not pass; leave it out."
+                ));
+            }
+            "anthropic-beta" => pass_betas(value, &mut passing),
+            "anthropic-version" if surface == Surface::Messages => {
+                passing.headers.insert(name.clone(), value.clone());
+            }
+            _ => {}
         }
     }
-    Ok(HeaderMap::new())
+    Ok(passing)
+}
+
+fn pass_betas(value: &HeaderValue, passing: &mut Passing) {
+    let known = |beta: &&str| BETAS.iter().any(|prefix| beta.starts_with(prefix));
+    let all = value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|beta| !beta.is_empty());
+    let (pass, drop): (Vec<&str>, Vec<&str>) = all.partition(known);
+    passing.dropped.extend(drop.iter().map(|beta| format!("anthropic-beta {beta}")));
+    if let Ok(value) = HeaderValue::from_str(&pass.join(","))
+        && !pass.is_empty()
+    {
+        passing.headers.append(HeaderName::from_static("anthropic-beta"), value);
+    }
+}
+
+/// The key in the address, as Google's plain examples have it.
+pub(crate) fn key_in_query(surface: Surface, query: Option<&str>) -> Option<String> {
+    if !matches!(surface, Surface::GenerateContent { .. }) {
+        return None;
+    }
+    query?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::to_owned)
 }
 
 /// Tells the facts of a request.
@@ -264,8 +325,17 @@ mod tests {
 
     #[test]
     fn accounts_at_the_provider_do_not_pass() {
-        let passing = passing(&with(&[("openai-organization", "o"), ("cookie", "c")])).expect("headers");
-        assert!(passing.is_empty());
-        assert!(super::passing(&with(&[("openai-beta", "a")])).is_err());
+        let chat = Surface::ChatCompletions;
+        let passing = passing(chat, &with(&[("openai-organization", "o"), ("cookie", "c")])).expect("headers");
+        assert_eq!(passing, Passing::default());
+        assert!(super::passing(chat, &with(&[("openai-beta", "a")])).is_err());
+    }
+
+    #[test]
+    fn betas_pass_that_are_known_to_cost_nothing() {
+        let betas = with(&[("anthropic-beta", "interleaved-thinking-2025-05-14, fast-mode-2026-02-01")]);
+        let passing = passing(Surface::Messages, &betas).expect("headers");
+        assert_eq!(passing.headers.get("anthropic-beta").expect("beta"), "interleaved-thinking-2025-05-14");
+        assert_eq!(passing.dropped, ["anthropic-beta fast-mode-2026-02-01"]);
     }
 }

@@ -1,56 +1,43 @@
-//! Problems on the wire: the one place where a code becomes a status, headers and a body.
+//! Problems on the wire: the one place where a code becomes a status, headers and a body, in the
+//! words of each dialect.
+
+mod bodies;
+mod codex;
+mod pages;
+
+pub(crate) use bodies::event;
+pub(crate) use codex::Audience;
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use haltline_gateway::{Notes, Problem};
+use haltline_gateway::{Notes, Problem, Surface};
 use haltline_types::Code;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::headers;
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// The body of a problem in the OpenAI dialect, as an HTTP answer and as a stream's last event alike.
+/// The body of a problem in the OpenAI dialect.
 #[must_use]
 pub fn chat_error_body(problem: &Problem, notes: &Notes) -> Vec<u8> {
-    let mut facts = Map::new();
-    facts.insert("class".into(), problem.code.class().word().into());
-    facts.insert("retryable".into(), problem.should_retry().into());
-    if let Some(budget) = &problem.budget {
-        facts.insert("budget".into(), budget.name.clone().into());
-        if let Some(at) = budget.resets_at {
-            facts.insert("resets_at".into(), at.to_string().into());
-        }
-    }
-    if let Some(cap) = problem.max_tokens_that_fits {
-        facts.insert("max_tokens_that_fits".into(), cap.get().into());
-    }
-    if let Some(upstream) = &problem.upstream {
-        facts.insert(
-            "upstream".into(),
-            json!({"status": upstream.status, "code": upstream.code, "kind": upstream.kind.word()}),
-        );
-    }
-    facts.insert("request_id".into(), notes.request_id.to_string().into());
-    facts.insert("trace_id".into(), notes.trace_id.clone().into());
-    facts.insert("doc".into(), format!("/errors/{}", problem.code.word()).into());
-    let body = json!({"error": {
-        "message": problem.message,
-        "type": problem.code.openai_type(),
-        "param": problem.param,
-        "code": problem.code.word(),
-        "haltline": Value::Object(facts),
-    }});
-    body.to_string().into_bytes()
+    bodies::body(Surface::ChatCompletions, problem, notes).to_string().into_bytes()
 }
 
 /// A problem as an HTTP answer in the OpenAI dialect.
 pub(crate) fn chat_problem(problem: &Problem, notes: &Notes) -> Response {
-    let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = Response::new(Body::from(chat_error_body(problem, notes)));
+    answer(Surface::ChatCompletions, Audience::Any, problem, notes)
+}
+
+/// A problem as an HTTP answer, in the words of the surface's dialect.
+pub(crate) fn answer(surface: Surface, audience: Audience, problem: &Problem, notes: &Notes) -> Response {
+    let mut body = bodies::body(surface, problem, notes);
+    let status = audience.adapt(surface, problem, &mut body).unwrap_or_else(|| status(surface, problem.code));
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let head = response.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -63,7 +50,21 @@ pub(crate) fn chat_problem(problem: &Problem, notes: &Notes) -> Response {
         }
     }
     headers::write_notes(head, notes);
+    if surface == Surface::Messages {
+        // Anthropic's SDKs show this one.
+        if let Some(id) = head.get("x-request-id").cloned() {
+            head.insert(HeaderName::from_static("request-id"), id);
+        }
+    }
     response
+}
+
+/// The HTTP status of a code. Anthropic's word for "overloaded" is 529.
+const fn status(surface: Surface, code: Code) -> u16 {
+    match (surface, code) {
+        (Surface::Messages | Surface::CountTokens, Code::Overloaded | Code::Draining | Code::BreakerOpen) => 529,
+        _ => code.status(),
+    }
 }
 
 /// A problem of the admin API (RFC 9457).
@@ -86,32 +87,4 @@ pub(crate) fn page_response(code: Code) -> Response {
     let mut response = Response::new(Body::from(Bytes::from_static(error_page(code).as_bytes())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/markdown; charset=utf-8"));
     response
-}
-
-mod pages {
-    use haltline_types::Code;
-
-    macro_rules! pages {
-        ($($variant:ident => $file:literal),* $(,)?) => {
-            pub(super) fn page(code: Code) -> &'static str {
-                match code {
-                    $(Code::$variant => include_str!(concat!("../../../docs/errors/", $file, ".md")),)*
-                }
-            }
-        };
-    }
-
-    pages! {
-        InvalidRequest => "invalid_request", UnknownField => "unknown_field", UnpricedModel => "unpriced_model",
-        UnknownModel => "unknown_model", AuthMissing => "auth_missing", KeyInvalid => "key_invalid",
-        KeyExpired => "key_expired", KeyFrozen => "key_frozen", ModelNotAllowed => "model_not_allowed",
-        BudgetExceeded => "budget_exceeded", ReservationTooLarge => "reservation_too_large",
-        ContextLengthExceeded => "context_length_exceeded", ContentBlocked => "content_filter",
-        BodyTooLarge => "body_too_large", NotFound => "not_found", MethodNotAllowed => "method_not_allowed",
-        IdempotencyKeyReused => "idempotency_key_reused", RetryLimit => "retry_limit", RateLimited => "rate_limited",
-        HeadroomHeld => "headroom_held", Overloaded => "overloaded", Draining => "draining",
-        BreakerOpen => "breaker_open", StoreUnavailable => "store_unavailable", UpstreamFailed => "upstream_failed",
-        UpstreamTimeout => "upstream_timeout", StreamDeadline => "stream_deadline", CeilingReached => "ceiling_reached",
-        Internal => "internal",
-    }
 }

@@ -1,9 +1,9 @@
 //! The body of a streamed answer: the line's pieces as they come, and never a clean end that is
 //! not one.
 
-use crate::problem::chat_error_body;
+use crate::problem;
 use bytes::{Bytes, BytesMut};
-use haltline_gateway::{Notes, Piece, Problem};
+use haltline_gateway::{Notes, Piece, Problem, Surface};
 use haltline_types::Code;
 use http_body::Frame;
 use std::convert::Infallible;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 /// Reads pieces until one says that the stream is over.
 pub(crate) struct StreamBody {
+    surface: Surface,
     pieces: Option<mpsc::Receiver<Piece>>,
     notes: Box<Notes>,
     /// Events seen, to number an error of our own.
@@ -20,14 +21,16 @@ pub(crate) struct StreamBody {
 }
 
 impl StreamBody {
-    pub(crate) fn new(pieces: mpsc::Receiver<Piece>, notes: Box<Notes>) -> Self {
-        Self { pieces: Some(pieces), notes, lost_event_id: 0 }
+    pub(crate) fn new(surface: Surface, pieces: mpsc::Receiver<Piece>, notes: Box<Notes>) -> Self {
+        Self { surface, pieces: Some(pieces), notes, lost_event_id: 0 }
     }
 
     fn error_event(&self, problem: &Problem, event_id: u64) -> Bytes {
-        let data = chat_error_body(problem, &self.notes);
+        let (name, data) = problem::event(self.surface, problem, &self.notes, event_id);
         let mut out = BytesMut::with_capacity(data.len() + 32);
-        haltline_wire::sse::write_event(&mut out, (event_id > 0).then_some(event_id), None, &data);
+        let voice = self.surface.voice();
+        voice.event(&mut out, event_id, name, &data);
+        voice.close(&mut out, true);
         out.freeze()
     }
 }

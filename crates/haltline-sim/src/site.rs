@@ -65,6 +65,7 @@ fn provider_settings(kind: ProviderKind) -> ProviderSettings {
         kind,
         base_url: String::new(),
         api_key: None,
+        api_version: None,
         pass_fields: PassFields::none(),
         extra_ca: None,
         simulated: SimulatedSettings::default(),

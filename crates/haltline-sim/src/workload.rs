@@ -108,6 +108,7 @@ impl Ask {
         Incoming {
             surface: Surface::ChatCompletions,
             address: haltline_wire::client::Address::default(),
+            dropped: Vec::new(),
             key: Some(self.key.clone()),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,

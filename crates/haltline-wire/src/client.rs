@@ -10,6 +10,16 @@ use haltline_types::Tokens;
 pub enum ClientDialect {
     /// OpenAI Chat Completions.
     Chat,
+    /// OpenAI Responses.
+    Responses,
+    /// OpenAI embeddings.
+    Embeddings,
+    /// Anthropic Messages.
+    Messages,
+    /// Google's generateContent.
+    Gemini,
+    /// The AI SDK's UI messages.
+    UiStream,
 }
 
 /// What the address says, in dialects where it says something.
@@ -42,6 +52,7 @@ impl ClientRequest {
         let _ = address;
         match dialect {
             ClientDialect::Chat => ChatRequest::parse(body, pass).map(Self::Chat),
+            _ => Err(RequestError::invalid("model", "This dialect is not served.")),
         }
     }
 

@@ -12,6 +12,7 @@ use haltline_types::{Fault, FaultKind, Origin};
 use haltline_wire::canon::Target;
 use haltline_wire::openai;
 use haltline_wire::provider::ProviderDialect;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 /// The longest that the attempt may take.
@@ -29,9 +30,7 @@ pub(crate) fn dialect(live: &Live, request: &Request, routed: &Routed) -> Provid
     let _ = request;
     match kind {
         Some(ProviderKind::OpenAi) => ProviderDialect::Chat(openai::ProviderKind::OpenAi),
-        Some(ProviderKind::OpenAiCompatible | ProviderKind::Simulated) | None => {
-            ProviderDialect::Chat(openai::ProviderKind::Compatible)
-        }
+        _ => ProviderDialect::Chat(openai::ProviderKind::Compatible),
     }
 }
 
@@ -62,7 +61,7 @@ pub(crate) async fn call(
     let call = Call {
         endpoint: endpoint.clone(),
         path: "/chat/completions",
-        headers: request.pass_headers.clone(),
+        headers: if request.asked.passes_to(dialect) { request.pass_headers.clone() } else { HeaderMap::new() },
         body: outgoing.body,
         stream: trip.streamed,
     };

@@ -87,7 +87,12 @@ pub(crate) fn quote<'a>(
         .map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
     let (bound, framing, pieces) = match kind {
         ProviderKind::OpenAi => (openai_bound(&endpoint.model), Framing::OPENAI, Pieces::WholeTokens),
-        ProviderKind::OpenAiCompatible => (TokenBound::Unpublished, Framing::OPENAI_COMPATIBLE, Pieces::PartsOfTokens),
+        ProviderKind::Azure => (openai_bound(&endpoint.model), Framing::OPENAI, Pieces::PartsOfTokens),
+        ProviderKind::Anthropic => (TokenBound::Unpublished, Framing::ANTHROPIC, Pieces::PartsOfTokens),
+        ProviderKind::Google => (TokenBound::Unpublished, Framing::GOOGLE, Pieces::PartsOfTokens),
+        ProviderKind::Mistral | ProviderKind::OpenAiCompatible => {
+            (TokenBound::Unpublished, Framing::OPENAI_COMPATIBLE, Pieces::PartsOfTokens)
+        }
         ProviderKind::Simulated => (TokenBound::Bytes, Framing::OPENAI, Pieces::WholeTokens),
     };
     let input = QuoteInput {

@@ -26,6 +26,8 @@ pub(crate) struct Trip {
     pub(crate) cap_lowered_to: Option<Tokens>,
     /// What the request of the last attempt could not say.
     pub(crate) dropped: Vec<&'static str>,
+    /// Headers of the client that pass to nobody.
+    pub(crate) dropped_headers: Vec<String>,
     pub(crate) first_token: Option<Duration>,
     /// Time spent waiting: for providers, for headroom, between attempts, for a slow client.
     pub(crate) waited: Duration,
@@ -71,6 +73,7 @@ impl Trip {
             open: None,
             cap_lowered_to: None,
             dropped: Vec::new(),
+            dropped_headers: Vec::new(),
             first_token: None,
             waited: Duration::ZERO,
             spent: false,
@@ -112,7 +115,12 @@ impl Trip {
             endpoint,
             cost: None,
             cap_lowered_to: self.cap_lowered_to,
-            dropped: self.dropped.clone(),
+            dropped: self
+                .dropped
+                .iter()
+                .map(|word| (*word).to_owned())
+                .chain(self.dropped_headers.iter().cloned())
+                .collect(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
         }

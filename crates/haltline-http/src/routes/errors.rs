@@ -27,7 +27,7 @@ pub(crate) async fn not_found(State(app): State<App>, uri: Uri, head: HeaderMap)
     let problem = Problem::new(
         Code::NotFound,
         format!(
-            "There is nothing at {}. This version serves POST /v1/chat/completions, GET /v1/models and GET /v1/generation?id=.",
+            "There is nothing at {}. This version serves POST /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1beta/models/{{model}}:generateContent, /api/chat, and GET /v1/models and /v1/generation?id=; /docs lists everything.",
             uri.path()
         ),
     );

@@ -1,11 +1,15 @@
 //! One file a route.
 
-pub(crate) mod chat;
+pub(crate) mod anthropic;
+pub(crate) mod ask;
 pub(crate) mod errors;
 pub(crate) mod generation;
+pub(crate) mod google;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod models;
+pub(crate) mod openai;
+pub(crate) mod ui;
 
 use crate::headers;
 use haltline_gateway::{Gateway, Notes};

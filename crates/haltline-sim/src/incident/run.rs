@@ -210,7 +210,7 @@ fn providers(scenario: &Scenario, settings: &Settings) -> Vec<Arc<SimProvider>> 
             .map(|(endpoint, price)| (endpoint.model.to_string(), Model { tariff: tariff(price), bytes_per_token: 4 }));
         let rules = match configured.kind {
             ProviderKind::OpenAi => BillingRules::OpenAi,
-            ProviderKind::OpenAiCompatible | ProviderKind::Simulated => BillingRules::Compatible,
+            _ => BillingRules::Compatible,
         };
         let seed = scenario.seed;
         let provider = SimProvider::new(name, seed, rules, models.collect(), scenario.ill(), Arc::new(Nobody));

@@ -10,10 +10,10 @@ use haltline_wire::PassFields;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const OPENAI_URL: &str = "https://api.openai.com/v1";
-const KINDS: [&str; 3] = ["openai", "openai-compatible", "simulated"];
-const LATER_KINDS: [&str; 6] = ["anthropic", "google", "mistral", "azure", "bedrock", "vertex"];
+const KINDS: [&str; 7] = ["openai", "anthropic", "google", "mistral", "azure", "openai-compatible", "simulated"];
+const LATER_KINDS: [&str; 2] = ["bedrock", "vertex"];
 const REAL: Keys = Keys::of(&["kind", "api_key", "base_url", "pass_fields", "extra_ca"]);
+const AZURE: Keys = Keys::of(&["kind", "api_key", "base_url", "api_version", "pass_fields", "extra_ca"]);
 const SIMULATED: Keys = Keys::of(&[
     "kind",
     "latency",
@@ -50,11 +50,19 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
     let word = section.choice("kind", &KINDS, &LATER_KINDS);
     let kind = match word {
         Some("openai") => ProviderKind::OpenAi,
+        Some("anthropic") => ProviderKind::Anthropic,
+        Some("google") => ProviderKind::Google,
+        Some("mistral") => ProviderKind::Mistral,
+        Some("azure") => ProviderKind::Azure,
         Some("openai-compatible") => ProviderKind::OpenAiCompatible,
         Some("simulated") => ProviderKind::Simulated,
         _ => return None,
     };
-    section.check_keys(if kind == ProviderKind::Simulated { &SIMULATED } else { &REAL });
+    section.check_keys(match kind {
+        ProviderKind::Simulated => &SIMULATED,
+        ProviderKind::Azure => &AZURE,
+        _ => &REAL,
+    });
     let base_url = base_url(section, kind);
     let names = section.texts("pass_fields").unwrap_or_default();
     let pass_fields = PassFields::new(names.into_iter().map(|name| name.text));
@@ -67,6 +75,7 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         kind,
         base_url,
         api_key: None,
+        api_version: if kind == ProviderKind::Azure { api_version(section) } else { None },
         pass_fields,
         extra_ca: None,
         simulated: SimulatedSettings::default(),
@@ -75,23 +84,24 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         settings.simulated = simulated(section);
         return Some(settings);
     }
-    settings.api_key = api_key(section, &settings.base_url);
+    settings.api_key = api_key(section, kind, &settings.base_url);
     settings.extra_ca = section.secret("extra_ca").filter(|pem| !pem.is_empty());
     check_plain_http(section, &settings);
     Some(settings)
 }
 
 fn base_url(section: &Section<'_>, kind: ProviderKind) -> String {
-    let default = match kind {
-        ProviderKind::OpenAi => OPENAI_URL,
-        ProviderKind::OpenAiCompatible => {
-            if section.value("base_url").is_none() {
-                section.missing("base_url", "base_url = \"http://127.0.0.1:11434/v1\"");
-            }
-            ""
-        }
-        ProviderKind::Simulated => return String::new(),
-    };
+    if kind == ProviderKind::Simulated {
+        return String::new();
+    }
+    let default = usual_url(kind);
+    if default.is_none() && section.value("base_url").is_none() {
+        let example = match kind {
+            ProviderKind::Azure => "base_url = \"https://my-resource.openai.azure.com/openai/v1\"",
+            _ => "base_url = \"http://127.0.0.1:11434/v1\"",
+        };
+        section.missing("base_url", example);
+    }
     let read = section.parsed("base_url", |text| {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
@@ -104,12 +114,42 @@ fn base_url(section: &Section<'_>, kind: ProviderKind) -> String {
                 .to_owned())
         }
     });
-    read.unwrap_or_else(|| default.to_owned())
+    read.unwrap_or_else(|| default.unwrap_or_default().to_owned())
 }
 
-fn api_key(section: &Section<'_>, base_url: &str) -> Option<Secret> {
-    if section.value("api_key").is_none() && base_url == OPENAI_URL {
-        section.missing("api_key", "api_key = \"${OPENAI_API_KEY}\"");
+/// Where the provider is, unless the configuration says otherwise; by the providers' own
+/// documentation.
+const fn usual_url(kind: ProviderKind) -> Option<&'static str> {
+    match kind {
+        ProviderKind::OpenAi => Some("https://api.openai.com/v1"),
+        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
+        ProviderKind::Google => Some("https://generativelanguage.googleapis.com/v1beta"),
+        ProviderKind::Mistral => Some("https://api.mistral.ai/v1"),
+        ProviderKind::Azure | ProviderKind::OpenAiCompatible | ProviderKind::Simulated => None,
+    }
+}
+
+/// The variable in which people have the key.
+const fn usual_key(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::Anthropic => "ANTHROPIC_API_KEY",
+        ProviderKind::Google => "GEMINI_API_KEY",
+        ProviderKind::Mistral => "MISTRAL_API_KEY",
+        ProviderKind::Azure => "AZURE_OPENAI_API_KEY",
+        ProviderKind::OpenAi | ProviderKind::OpenAiCompatible | ProviderKind::Simulated => "OPENAI_API_KEY",
+    }
+}
+
+fn api_version(section: &Section<'_>) -> Option<String> {
+    section.parsed("api_version", |text| {
+        let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if valid { Ok(text.to_owned()) } else { Err("not an API version; write one like \"2024-10-21\"".to_owned()) }
+    })
+}
+
+fn api_key(section: &Section<'_>, kind: ProviderKind, base_url: &str) -> Option<Secret> {
+    if section.value("api_key").is_none() && usual_url(kind) == Some(base_url) {
+        section.missing("api_key", &format!("api_key = \"${{{}}}\"", usual_key(kind)));
     }
     let key = section.secret("api_key")?;
     let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -23,7 +23,11 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     for (name, provider) in &settings.providers {
         let upstream: Arc<dyn Upstream> = match provider.kind {
             ProviderKind::OpenAi => openai(provider, BillingRules::OpenAi, clock)?,
-            ProviderKind::OpenAiCompatible => openai(provider, BillingRules::Compatible, clock)?,
+            ProviderKind::OpenAiCompatible
+            | ProviderKind::Anthropic
+            | ProviderKind::Google
+            | ProviderKind::Mistral
+            | ProviderKind::Azure => openai(provider, BillingRules::Compatible, clock)?,
             ProviderKind::Simulated => {
                 let simulated = Arc::new(SimulatedUpstream::new(simulated(settings, name, provider)));
                 built.simulated.insert(name.clone(), Arc::clone(&simulated));
