@@ -47,7 +47,7 @@ impl Voice {
             Self::EventsWithPings if begun => write_event(out, None, Some("ping"), br#"{"type":"ping"}"#),
             Self::EventsWithPings => write_comment(out, b"waiting"),
             Self::DataOnly if begun => {
-                write_event(out, None, None, br#"{"type":"data-status","data":{"state":"waiting"},"transient":true}"#)
+                write_event(out, None, None, br#"{"type":"data-status","data":{"state":"waiting"},"transient":true}"#);
             }
             Self::DataOnly => write_comment(out, b"waiting"),
             Self::Array => out.put_u8(b'\n'),

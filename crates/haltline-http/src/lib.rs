@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod headers;
+mod openapi;
 mod patient;
 mod problem;
 mod request_body;
@@ -10,6 +11,7 @@ mod routes;
 mod server;
 mod stream_body;
 
+pub use openapi::document as openapi_document;
 pub use problem::{chat_error_body, error_page};
 pub use router::{App, router};
 pub use server::{ServerBounds, serve};

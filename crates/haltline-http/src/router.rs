@@ -1,10 +1,12 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
-use crate::routes::{anthropic, errors, generation, google, health, metrics, models, openai, ui};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
+use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, ui};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
+use haltline_wire::client::ClientDialect;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
@@ -25,30 +27,116 @@ const BASES: [&str; 8] =
 
 /// The router.
 pub fn router(app: App) -> Router {
-    let dialects = Router::new()
-        .route("/chat/completions", only(post(openai::chat)))
-        .route("/responses", only(post(openai::responses)))
-        .route("/embeddings", only(post(openai::embeddings)))
-        .route("/messages", only(post(anthropic::messages)))
-        .route("/messages/count_tokens", only(post(anthropic::count_tokens)))
-        .route("/models", only(get(models::list)))
-        .route("/models/{*id}", only(get(models::one).post(google::generate)))
-        .route("/generation", only(get(generation::show)));
+    let mut dialects = Router::new();
+    for entry in self::dialects() {
+        dialects = dialects.route(entry.path, only(entry.methods));
+    }
     let mut router = Router::new();
     for base in BASES {
         router = router.nest(base, dialects.clone());
     }
-    router
-        .merge(dialects)
-        .route("/api/chat", only(post(ui::chat)))
-        .route("/api/ai/chat", only(post(ui::chat)))
-        .nest("/admin/v1", admin::router())
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::show))
-        .route("/errors/{code}", get(errors::page))
-        .fallback(errors::not_found)
-        .with_state(app)
+    router = router.merge(dialects);
+    for entry in plain() {
+        router = router.route(entry.path, only(entry.methods));
+    }
+    router.nest("/admin/v1", admin::router()).fallback(errors::not_found).with_state(app)
+}
+
+/// Routes that stand below each of the bases.
+pub(crate) fn dialects() -> Vec<Entry> {
+    let ask = |id, summary, dialect: ClientDialect| {
+        let tag = "Models";
+        Operation::new("post", id, summary, tag, Security::Key).takes(body_of(dialect)).answers(answer_of(dialect))
+    };
+    let tell = |id, summary| Operation::new("get", id, summary, "Models", Security::Key);
+    let model = Parameter::path("id", "The model.");
+    vec![
+        Entry::new(
+            "/chat/completions",
+            post(openai::chat),
+            [ask("chatCompletions", "OpenAI Chat Completions", ClientDialect::Chat)],
+        ),
+        Entry::new(
+            "/responses",
+            post(openai::responses),
+            [ask("responses", "OpenAI Responses", ClientDialect::Responses)],
+        ),
+        Entry::new(
+            "/embeddings",
+            post(openai::embeddings),
+            [ask("embeddings", "OpenAI embeddings", ClientDialect::Embeddings)],
+        ),
+        Entry::new(
+            "/messages",
+            post(anthropic::messages),
+            [ask("messages", "Anthropic Messages", ClientDialect::Messages)],
+        ),
+        Entry::new(
+            "/messages/count_tokens",
+            post(anthropic::count_tokens),
+            [ask("countTokens", "An estimate of a message's input tokens; costs nothing", ClientDialect::Messages)],
+        ),
+        Entry::new(
+            "/models",
+            get(models::list),
+            [tell("listModels", "Models that the key may ask for").answers(Answer::json(200, "Models", any_object()))],
+        ),
+        Entry::new(
+            "/models/{*id}",
+            get(models::one).post(google::generate),
+            [
+                tell("getModel", "One model").with(model).answers(Answer::json(200, "The model", any_object())),
+                ask(
+                    "generateContent",
+                    "Google's `{model}:generateContent` and `{model}:streamGenerateContent`, also below /v1beta",
+                    ClientDialect::Gemini,
+                )
+                .with(model),
+            ],
+        ),
+        Entry::new(
+            "/generation",
+            get(generation::show),
+            [tell("generation", "What one request cost, and why")
+                .with(Parameter::query("id", "The request's id.", true))
+                .answers(Answer::json(200, "The record", any_object()))],
+        ),
+    ]
+}
+
+/// Routes that stand in one place.
+pub(crate) fn plain() -> Vec<Entry> {
+    let chat = |id| {
+        Operation::new("post", id, "The AI SDK's UI message stream, for useChat", "Models", Security::Key)
+            .takes(body_of(ClientDialect::UiStream))
+            .answers(answer_of(ClientDialect::UiStream))
+    };
+    let show = |id, summary, kind, about| {
+        Operation::new("get", id, summary, "Operations", Security::Anyone).answers(Answer::text(kind, about))
+    };
+    vec![
+        Entry::new("/api/chat", post(ui::chat), [chat("uiChat")]),
+        Entry::new("/api/ai/chat", post(ui::chat), [chat("uiAiChat")]),
+        Entry::new("/livez", get(health::live), [show("live", "Is the process alive?", "text/plain", "Yes")]),
+        Entry::new("/readyz", get(health::ready), [show("ready", "Does it take requests?", "text/plain", "Yes")]),
+        Entry::new("/metrics", get(metrics::show), [show("metrics", "Prometheus metrics", "text/plain", "Metrics")]),
+        Entry::new(
+            "/errors/{code}",
+            get(errors::page),
+            [show("errorPage", "What an error code means", "text/markdown", "The page")
+                .with(Parameter::path("code", "The code."))],
+        ),
+        Entry::new(
+            "/openapi.json",
+            get(docs::openapi),
+            [Operation::new("get", "openapi", "This document", "Operations", Security::Anyone).answers(Answer::json(
+                200,
+                "The document",
+                any_object(),
+            ))],
+        ),
+        Entry::new("/docs", get(docs::page), [show("docs", "This document, to read", "text/html", "The page")]),
+    ]
 }
 
 /// Other methods get an answer that says so.

@@ -1,6 +1,6 @@
 //! A request in whatever dialect a client speaks, behind one face.
 
-use crate::openai::chat::ChatRequest;
+use crate::openai::chat::{self, ChatRequest};
 use crate::{Measure, PassFields, RequestError};
 use bytes::Bytes;
 use haltline_types::Tokens;
@@ -20,6 +20,24 @@ pub enum ClientDialect {
     Gemini,
     /// The AI SDK's UI messages.
     UiStream,
+}
+
+/// A top-level field of a dialect's request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownField {
+    /// Its name.
+    pub name: &'static str,
+    /// Why it is refused, if it is.
+    pub refused: Option<&'static str>,
+}
+
+/// The fields of a dialect's requests that are known: what is not among them is refused.
+#[must_use]
+pub fn fields(dialect: ClientDialect) -> Vec<KnownField> {
+    match dialect {
+        ClientDialect::Chat => chat::known_fields().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// What the address says, in dialects where it says something.

@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod init;
 mod key;
+mod openapi;
 mod simulate;
 mod spend;
 mod store;
@@ -73,6 +74,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Spend(args) => spend::run(args, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
+        Command::Openapi => openapi::run(ui),
         Command::Version(args) => version::run(args, ui),
     };
     match done {

@@ -1,10 +1,11 @@
 //! The shapes of the admin API, shared with the command line. Money is a decimal string of
 //! dollars, time is RFC 3339, amounts of other units are text with their unit.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A key to be made: `{"name":"web","team":"shop","users":"any","models":["chat"]}`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Unique name.
@@ -27,7 +28,7 @@ pub struct NewKey {
 }
 
 /// A key without its secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     /// Unique name.
     pub name: String,
@@ -50,7 +51,7 @@ pub struct Key {
 }
 
 /// A key and, this once, its secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MadeKey {
     /// `hl-live-…`: shown now and never again.
     pub secret: String,
@@ -60,7 +61,7 @@ pub struct MadeKey {
 }
 
 /// An account: one budget for one subject in one window.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// The budget.
     pub budget: String,
@@ -83,7 +84,7 @@ pub struct Account {
 }
 
 /// A temporary limit: `{"budget":"day","limit":"$80","until":"2026-11-25T00:00:00Z","by":"ann","reason":"launch"}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOverride {
     /// The budget.
@@ -102,7 +103,7 @@ pub struct NewOverride {
 }
 
 /// A correction of what an account has spent: `{"budget":"day","subject":"","delta":"-$1.50","by":"ann","reason":"provider credit"}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAdjustment {
     /// The budget.
@@ -118,7 +119,7 @@ pub struct NewAdjustment {
 }
 
 /// A line of a budget's history.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryLine {
     /// When.
     pub at: String,
@@ -137,7 +138,7 @@ pub struct HistoryLine {
 }
 
 /// A row of a spend report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SpendLine {
     /// The values grouped by, in the order asked for.
     pub group: Vec<String>,
@@ -154,7 +155,7 @@ pub struct SpendLine {
 }
 
 /// A sentence about what was done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
     /// The sentence.
     pub message: String,

@@ -8,6 +8,7 @@ mod keys;
 mod secret;
 mod spend;
 mod system;
+pub(crate) mod table;
 
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};
@@ -20,7 +21,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use http::StatusCode;
 use std::future::Future;
 use std::pin::Pin;
@@ -40,22 +40,11 @@ pub struct Admin {
 }
 
 pub(crate) fn router() -> Router<App> {
-    Router::new()
-        .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{name}", delete(keys::remove))
-        .route("/keys/{name}/rotate", post(keys::rotate))
-        .route("/keys/{name}/freeze", post(keys::freeze))
-        .route("/keys/{name}/unfreeze", post(keys::unfreeze))
-        .route("/budgets", get(budgets::list))
-        .route("/budgets/override", post(budgets::limit_override))
-        .route("/budgets/adjust", post(budgets::adjust))
-        .route("/budgets/{name}/history", get(budgets::history))
-        .route("/spend", get(spend::show))
-        .route("/generation", get(spend::generation))
-        .route("/store/verify", get(system::verify))
-        .route("/reload", post(system::reload))
-        .fallback(nothing_here)
-        .layer(middleware::from_fn(no_store))
+    let mut router = Router::new();
+    for entry in table::entries() {
+        router = router.route(entry.path, entry.methods);
+    }
+    router.fallback(nothing_here).layer(middleware::from_fn(no_store))
 }
 
 /// Lets in whoever has the token. A route extractor, so that it needs no state of its own.

@@ -57,6 +57,8 @@ pub enum Command {
     Store(StoreCommand),
     /// What would this night have cost with this configuration? In virtual time, by the real gateway
     Simulate(SimulateArgs),
+    /// Print the API document (OpenAPI 3.1)
+    Openapi,
     /// Print the version
     Version(VersionArgs),
 }

@@ -13,6 +13,7 @@ mod values;
 mod wire;
 
 pub use cap::{CapField, cap_field_for};
+pub use fields::known_fields;
 pub use finish::{finish_from_word, finish_word};
 pub use request::ChatRequest;
 pub use rewrite::Edit;

@@ -1,0 +1,122 @@
+//! The operator's routes, with what the API document says of each.
+
+use super::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine};
+use super::{budgets, keys, spend, system};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
+use axum::routing::{delete, get, post};
+
+const NAME: Parameter = Parameter::path("name", "The name.");
+
+/// All of them, below `/admin/v1`.
+pub(crate) fn entries() -> Vec<Entry> {
+    vec![
+        Entry::new(
+            "/keys",
+            get(keys::list).post(keys::create),
+            [
+                operation("get", "listKeys", "Keys, without their secrets").answers(list::<Key>()),
+                operation("post", "createKey", "Makes a key; the secret is shown this once")
+                    .takes(one::<NewKey>())
+                    .answers(Answer::json(201, "The key and its secret", one::<MadeKey>())),
+            ],
+        ),
+        Entry::new(
+            "/keys/{name}",
+            delete(keys::remove),
+            [operation("delete", "removeKey", "Removes a key for good")
+                .with(NAME)
+                .answers(Answer::empty(204, "It is gone"))],
+        ),
+        Entry::new(
+            "/keys/{name}/rotate",
+            post(keys::rotate),
+            [operation("post", "rotateKey", "Gives a key a new secret").with(NAME).answers(Answer::json(
+                200,
+                "The key and its new secret",
+                one::<MadeKey>(),
+            ))],
+        ),
+        Entry::new(
+            "/keys/{name}/freeze",
+            post(keys::freeze),
+            [operation("post", "freezeKey", "Switches a key off").with(NAME).answers(Answer::json(
+                200,
+                "The key",
+                one::<Key>(),
+            ))],
+        ),
+        Entry::new(
+            "/keys/{name}/unfreeze",
+            post(keys::unfreeze),
+            [operation("post", "unfreezeKey", "Switches a key on again").with(NAME).answers(Answer::json(
+                200,
+                "The key",
+                one::<Key>(),
+            ))],
+        ),
+        Entry::new(
+            "/budgets",
+            get(budgets::list),
+            [operation("get", "listBudgets", "Accounts of all budgets, as they stand").answers(list::<Account>())],
+        ),
+        Entry::new(
+            "/budgets/override",
+            post(budgets::limit_override),
+            [operation("post", "overrideBudget", "Another limit for a time; audited")
+                .takes(one::<NewOverride>())
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
+        ),
+        Entry::new(
+            "/budgets/adjust",
+            post(budgets::adjust),
+            [operation("post", "adjustBudget", "Corrects what an account has spent; audited")
+                .takes(one::<NewAdjustment>())
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
+        ),
+        Entry::new(
+            "/budgets/{name}/history",
+            get(budgets::history),
+            [operation("get", "budgetHistory", "Overrides and corrections of a budget")
+                .with(NAME)
+                .answers(list::<HistoryLine>())],
+        ),
+        Entry::new(
+            "/spend",
+            get(spend::show),
+            [operation("get", "spend", "What was spent, grouped")
+                .with(Parameter::query("by", "key, team, user, model, provider, tag, day; several by commas.", false))
+                .with(Parameter::query("since", "From, RFC 3339.", false))
+                .with(Parameter::query("until", "To, RFC 3339.", false))
+                .answers(list::<SpendLine>())],
+        ),
+        Entry::new(
+            "/generation",
+            get(spend::generation),
+            [operation("get", "anyGeneration", "The record of any request")
+                .with(Parameter::query("id", "The request's id.", true))
+                .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
+        ),
+        Entry::new(
+            "/store/verify",
+            get(system::verify),
+            [operation("get", "verifyStore", "Checks the store").answers(Answer::json(
+                200,
+                "What was found",
+                one::<Said>(),
+            ))],
+        ),
+        Entry::new(
+            "/reload",
+            post(system::reload),
+            [operation("post", "reload", "Reads the configuration again").answers(Answer::json(
+                200,
+                "What was done",
+                one::<Said>(),
+            ))],
+        ),
+    ]
+}
+
+fn operation(method: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(method, id, summary, "Admin", Security::Operator)
+}
