@@ -25,7 +25,7 @@ pub(crate) fn event(
     let data = body(surface, problem, notes);
     let (name, data) = match surface {
         Surface::Messages | Surface::CountTokens => (Some("error"), data),
-        Surface::Responses => (Some("error"), responses_event(problem, data, number)),
+        Surface::Responses => (Some("error"), responses_event(problem, &data, number)),
         Surface::UiStream => (None, json!({"type": "error", "errorText": data.to_string()})),
         Surface::ChatCompletions | Surface::Embeddings | Surface::GenerateContent { .. } => (None, data),
     };
@@ -33,7 +33,7 @@ pub(crate) fn event(
 }
 
 /// OpenAI's own `error` event is flat; some of its clients look for `error` inside.
-fn responses_event(problem: &Problem, body: Value, number: u64) -> Value {
+fn responses_event(problem: &Problem, body: &Value, number: u64) -> Value {
     json!({
         "type": "error",
         "code": problem.code.word(),
