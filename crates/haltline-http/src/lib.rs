@@ -3,6 +3,7 @@
 pub mod admin;
 mod headers;
 mod openapi;
+mod paths;
 mod patient;
 mod problem;
 mod request_body;

@@ -1,6 +1,7 @@
 //! The accept loop: bounded connections, slow clients shown the door, and a drain that lets
 //! running answers finish.
 
+use crate::paths::with_single_slashes;
 use crate::patient::Patient;
 use axum::Router;
 use axum::body::Body;
@@ -84,8 +85,11 @@ pub async fn serve(
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let router = router.clone();
-        let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
             let mut router = router.clone();
+            if let Some(uri) = with_single_slashes(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             async move {
                 Ok::<_, Infallible>(router.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
             }
