@@ -69,7 +69,9 @@ fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRu
     );
     // A filtered prompt was looked at by a model of its own, and Azure bills it, also behind a
     // compatible address.
-    if after_inference || seed.is_azure_filter() {
+    // Anthropic filters what its model wrote: a 400 after inference.
+    let output_blocked = seed.message.starts_with("Output blocked");
+    if after_inference || output_blocked || seed.is_azure_filter() {
         return false;
     }
     match rules {

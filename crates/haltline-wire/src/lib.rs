@@ -5,6 +5,7 @@
 //! what is measured here. A dialect is a folder; what crosses from one to another goes through
 //! `canon`.
 
+pub mod anthropic;
 pub mod canon;
 pub mod chunk;
 pub mod client;

@@ -92,7 +92,10 @@ impl FaultSeed {
             kind: word(error.get("type"))
                 .or_else(|| error.get("status").and_then(Value::as_str).map(str::to_owned))
                 .or_else(|| word(error.get("error_type"))),
-            code: word(error.get("code")).or_else(|| word(inner.and_then(|inner| inner.get("code")))),
+            code: word(error.get("code"))
+                .or_else(|| word(inner.and_then(|inner| inner.get("code"))))
+                // Anthropic.
+                .or_else(|| word(error.get("details").and_then(|details| details.get("error_code")))),
             message: message(error.get("message")),
             in_flight: meta("reason").and_then(Value::as_str) == Some("in_flight_budget_exhausted"),
             limit_reached: meta("limit_source").is_some(),

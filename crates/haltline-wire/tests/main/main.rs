@@ -1,6 +1,10 @@
 //! The one integration test binary: what the dialects promise to their users, by properties, by
 //! recorded traffic, and by the fuzz corpus.
 
+mod anthropic_answers;
+mod anthropic_crossing;
+mod anthropic_recorded;
+mod anthropic_request;
 mod chat_request;
 mod classify;
 mod corpus;
