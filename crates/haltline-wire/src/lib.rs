@@ -8,6 +8,7 @@
 pub mod canon;
 pub mod chunk;
 pub mod fault;
+pub mod gemini;
 pub mod json;
 pub mod openai;
 pub mod rate_limit_headers;

@@ -4,6 +4,7 @@
 mod chat_request;
 mod classify;
 mod corpus;
+mod gemini_recorded;
 mod json_check;
 mod recorded;
 mod sse_split;
