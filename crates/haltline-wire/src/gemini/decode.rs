@@ -21,6 +21,8 @@ pub struct Decoder {
     started: bool,
     calls: u32,
     finished: bool,
+    /// The last part ended with a signature.
+    signed: bool,
     sources: Vec<String>,
 }
 
@@ -28,7 +30,7 @@ impl Decoder {
     /// At the begin of a stream.
     #[must_use]
     pub const fn new() -> Self {
-        Self { started: false, calls: 0, finished: false, sources: Vec::new() }
+        Self { started: false, calls: 0, finished: false, signed: false, sources: Vec::new() }
     }
 
     /// Did the model stop, or was the prompt blocked? Then the stream is complete when its
@@ -70,6 +72,9 @@ impl Decoder {
 
     fn part(&mut self, part: &Part<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let signature = part.thought_signature.said();
+        if part.text.said().is_some() {
+            self.signed = false;
+        }
         if let Some(text) = part.text.said() {
             let event = if part.is_thought() { Event::Reasoning } else { Event::Text };
             out.push(event(text.to_owned()));
@@ -77,6 +82,10 @@ impl Decoder {
         if let Some(call) = &part.function_call {
             self.call(call, signature, out)?;
         } else if let Some(signature) = signature {
+            // Signatures in a row are of different parts; without this they would be one.
+            if self.signed {
+                out.push(Event::Reasoning(String::new()));
+            }
             out.push(Event::ReasoningSignature(signature.to_owned()));
         }
         if let Some(blob) = &part.inline_data
@@ -85,6 +94,7 @@ impl Decoder {
             let media_type = blob.mime_type.said().unwrap_or("application/octet-stream").to_owned();
             out.push(Event::File { media_type, data: data.to_owned() });
         }
+        self.signed = matches!(out.last(), Some(Event::ReasoningSignature(_))) || (self.signed && part.is_empty());
         Ok(())
     }
 

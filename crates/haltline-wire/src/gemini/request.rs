@@ -90,7 +90,7 @@ impl GeminiRequest {
         let start = body.iter().position(|byte| *byte == b'{').unwrap_or(0);
         self.members = members(body, &(start..body.len()), &BODY, "", reader.pass, &mut reader.vouched)?;
         for known in &self.members {
-            let (value, name) = (&known.member.value, &*known.name);
+            let value = &known.member.value;
             if known.is_null {
                 continue;
             }
@@ -105,14 +105,7 @@ impl GeminiRequest {
                 }
                 Field::Labels => self.user = user(body, value)?,
                 Field::Model => self.check_model(body, value)?,
-                Field::Store => {
-                    if body.get(value.clone()) != Some(b"false") {
-                        return Err(RequestError::invalid(
-                            name,
-                            "`store` is not accepted: leave it out or send false.",
-                        ));
-                    }
-                }
+                Field::Store => read_store(body, value)?,
                 Field::ServiceTier => read_service_tier(body, value)?,
                 // Vouched for as to its price, not as to its length.
                 Field::Other => reader.measure.add_value(body, value),
@@ -199,6 +192,13 @@ fn user(body: &[u8], labels: &Range<usize>) -> Result<Option<String>, RequestErr
         labels.find(|label| *label.name(body) == *name).and_then(|label| text(body, &label.value))
     };
     Ok(label(b"user").or_else(|| label(b"user_id")))
+}
+
+fn read_store(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {
+    if body.get(value.clone()) == Some(b"false") {
+        return Ok(());
+    }
+    Err(RequestError::invalid("store", "`store` is not accepted: leave it out or send false."))
 }
 
 fn read_service_tier(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {

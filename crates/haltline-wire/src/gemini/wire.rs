@@ -152,6 +152,14 @@ impl Part<'_> {
         self.thought.0
     }
 
+    /// Is there nothing in it that has a canonical form?
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.said().is_none()
+            && self.thought_signature.said().is_none()
+            && self.function_call.is_none()
+            && self.inline_data.is_none()
+    }
+
     /// Bytes of what the canonical form counts as text.
     pub(super) fn text_bytes(&self) -> usize {
         let text = self.text.0.as_deref().map_or(0, str::len);

@@ -5,6 +5,8 @@ mod chat_request;
 mod classify;
 mod corpus;
 mod gemini_recorded;
+mod gemini_request;
+mod gemini_stream;
 mod json_check;
 mod recorded;
 mod sse_split;
