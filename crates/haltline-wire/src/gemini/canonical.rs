@@ -254,7 +254,18 @@ fn tool_choice(config: &Object) -> Result<Option<ToolChoice>, RequestError> {
     let Some(calling) = get(config, "functionCallingConfig").and_then(Value::as_object) else { return Ok(None) };
     let names = items(get(calling, "allowedFunctionNames")).filter_map(Value::as_str).map(str::to_owned);
     let mut names: Vec<String> = names.collect();
-    let mode = get_text(calling, "mode").unwrap_or_default().to_ascii_uppercase();
+    let mode = match get(calling, "mode") {
+        None => String::new(),
+        Some(Value::String(word)) => word.to_ascii_uppercase(),
+        // Enums may come as numbers.
+        Some(number) => match number.as_u64() {
+            Some(0) => String::new(),
+            Some(1) => "AUTO".to_owned(),
+            Some(2) => "ANY".to_owned(),
+            Some(3) => "NONE".to_owned(),
+            _ => "?".to_owned(),
+        },
+    };
     Ok(Some(match (mode.as_str(), names.len()) {
         ("" | "MODE_UNSPECIFIED", _) => return Ok(None),
         ("AUTO", _) | ("VALIDATED", 0) => ToolChoice::Auto,
@@ -291,6 +302,9 @@ fn generation(config: &Object, request: &mut Request) -> Result<(), RequestError
     if let Some(thinking) = get(config, "thinkingConfig").and_then(Value::as_object) {
         let budget = get(thinking, "thinkingBudget").and_then(Value::as_i64);
         let show = get(thinking, "includeThoughts") == Some(&Value::Bool(true));
+        if get(thinking, "thinkingLevel").is_some_and(|level| !level.is_string()) {
+            return Err(not("generationConfig.thinkingConfig.thinkingLevel", "a word"));
+        }
         request.reasoning = Some(thinking::read(get_text(thinking, "thinkingLevel"), budget, show));
     }
     if get(config, "responseLogprobs") == Some(&Value::Bool(true)) {

@@ -201,8 +201,37 @@ fn json(text: &str) -> String {
 /// providers mostly are.
 pub(super) fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    text.len() - body.len() <= 2
-        && body.len() % 4 != 1
+    let whole = if body.len() == text.len() { body.len() % 4 != 1 } else { text.len().is_multiple_of(4) };
+    whole
+        && text.len() - body.len() <= 2
         && !body.is_empty()
         && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_an_object_and_stay_as_they_were_written() {
+        for (text, expected) in [
+            ("", "{}"),
+            (" null ", "{}"),
+            ("{ \"b\": 1.50, \"a\": \" x\\\" \" }", "{\"b\":1.50,\"a\":\" x\\\" \"}"),
+            ("[1]", "{\"arguments\":[1]}"),
+            ("{\"cut", "{\"arguments\":\"{\\\"cut\"}"),
+        ] {
+            assert_eq!(arguments(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_base64_is_shown_as_a_signature() {
+        for good in ["YWJj", "YWI", "YWI=", "YQ==", "-_-_", "+/+/"] {
+            assert!(is_base64(good), "{good}");
+        }
+        for bad in ["", "=", "Y", "YWJj=", "YWJ=j", "a b c", "YWJjZ", "Y==="] {
+            assert!(!is_base64(bad), "{bad}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! the bytes that a provider gets are made by `rewrite`.
 
 use super::contents::{read_contents, read_system};
-use super::fields::{BODY, Field, Known, members, not};
+use super::fields::{BODY, Field, Known, is_spelling_of, members, not};
 use super::{config, tools};
 use crate::json::walk;
 use crate::refusal::RequestError;
@@ -83,6 +83,25 @@ impl GeminiRequest {
         request.measure = reader.measure;
         let turns = request.value(Field::Contents).is_some_and(|turns| walk_any(&bytes, &turns));
         if turns { Ok(request) } else { Err(RequestError::invalid("contents", "`contents` is missing or empty.")) }
+    }
+
+    /// Reads a body of `countTokens`: what is to be counted stands in it as in `generateContent`,
+    /// or under `generateContentRequest`.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_count(model: &str, body: &Bytes, pass: &PassFields) -> Result<Self, RequestError> {
+        const WRAPPED: &str = "generateContentRequest";
+        // Only JSON that was checked may be walked.
+        if crate::json::check(body).is_ok() {
+            let mut members = walk::members(body, 0);
+            let wrapped = members.find(|member| is_spelling_of(&String::from_utf8_lossy(&member.name(body)), WRAPPED));
+            if let Some(wrapped) = wrapped.filter(|member| body.get(member.value.start) == Some(&b'{')) {
+                return Self::parse(model, false, body.slice(wrapped.value), pass)
+                    .map_err(|error| error.below(WRAPPED));
+            }
+        }
+        Self::parse(model, false, body.clone(), pass)
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {

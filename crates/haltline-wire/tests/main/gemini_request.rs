@@ -159,6 +159,22 @@ fn what_a_client_set_is_read() {
 }
 
 #[test]
+fn what_is_to_be_counted_may_be_wrapped() {
+    let inner = json!({"model": "models/g", "contents": [{"parts": [{"text": "abc"}]}]});
+    for body in [inner.clone(), json!({"generateContentRequest": inner}), json!({"generate_content_request": inner})] {
+        let body = Bytes::from(body.to_string());
+        let request = GeminiRequest::parse_count("g", &body, &PassFields::none()).expect("a request");
+        assert_eq!(request.measure().ascii_bytes, 3);
+    }
+    let tool = json!({"generateContentRequest": {"contents": [{"parts": []}], "tools": [{"googleSearch": {}}]}});
+    let error = GeminiRequest::parse_count("g", &tool.to_string().into(), &PassFields::none()).expect_err("a tool");
+    assert_eq!(error.param.as_deref(), Some("generateContentRequest.tools[0].googleSearch"));
+    for body in ["", "{", "[]", "{\"generateContentRequest\":5}"] {
+        assert!(GeminiRequest::parse_count("g", &Bytes::from(body), &PassFields::none()).is_err(), "{body}");
+    }
+}
+
+#[test]
 fn all_that_a_model_reads_is_measured() {
     let long = "x".repeat(1_000);
     for body in [
