@@ -37,7 +37,11 @@ pub fn classify<'h>(
     let seed = seed.unwrap_or_else(|| FaultSeed::of_text(body));
     let kind = classes::kind_of(Some(status), &seed);
     let mut fault = fault_of(kind, Some(status), &seed);
-    fault.retry = retry_after::read(status, header, &seed.message, now);
+    fault.retry = retry_after::read(status, header, "", now);
+    if !(200..300).contains(&status) {
+        let said = || seed.retry_after.or_else(|| retry_after::from_message(&seed.message));
+        fault.retry.after = fault.retry.after.or_else(said);
+    }
     if well_formed && never_billed(status, kind, &seed, rules) {
         fault.billing = Billing::Rejected;
     }
@@ -49,7 +53,7 @@ pub fn classify<'h>(
 pub fn classify_inside(seed: &FaultSeed) -> Fault {
     let kind = classes::kind_of(None, seed);
     let mut fault = fault_of(kind, seed.status, seed);
-    fault.retry.after = retry_after::from_message(&seed.message);
+    fault.retry.after = seed.retry_after.or_else(|| retry_after::from_message(&seed.message));
     fault
 }
 

@@ -10,6 +10,7 @@ pub mod canon;
 pub mod chunk;
 pub mod client;
 pub mod fault;
+pub mod gemini;
 pub mod json;
 pub mod openai;
 pub mod passage;

@@ -14,6 +14,7 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
     let names = |needles: &[&str]| needles.iter().any(|needle| kind.contains(needle) || code.contains(needle));
     let says = |needles: &[&str]| needles.iter().any(|needle| message.contains(needle));
     let is_code = |codes: &[&str]| codes.contains(&code.as_str());
+    let is_reason = |reasons: &[&str]| seed.reason.as_deref().is_some_and(|reason| reasons.contains(&reason));
 
     if seed.in_flight {
         return FaultKind::RateLimited;
@@ -23,6 +24,7 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
         || is_code(&["402"])
         || names(&["insufficient_quota", "billing", "credit_balance_exhausted", "spend_limit", "usage_limit_exceeded"])
         || says(OUT_OF_MONEY)
+        || is_reason(&["BILLING_DISABLED"])
     {
         return FaultKind::QuotaExhausted;
     }
@@ -55,6 +57,10 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
     if status == 498 {
         return FaultKind::Overloaded;
     }
+    // Google's quota per day. Where it states a wait nevertheless, that is what counts.
+    if seed.daily_quota && seed.retry_after.is_none() {
+        return FaultKind::QuotaExhausted;
+    }
     if status == 429 || limited || is_code(&["429", "slow_down"]) {
         return FaultKind::RateLimited;
     }
@@ -62,6 +68,7 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
         || is_code(&["401"])
         || names(&["invalid_api_key", "invalid_authentication", "authentication_error", "unauthenticated"])
         || says(BAD_KEY)
+        || is_reason(&["API_KEY_INVALID", "API_KEY_EXPIRED", "ACCESS_TOKEN_EXPIRED", "CREDENTIALS_MISSING"])
     {
         return FaultKind::Auth;
     }

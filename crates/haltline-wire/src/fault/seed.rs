@@ -1,6 +1,8 @@
 //! The parts of a provider's error, out of the many shapes in which they come. Judges nothing.
 
+use crate::retry_after;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Bytes of a provider's text that are kept for operators.
 const DETAIL_BYTES_MAX: usize = 500;
@@ -20,6 +22,12 @@ pub struct FaultSeed {
     pub in_flight: bool,
     /// OpenRouter: a limit that its operator set is reached.
     pub limit_reached: bool,
+    /// Google: the `reason` of the `ErrorInfo` among the details.
+    pub reason: Option<String>,
+    /// Google: the wait that a `RetryInfo` among the details states.
+    pub retry_after: Option<Duration>,
+    /// Google: a `QuotaFailure` among the details names a quota per day.
+    pub daily_quota: bool,
 }
 
 impl FaultSeed {
@@ -86,6 +94,7 @@ impl FaultSeed {
     fn of_object(error: &serde_json::Map<String, Value>) -> Self {
         let inner = error.get("inner_error").or_else(|| error.get("innererror"));
         let metadata = error.get("metadata");
+        let details = Details::read(error.get("details"));
         let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name)).filter(|value| !value.is_null());
         Self {
             status: ["status_code", "status", "code"].iter().find_map(|name| status(error.get(*name))),
@@ -99,6 +108,9 @@ impl FaultSeed {
             message: message(error.get("message")),
             in_flight: meta("reason").and_then(Value::as_str) == Some("in_flight_budget_exhausted"),
             limit_reached: meta("limit_source").is_some(),
+            reason: details.reason,
+            retry_after: details.retry_after,
+            daily_quota: details.daily_quota,
         }
     }
 
@@ -120,6 +132,34 @@ impl FaultSeed {
         }
         let detail = object.get("detail")?;
         Some(Self { message: message(Some(detail)), ..Self::default() })
+    }
+}
+
+/// Google's typed details (`google.rpc.ErrorInfo`, `RetryInfo`, `QuotaFailure`).
+#[derive(Default)]
+struct Details {
+    reason: Option<String>,
+    retry_after: Option<Duration>,
+    daily_quota: bool,
+}
+
+impl Details {
+    fn read(details: Option<&Value>) -> Self {
+        let mut read = Self::default();
+        for detail in details.and_then(Value::as_array).into_iter().flatten() {
+            let text = |name: &str| detail.get(name).and_then(Value::as_str);
+            let kind = text("@type").unwrap_or_default();
+            if kind.ends_with("ErrorInfo") {
+                read.reason = read.reason.or_else(|| text("reason").map(str::to_owned));
+            } else if kind.ends_with("RetryInfo") {
+                read.retry_after = read.retry_after.or_else(|| text("retryDelay").and_then(retry_after::duration));
+            } else if kind.ends_with("QuotaFailure") {
+                let violations = detail.get("violations").and_then(Value::as_array).into_iter().flatten();
+                let mut ids = violations.filter_map(|violation| violation.get("quotaId").and_then(Value::as_str));
+                read.daily_quota |= ids.any(|id| id.contains("PerDay"));
+            }
+        }
+        read
     }
 }
 

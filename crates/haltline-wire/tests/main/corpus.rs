@@ -46,3 +46,13 @@ fn classify() {
 fn retry_after() {
     replay("retry_after", harness::retry_after);
 }
+
+#[test]
+fn gemini_request() {
+    replay("gemini_request", harness::gemini_request);
+}
+
+#[test]
+fn gemini_answer() {
+    replay("gemini_answer", harness::gemini_answer);
+}

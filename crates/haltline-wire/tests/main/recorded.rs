@@ -192,7 +192,7 @@ fn usage(record: &Value) -> Option<Usage> {
     })
 }
 
-fn kind(class: &str) -> FaultKind {
+pub(super) fn kind(class: &str) -> FaultKind {
     match class {
         "rate_limit" => FaultKind::RateLimited,
         "request_too_large_for_quota" => FaultKind::RequestTooLargeForQuota,
@@ -214,7 +214,7 @@ fn kind(class: &str) -> FaultKind {
 }
 
 /// Where the recordings are. They belong to others and are no part of the project.
-fn fixtures() -> Option<PathBuf> {
+pub(super) fn fixtures() -> Option<PathBuf> {
     let shared = std::env::var_os("HALTLINE_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let fixtures = shared.join("data/fixtures");
@@ -226,7 +226,7 @@ fn fixtures() -> Option<PathBuf> {
     None
 }
 
-fn folders(root: &Path) -> Vec<PathBuf> {
+pub(super) fn folders(root: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(root)
         .expect("a readable folder")
         .map(|entry| entry.expect("an entry").path())
@@ -236,7 +236,7 @@ fn folders(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn json(path: &Path) -> Value {
+pub(super) fn json(path: &Path) -> Value {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
         Err(_) => Value::Null,
