@@ -1,7 +1,9 @@
 //! The one integration test binary: what the dialects promise to their users, by properties, by
 //! recorded traffic, and by the fuzz corpus.
 
+mod chat_cross;
 mod chat_request;
+mod chat_written;
 mod classify;
 mod corpus;
 mod json_check;
