@@ -9,6 +9,7 @@ pub mod canon;
 pub mod chunk;
 pub mod fault;
 pub mod json;
+pub mod ollama;
 pub mod openai;
 pub mod rate_limit_headers;
 pub mod retry_after;

@@ -7,6 +7,7 @@ mod chat_written;
 mod classify;
 mod corpus;
 mod json_check;
+mod ollama;
 mod recorded;
 mod sse_split;
 mod stream_chunk;
