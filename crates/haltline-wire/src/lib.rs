@@ -12,6 +12,7 @@ pub mod client;
 pub mod fault;
 pub mod gemini;
 pub mod json;
+pub mod ollama;
 pub mod openai;
 pub mod passage;
 pub mod provider;

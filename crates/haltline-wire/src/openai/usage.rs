@@ -1,8 +1,11 @@
 //! Usage reports of OpenAI-shaped servers, in the one meaning of `haltline_types::Usage`.
 
+use super::stated_cost;
 use haltline_types::{Tokens, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use std::fmt;
 
 /// What became of a usage report.
@@ -23,7 +26,7 @@ pub(super) enum Report {
 /// is reasoning above the output where no total decides; cached input above the input comes on
 /// top of it.
 pub(super) fn read(json: &str) -> Report {
-    let Ok(wire) = serde_json::from_str::<Wire>(json) else {
+    let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else {
         return Report::Unreadable;
     };
     if wire.is_empty() {
@@ -32,9 +35,25 @@ pub(super) fn read(json: &str) -> Report {
     wire.usage().map_or(Report::Unreadable, Report::Read)
 }
 
+/// Writes `usage` as a Chat Completions object. What it cost at the provider is for the operator,
+/// and left out.
+pub(super) fn write(usage: &Usage) -> Value {
+    let total = usage.total().map_or(u64::MAX, Tokens::get);
+    json!({
+        "prompt_tokens": usage.input.get(),
+        "completion_tokens": usage.output.get(),
+        "total_tokens": total,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input.get(),
+            "cache_write_tokens": usage.cache_write.get(),
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning.get()},
+    })
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Wire {
+struct Wire<'a> {
     prompt_tokens: Count,
     completion_tokens: Count,
     total_tokens: Count,
@@ -47,6 +66,16 @@ struct Wire {
     output_tokens_details: Option<OutputDetails>,
     // DeepSeek.
     prompt_cache_hit_tokens: Count,
+    // OpenRouter (a number), Perplexity (an object).
+    #[serde(borrow)]
+    cost: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cost_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_byok: Option<&'a RawValue>,
+    // xAI.
+    #[serde(borrow)]
+    cost_in_usd_ticks: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -62,7 +91,7 @@ struct OutputDetails {
     reasoning_tokens: Count,
 }
 
-impl Wire {
+impl Wire<'_> {
     fn is_empty(&self) -> bool {
         [self.prompt_tokens, self.completion_tokens, self.input_tokens, self.output_tokens, self.total_tokens]
             .iter()
@@ -93,8 +122,18 @@ impl Wire {
             cache_write: Tokens::new(cache_write),
             output: Tokens::new(output),
             reasoning: Tokens::new(reasoning.min(output)),
+            stated_cost: self.stated_cost(),
             ..Usage::default()
         })
+    }
+
+    fn stated_cost(&self) -> Option<haltline_types::NanoUsd> {
+        if let Some(ticks) = self.cost_in_usd_ticks {
+            return stated_cost::ticks(ticks.get());
+        }
+        let own_key = self.is_byok.is_some_and(|own| own.get() == "true");
+        let details = if own_key { self.cost_details } else { None };
+        stated_cost::dollars(self.cost?.get(), details.map_or("", RawValue::get))
     }
 }
 

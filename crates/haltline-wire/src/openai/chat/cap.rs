@@ -22,17 +22,16 @@ impl CapField {
     }
 }
 
-/// The field in which `kind` obeys an output cap for `model`.
+/// The field in which `kind` obeys an output cap for `model`. Exactly one is ever sent.
 ///
 /// OpenAI takes `max_completion_tokens` for every chat model, and its reasoning models refuse
-/// `max_tokens`. An imitator that does not know `max_completion_tokens` would ignore it in
-/// silence, and the cap would bind nobody; one that does not know `max_tokens` answers 400,
-/// which costs nothing. So imitators get `max_tokens`, whatever the model is called.
+/// `max_tokens`; a few others document the same. An imitator that does not know
+/// `max_completion_tokens` would ignore it in silence, and the cap would bind nobody; one that does
+/// not know `max_tokens` answers 400, which costs nothing. So `max_completion_tokens` goes only to
+/// servers that document it (`Quirks`), and all others get `max_tokens`, whatever the model is
+/// called.
 #[must_use]
 pub const fn cap_field_for(model: &str, kind: ProviderKind) -> CapField {
     let _ = model;
-    match kind {
-        ProviderKind::OpenAi => CapField::MaxCompletionTokens,
-        ProviderKind::Compatible => CapField::MaxTokens,
-    }
+    kind.quirks().cap
 }

@@ -36,6 +36,10 @@ pub struct Complete {
     pub usage: Option<Usage>,
     /// A usage report came and cannot be relied on.
     pub usage_unreadable: bool,
+    /// Some choice calls a tool.
+    pub calls: bool,
+    /// Some choice has a picture that the model made.
+    pub pictures: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -84,5 +88,7 @@ pub fn inspect(body: &[u8]) -> Result<Answer, Malformed> {
         text_bytes: wire.choices.answer_bytes(),
         usage: if let Report::Read(usage) = report { Some(usage) } else { None },
         usage_unreadable: report == Report::Unreadable,
+        calls: wire.choices.calls,
+        pictures: wire.choices.pictures,
     }))
 }

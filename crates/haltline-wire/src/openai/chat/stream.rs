@@ -38,11 +38,16 @@ struct Groq<'a> {
 /// # Errors
 /// When it is neither `[DONE]` nor JSON in the shape of a chunk or an error.
 pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
+    look(data).map(|(chunk, _)| chunk)
+}
+
+/// Reads one `data`, and its choices as they were counted.
+pub(super) fn look(data: &[u8]) -> Result<(Chunk, Choices), Malformed> {
     if data.first() != Some(&b'{') {
         match data.trim_ascii() {
-            b"[DONE]" => return Ok(Chunk::Done),
+            b"[DONE]" => return Ok((Chunk::Done, Choices::default())),
             // A keep-alive of servers that know no comments.
-            b"" => return Ok(Chunk::Delta(Delta::default())),
+            b"" => return Ok((Chunk::Delta(Delta::default()), Choices::default())),
             text if text.starts_with(b"{") => {}
             _ => return Err(Malformed { detail: "a stream's data is no JSON object".to_owned() }),
         }
@@ -57,7 +62,7 @@ pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
     let text_bytes = wire.choices.chunk_bytes();
     let delta = Delta {
         text_bytes,
-        nonempty: text_bytes > 0,
+        nonempty: text_bytes > 0 || wire.choices.pictures,
         finish: wire.choices.finish,
         finished: wire.choices.finished,
         usage: if let Report::Read(usage) = report { Some(usage) } else { None },
@@ -69,14 +74,14 @@ pub fn inspect(data: &[u8]) -> Result<Chunk, Malformed> {
     if (failed || wire.object.0.as_deref() == Some("error") || no_chunk)
         && let Some(seed) = FaultSeed::read(data)
     {
-        return Ok(Chunk::Error { seed: Box::new(seed), delta });
+        return Ok((Chunk::Error { seed: Box::new(seed), delta }, wire.choices));
     }
     if delta.finish == Some(Finish::Error) {
         let seed =
             FaultSeed { message: "the stream ended with finish_reason `error`".to_owned(), ..FaultSeed::default() };
-        return Ok(Chunk::Error { seed: Box::new(seed), delta });
+        return Ok((Chunk::Error { seed: Box::new(seed), delta }, wire.choices));
     }
-    Ok(Chunk::Delta(delta))
+    Ok((Chunk::Delta(delta), wire.choices))
 }
 
 #[derive(Deserialize, Default)]

@@ -23,6 +23,10 @@ pub(super) struct Choices {
     pub(super) finished: u32,
     /// The finish reason of the first choice that has one.
     pub(super) finish: Option<Finish>,
+    /// Some choice calls a tool.
+    pub(super) calls: bool,
+    /// Some choice has a picture that the model made.
+    pub(super) pictures: bool,
 }
 
 impl<'de> Deserialize<'de> for Choices {
@@ -50,6 +54,9 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
             sum.count = sum.count.saturating_add(1);
             let bytes = |part: &Option<Delta>| part.as_ref().map_or(0, Delta::text_bytes);
             sum.has_delta |= choice.delta.is_some();
+            let parts = || choice.delta.iter().chain(&choice.message);
+            sum.calls |= parts().any(|part| part.tool_calls.iter().flatten().next().is_some());
+            sum.pictures |= parts().any(|part| part.images.0 > 0);
             sum.delta_bytes = sum.delta_bytes.saturating_add(bytes(&choice.delta)).saturating_add(choice.text.0);
             sum.message_bytes = sum.message_bytes.saturating_add(bytes(&choice.message));
             if let Some(finish) = choice.finish_reason.0 {
@@ -94,6 +101,8 @@ struct Delta {
     tool_calls: Option<Vec<ToolCall>>,
     function_call: Option<Function>,
     audio: Text,
+    // OpenRouter.
+    images: Text,
 }
 
 impl Delta {
