@@ -1,13 +1,15 @@
 //! Usage reports of OpenAI-shaped servers, in the one meaning of `haltline_types::Usage`.
 
-use haltline_types::{Tokens, Usage};
+use super::stated_cost;
+use haltline_types::{NanoUsd, Tokens, Usage};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// What became of a usage report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Report {
+pub(crate) enum Report {
     /// None was sent, or an empty one.
     Absent,
     /// It was read.
@@ -22,8 +24,8 @@ pub(super) enum Report {
 /// input and output is output (xAI reports reasoning beside the output instead of inside it); so
 /// is reasoning above the output where no total decides; cached input above the input comes on
 /// top of it.
-pub(super) fn read(json: &str) -> Report {
-    let Ok(wire) = serde_json::from_str::<Wire>(json) else {
+pub(crate) fn read(json: &str) -> Report {
+    let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else {
         return Report::Unreadable;
     };
     if wire.is_empty() {
@@ -32,9 +34,21 @@ pub(super) fn read(json: &str) -> Report {
     wire.usage().map_or(Report::Unreadable, Report::Read)
 }
 
+/// Reads the `usage` object of an embeddings answer, which has no output. What its total has
+/// above the input is input.
+pub(crate) fn read_input_only(json: &str) -> Report {
+    let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else {
+        return Report::Unreadable;
+    };
+    if wire.is_empty() {
+        return Report::Absent;
+    }
+    wire.input_only().map_or(Report::Unreadable, Report::Read)
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Wire {
+struct Wire<'a> {
     prompt_tokens: Count,
     completion_tokens: Count,
     total_tokens: Count,
@@ -47,6 +61,17 @@ struct Wire {
     output_tokens_details: Option<OutputDetails>,
     // DeepSeek.
     prompt_cache_hit_tokens: Count,
+    // xAI.
+    #[serde(borrow)]
+    cost_in_usd_ticks: Option<&'a RawValue>,
+    // OpenRouter, a number; Perplexity, an object.
+    #[serde(borrow)]
+    cost: Option<&'a RawValue>,
+    // OpenRouter.
+    #[serde(borrow)]
+    cost_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_byok: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -62,7 +87,7 @@ struct OutputDetails {
     reasoning_tokens: Count,
 }
 
-impl Wire {
+impl Wire<'_> {
     fn is_empty(&self) -> bool {
         [self.prompt_tokens, self.completion_tokens, self.input_tokens, self.output_tokens, self.total_tokens]
             .iter()
@@ -93,8 +118,32 @@ impl Wire {
             cache_write: Tokens::new(cache_write),
             output: Tokens::new(output),
             reasoning: Tokens::new(reasoning.min(output)),
+            stated_cost: self.stated_cost(),
             ..Usage::default()
         })
+    }
+
+    fn input_only(&self) -> Option<Usage> {
+        let input = self.prompt_tokens.or(self.input_tokens).or(self.total_tokens).required()?;
+        let input = input.max(self.total_tokens.optional()?);
+        Some(Usage { input: Tokens::new(input), stated_cost: self.stated_cost(), ..Usage::default() })
+    }
+
+    /// What the provider says it cost, rounded up. What cannot be read as an amount is no
+    /// statement: the tokens have their price anyway.
+    fn stated_cost(&self) -> Option<NanoUsd> {
+        if let Some(ticks) = self.cost_in_usd_ticks {
+            // Whole ten-billionths of a dollar.
+            return stated_cost::nano_ceil(ticks.get(), -10);
+        }
+        let cost = stated_cost::of(self.cost?.get())?;
+        // With the operator's own key OpenRouter's cost is its fee alone; the provider bills the
+        // rest.
+        if self.is_byok.is_some_and(|flag| flag.get() == "true") {
+            let upstream = self.cost_details.and_then(|details| stated_cost::upstream(details.get()));
+            return cost.checked_add(upstream.unwrap_or(NanoUsd::new(0)));
+        }
+        Some(cost)
     }
 }
 
@@ -241,6 +290,41 @@ mod tests {
         ] {
             assert_eq!(read_parts(json), Some(expected), "{json}");
         }
+    }
+
+    #[test]
+    fn what_a_provider_says_it_cost_is_kept() {
+        for (json, nano) in [
+            (
+                r#"{"input_tokens":5689,"output_tokens":444,"total_tokens":6133,"cost_in_usd_ticks":160708501}"#,
+                Some(16_070_851),
+            ),
+            (r#"{"prompt_tokens":78,"completion_tokens":37,"cost":1.13e-05,"is_byok":false}"#, Some(11_300)),
+            (
+                r#"{"prompt_tokens":1,"completion_tokens":1,"cost":0.001,"is_byok":true,"cost_details":{"upstream_inference_cost":0.02}}"#,
+                Some(21_000_000),
+            ),
+            (r#"{"prompt_tokens":1,"completion_tokens":1,"cost":{"total_cost":0.006}}"#, Some(6_000_000)),
+            (r#"{"prompt_tokens":1,"completion_tokens":1,"cost":-1}"#, None),
+            (r#"{"prompt_tokens":1,"completion_tokens":1,"cost":null}"#, None),
+        ] {
+            let Report::Read(usage) = read(json) else { panic!("{json}") };
+            assert_eq!(usage.stated_cost, nano.map(NanoUsd::new), "{json}");
+        }
+    }
+
+    #[test]
+    fn embeddings_have_input_only() {
+        for (json, input) in [
+            (r#"{"prompt_tokens":8,"total_tokens":8}"#, 8),
+            (r#"{"prompt_tokens":8,"total_tokens":9,"completion_tokens":0}"#, 9),
+            (r#"{"total_tokens":3}"#, 3),
+        ] {
+            let Report::Read(usage) = read_input_only(json) else { panic!("{json}") };
+            assert_eq!((usage.input.get(), usage.output.get()), (input, 0), "{json}");
+        }
+        assert_eq!(read_input_only(r#"{"prompt_tokens":-8,"total_tokens":8}"#), Report::Unreadable);
+        assert_eq!(read_input_only("{}"), Report::Absent);
     }
 
     #[test]
