@@ -6,5 +6,8 @@ mod classify;
 mod corpus;
 mod json_check;
 mod recorded;
+mod responses_codec;
+mod responses_recorded;
+mod responses_request;
 mod sse_split;
 mod stream_chunk;
