@@ -67,14 +67,43 @@ struct Seen {
     kind: Kind,
     item: u64,
     part: u64,
-    bytes: usize,
+    came: Came,
 }
 
 struct SeenCall {
     item: u64,
     id: String,
     index: u32,
+    came: Came,
+}
+
+/// How much came of a text, and a hash of it: a final form may say more.
+struct Came {
     bytes: usize,
+    hash: u64,
+}
+
+impl Came {
+    /// The start of FNV-1a.
+    const NOTHING: Self = Self { bytes: 0, hash: 0xcbf2_9ce4_8422_2325 };
+
+    fn add(&mut self, words: &str) {
+        self.bytes = self.bytes.saturating_add(words.len());
+        for byte in words.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// What `whole` says beyond what came; nothing when it begins with other words.
+    fn rest<'w>(&self, whole: &'w str) -> Option<&'w str> {
+        let (begin, rest) = whole.split_at_checked(self.bytes)?;
+        if rest.is_empty() {
+            return None;
+        }
+        let mut same = Self::NOTHING;
+        same.add(begin);
+        (same.hash == self.hash).then_some(rest)
+    }
 }
 
 /// Reads one stream or one answer.
@@ -249,7 +278,7 @@ impl Reader {
     /// The output of a final response, as far as nothing of its kind was streamed: indices there
     /// need not be those of the stream.
     fn fill_from_output(&mut self, response: &Response<'_>, out: Out<'_>) {
-        let streamed = |kinds: &[Kind]| self.parts.iter().any(|seen| kinds.contains(&seen.kind) && seen.bytes > 0);
+        let streamed = |kinds: &[Kind]| self.parts.iter().any(|seen| kinds.contains(&seen.kind) && seen.came.bytes > 0);
         let text_came = streamed(&[Kind::Text, Kind::Refusal]);
         let thoughts_came = streamed(&[Kind::Reasoning, Kind::Summary]) || !self.sealed.is_empty();
         for (place, raw) in list(response.output).into_iter().enumerate() {
@@ -299,22 +328,34 @@ impl Reader {
     fn add(&mut self, kind: Kind, item: u64, part: u64, delta: Raw<'_>, out: Out<'_>) {
         let Some(delta) = word(delta) else { return };
         if let Some(seen) = self.seen(kind, item, part) {
-            seen.bytes = seen.bytes.saturating_add(delta.len());
-        } else if self.parts.len() < SEEN_MAX {
-            self.parts.push(Seen { kind, item, part, bytes: delta.len() });
+            seen.came.add(&delta);
         }
         say(kind, &delta, out);
     }
 
-    /// The final form of a part: counts only when no piece of it came.
+    /// The final form of a part: what did not come of it comes now.
     fn fill(&mut self, kind: Kind, item: u64, part: u64, whole: Raw<'_>, out: Out<'_>) {
-        if self.seen(kind, item, part).is_none_or(|seen| seen.bytes == 0) && self.parts.len() < SEEN_MAX {
-            self.add(kind, item, part, whole, out);
+        let Some(whole) = word(whole) else { return };
+        if let Some(seen) = self.seen(kind, item, part)
+            && let Some(rest) = seen.came.rest(&whole)
+        {
+            seen.came.add(rest);
+            say(kind, rest, out);
         }
     }
 
+    /// What came of a part so far; `None` when too many parts are open to tell.
     fn seen(&mut self, kind: Kind, item: u64, part: u64) -> Option<&mut Seen> {
-        self.parts.iter_mut().rev().find(|seen| seen.kind == kind && seen.item == item && seen.part == part)
+        let is_it = |seen: &Seen| seen.kind == kind && seen.item == item && seen.part == part;
+        let place = match self.parts.iter().rposition(is_it) {
+            Some(place) => place,
+            None if self.parts.len() >= SEEN_MAX => return None,
+            None => {
+                self.parts.push(Seen { kind, item, part, came: Came::NOTHING });
+                self.parts.len() - 1
+            }
+        };
+        self.parts.get_mut(place)
     }
 
     fn part(&mut self, item: u64, number: u64, part: &Part<'_>, out: Out<'_>) {
@@ -345,7 +386,9 @@ impl Reader {
             out(Piece::Withheld(withheld));
             return;
         }
-        let visible = |seen: &Seen| seen.item == place && matches!(seen.kind, Kind::Summary | Kind::Reasoning);
+        let visible = |seen: &Seen| {
+            seen.item == place && seen.came.bytes > 0 && matches!(seen.kind, Kind::Summary | Kind::Reasoning)
+        };
         if !self.parts.iter().any(visible) {
             // The seal is of an item of its own, not of the thoughts before it.
             out(Piece::Reasoning(""));
@@ -379,7 +422,7 @@ impl Reader {
         }
         let index = self.call_count;
         self.call_count += 1;
-        self.calls.push(SeenCall { item: place, id: id.to_owned(), index, bytes: 0 });
+        self.calls.push(SeenCall { item: place, id: id.to_owned(), index, came: Came::NOTHING });
         out(Piece::Call { index, id, name });
     }
 
@@ -395,7 +438,7 @@ impl Reader {
         let Some(fragment) = word(delta) else { return };
         // Without its call the fragment has no place; the item's end repeats it.
         if let Some(call) = self.known_call(place, None) {
-            call.bytes = call.bytes.saturating_add(fragment.len());
+            call.came.add(&fragment);
             out(Piece::Arguments { index: call.index, fragment: &fragment });
         }
     }
@@ -403,10 +446,10 @@ impl Reader {
     fn all_arguments(&mut self, place: u64, id: Option<&str>, whole: Raw<'_>, out: Out<'_>) {
         let Some(whole) = text_or_json(whole).filter(|whole| !whole.is_empty()) else { return };
         if let Some(call) = self.known_call(place, id)
-            && call.bytes == 0
+            && let Some(rest) = call.came.rest(&whole)
         {
-            call.bytes = whole.len();
-            out(Piece::Arguments { index: call.index, fragment: &whole });
+            call.came.add(rest);
+            out(Piece::Arguments { index: call.index, fragment: rest });
         }
     }
 
