@@ -2,7 +2,9 @@
 
 pub mod chat;
 mod data_url;
+pub mod embeddings;
 mod quirks;
+pub mod responses;
 mod stated_cost;
 mod usage;
 

@@ -25,7 +25,7 @@ pub(super) enum Report {
 /// input and output is output (xAI reports reasoning beside the output instead of inside it); so
 /// is reasoning above the output where no total decides; cached input above the input comes on
 /// top of it.
-pub(super) fn read(json: &str) -> Report {
+pub(crate) fn read(json: &str) -> Report {
     let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else {
         return Report::Unreadable;
     };
@@ -33,6 +33,18 @@ pub(super) fn read(json: &str) -> Report {
         return Report::Absent;
     }
     wire.usage().map_or(Report::Unreadable, Report::Read)
+}
+
+/// Reads the `usage` object of an embeddings answer, which has no output. What its total has
+/// above the input is input.
+pub(crate) fn read_input_only(json: &str) -> Report {
+    let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else {
+        return Report::Unreadable;
+    };
+    if wire.is_empty() {
+        return Report::Absent;
+    }
+    wire.input_only().map_or(Report::Unreadable, Report::Read)
 }
 
 /// Writes `usage` as a Chat Completions object. What it cost at the provider is for the operator,
@@ -125,6 +137,12 @@ impl Wire<'_> {
             stated_cost: self.stated_cost(),
             ..Usage::default()
         })
+    }
+
+    fn input_only(&self) -> Option<Usage> {
+        let input = self.prompt_tokens.or(self.input_tokens).or(self.total_tokens).required()?;
+        let input = input.max(self.total_tokens.optional()?);
+        Some(Usage { input: Tokens::new(input), stated_cost: self.stated_cost(), ..Usage::default() })
     }
 
     fn stated_cost(&self) -> Option<haltline_types::NanoUsd> {

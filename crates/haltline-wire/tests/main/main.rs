@@ -16,5 +16,8 @@ mod gemini_stream;
 mod json_check;
 mod ollama;
 mod recorded;
+mod responses_codec;
+mod responses_recorded;
+mod responses_request;
 mod sse_split;
 mod stream_chunk;

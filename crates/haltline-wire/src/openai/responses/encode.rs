@@ -1,0 +1,465 @@
+//! Canonical events as a stream, and a canonical answer as a response object, as OpenAI's own SDKs
+//! expect them.
+//!
+//! What a Responses client cannot be told: Google's signatures of calls, and which stop sequence
+//! was met.
+
+use super::echo::{Shown, usage as usage_json};
+use super::encode_items::{Message, Open, OpenCall, Part, Reasoning, summary};
+use super::{FOREIGN_REASONING, WITHHELD};
+use crate::Finish;
+use crate::canon::{Answer, Encode, Event, Frame, ReportedUsage};
+use bytes::Bytes;
+use haltline_types::Usage;
+use serde_json::{Map, Value, json};
+
+/// Writes one stream. `sequence_number` counts from 0 without gaps.
+pub struct Encoder {
+    shown: Shown,
+    custom: Vec<String>,
+    /// As the provider names it.
+    model: String,
+    number: u64,
+    begun: bool,
+    ended: bool,
+    /// By place; null while an item is open.
+    output: Vec<Value>,
+    open: Open,
+    calls: Vec<OpenCall>,
+    usage: Option<Usage>,
+    finish: Option<Finish>,
+}
+
+impl Encoder {
+    /// For one stream that shows what `shown` says.
+    #[must_use]
+    pub fn new(shown: Shown) -> Self {
+        let custom = shown.custom_tools();
+        Self {
+            shown,
+            custom,
+            model: String::new(),
+            number: 0,
+            begun: false,
+            ended: false,
+            output: Vec::new(),
+            open: Open::None,
+            calls: Vec::new(),
+            usage: None,
+            finish: None,
+        }
+    }
+
+    /// Ends the stream with an error: an `error` event and `response.failed`, as OpenAI sends
+    /// them. `error` is the error object with `type`, `code`, `message` and `param`.
+    pub fn fail(&mut self, error: &Value, out: &mut Vec<Frame>) {
+        if self.ended {
+            return;
+        }
+        self.begin(out);
+        self.ended = true;
+        let mut response = self.shown.response(&self.model, "failed");
+        let output = self.output.iter().filter(|item| !item.is_null()).cloned().collect();
+        response.insert("output".to_owned(), Value::Array(output));
+        out.extend(failure(response, self.number, error));
+        self.number += 2;
+    }
+
+    /// The response object as it stands: after `Event::Done` the whole.
+    #[must_use]
+    pub fn response(&self) -> Value {
+        let status = match self.finish {
+            _ if !self.ended => "in_progress",
+            Some(Finish::Length | Finish::ContentFilter | Finish::Refusal) => "incomplete",
+            Some(Finish::Error) => "failed",
+            _ => "completed",
+        };
+        let mut response = self.shown.response(&self.model, status);
+        let mut set = |name: &str, value: Value| {
+            response.insert(name.to_owned(), value);
+        };
+        set("output", Value::Array(self.output.iter().filter(|item| !item.is_null()).cloned().collect()));
+        if self.ended {
+            set("usage", self.usage.as_ref().map_or(Value::Null, usage_json));
+            match self.finish {
+                Some(Finish::Length) => set("incomplete_details", json!({ "reason": "max_output_tokens" })),
+                Some(Finish::ContentFilter | Finish::Refusal) => {
+                    set("incomplete_details", json!({ "reason": "content_filter" }));
+                }
+                Some(Finish::Error) => {
+                    set("error", json!({ "code": "server_error", "message": "The provider failed." }));
+                }
+                _ => {}
+            }
+        }
+        Value::Object(response)
+    }
+
+    fn begin(&mut self, out: &mut Vec<Frame>) {
+        if self.begun {
+            return;
+        }
+        self.begun = true;
+        let response = self.response();
+        self.say("response.created", json!({ "response": response }), out);
+        self.say("response.in_progress", json!({ "response": response }), out);
+    }
+
+    fn say(&mut self, kind: &'static str, fields: Value, out: &mut Vec<Frame>) {
+        out.push(frame(kind, self.number, fields));
+        self.number += 1;
+    }
+
+    /// The place and id of a new item.
+    fn place(&mut self, prefix: &str) -> (usize, String) {
+        let place = self.output.len();
+        self.output.push(Value::Null);
+        (place, format!("{prefix}{}_{place}", self.shown.suffix()))
+    }
+
+    fn text(&mut self, words: &str, refusal: bool, out: &mut Vec<Frame>) {
+        if words.is_empty() {
+            return;
+        }
+        self.open_part(refusal, out);
+        let Open::Message(message) = &mut self.open else { return };
+        let Some(part) = &mut message.part else { return };
+        part.text.push_str(words);
+        let (id, place, number) = (message.id.clone(), message.place, message.parts.len());
+        let mut fields = json!({ "item_id": id, "output_index": place, "content_index": number, "delta": words });
+        if !refusal && let Some(fields) = fields.as_object_mut() {
+            fields.insert("logprobs".to_owned(), json!([]));
+        }
+        self.say(if refusal { "response.refusal.delta" } else { "response.output_text.delta" }, fields, out);
+    }
+
+    /// Opens a message and a part of it, unless they are open.
+    fn open_part(&mut self, refusal: bool, out: &mut Vec<Frame>) {
+        if let Open::Message(Message { part: Some(part), .. }) = &self.open
+            && part.refusal == refusal
+        {
+            return;
+        }
+        if let Open::Message(_) = &self.open {
+            self.close_part(out);
+        } else {
+            self.close_open(out);
+            self.close_whole_calls(out);
+            let (place, id) = self.place("msg_");
+            let message = Message { place, id, parts: Vec::new(), part: None };
+            let item = message.json("in_progress");
+            self.open = Open::Message(message);
+            self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        }
+        let Open::Message(message) = &mut self.open else { return };
+        let part = Part { refusal, text: String::new(), annotations: Vec::new() };
+        let fields = json!({
+            "item_id": message.id,
+            "output_index": message.place,
+            "content_index": message.parts.len(),
+            "part": part.json(),
+        });
+        message.part = Some(part);
+        self.say("response.content_part.added", fields, out);
+    }
+
+    fn close_part(&mut self, out: &mut Vec<Frame>) {
+        let Open::Message(message) = &mut self.open else { return };
+        let Some(part) = message.part.take() else { return };
+        let mut fields = json!({
+            "item_id": message.id,
+            "output_index": message.place,
+            "content_index": message.parts.len(),
+        });
+        let closed = part.json();
+        message.parts.push(closed.clone());
+        let mut done = fields.clone();
+        if let (Some(fields), Some(done)) = (fields.as_object_mut(), done.as_object_mut()) {
+            fields.insert("part".to_owned(), closed);
+            done.insert(if part.refusal { "refusal" } else { "text" }.to_owned(), json!(part.text));
+            if !part.refusal {
+                done.insert("logprobs".to_owned(), json!([]));
+            }
+        }
+        self.say(if part.refusal { "response.refusal.done" } else { "response.output_text.done" }, done, out);
+        self.say("response.content_part.done", fields, out);
+    }
+
+    fn source(&mut self, url: &str, title: Option<&str>, out: &mut Vec<Frame>) {
+        self.open_part(false, out);
+        let Open::Message(message) = &mut self.open else { return };
+        let Some(part) = &mut message.part else { return };
+        let end = part.text.chars().count();
+        let annotation = json!({
+            "type": "url_citation",
+            "url": url,
+            "title": title.unwrap_or_default(),
+            "start_index": end,
+            "end_index": end,
+        });
+        let fields = json!({
+            "item_id": message.id,
+            "output_index": message.place,
+            "content_index": message.parts.len(),
+            "annotation_index": part.annotations.len(),
+            "annotation": annotation,
+        });
+        part.annotations.push(annotation);
+        self.say("response.output_text.annotation.added", fields, out);
+    }
+
+    fn open_reasoning(&mut self, out: &mut Vec<Frame>) {
+        if matches!(&self.open, Open::Reasoning(reasoning) if reasoning.sealed.is_none()) {
+            return;
+        }
+        self.close_open(out);
+        self.close_whole_calls(out);
+        let (place, id) = self.place(FOREIGN_REASONING);
+        let item = json!({ "id": id, "type": "reasoning", "status": "in_progress", "summary": [] });
+        self.open = Open::Reasoning(Reasoning { place, id, text: String::new(), part_open: false, sealed: None });
+        self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+    }
+
+    fn reasoning(&mut self, words: &str, out: &mut Vec<Frame>) {
+        self.open_reasoning(out);
+        let Open::Reasoning(reasoning) = &mut self.open else { return };
+        if words.is_empty() {
+            return;
+        }
+        let (place, id) = (reasoning.place, reasoning.id.clone());
+        let announce = !std::mem::replace(&mut reasoning.part_open, true);
+        reasoning.text.push_str(words);
+        let about =
+            |name: &str, value: Value| json!({ "item_id": id, "output_index": place, "summary_index": 0, name: value });
+        if announce {
+            self.say("response.reasoning_summary_part.added", about("part", summary("")), out);
+        }
+        self.say("response.reasoning_summary_text.delta", about("delta", json!(words)), out);
+    }
+
+    fn seal(&mut self, sealed: &str, out: &mut Vec<Frame>) {
+        // More of a seal belongs to the item that it began.
+        if let Open::Reasoning(Reasoning { sealed: Some(known), .. }) = &mut self.open
+            && !known.starts_with(WITHHELD)
+        {
+            known.push_str(sealed);
+            return;
+        }
+        self.open_reasoning(out);
+        if let Open::Reasoning(reasoning) = &mut self.open {
+            reasoning.sealed = Some(sealed.to_owned());
+        }
+    }
+
+    fn withhold(&mut self, data: &str, out: &mut Vec<Frame>) {
+        self.close_open(out);
+        self.open_reasoning(out);
+        if let Open::Reasoning(reasoning) = &mut self.open {
+            reasoning.sealed = Some(format!("{WITHHELD}{data}"));
+        }
+        self.close_open(out);
+    }
+
+    /// Closes the message or reasoning item that is open.
+    fn close_open(&mut self, out: &mut Vec<Frame>) {
+        self.close_part(out);
+        let (place, item) = match std::mem::replace(&mut self.open, Open::None) {
+            Open::None => return,
+            Open::Message(message) => (message.place, message.json("completed")),
+            Open::Reasoning(reasoning) => {
+                let about = |name: &str, value: Value| {
+                    json!({
+                        "item_id": reasoning.id,
+                        "output_index": reasoning.place,
+                        "summary_index": 0,
+                        name: value,
+                    })
+                };
+                if reasoning.part_open {
+                    let text = json!(reasoning.text);
+                    self.say("response.reasoning_summary_text.done", about("text", text), out);
+                    let part = summary(&reasoning.text);
+                    self.say("response.reasoning_summary_part.done", about("part", part), out);
+                }
+                (reasoning.place, reasoning.json("completed"))
+            }
+        };
+        self.close_item(place, item, out);
+    }
+
+    fn close_item(&mut self, place: usize, item: Value, out: &mut Vec<Frame>) {
+        self.say("response.output_item.done", json!({ "output_index": place, "item": item }), out);
+        if let Some(slot) = self.output.get_mut(place) {
+            *slot = item;
+        }
+    }
+
+    fn call(&mut self, index: u32, id: &str, name: &str, out: &mut Vec<Frame>) {
+        self.close_open(out);
+        self.close_whole_calls(out);
+        let custom = self.custom.iter().any(|known| known == name);
+        let (place, item_id) = self.place(if custom { "ctc_" } else { "fc_" });
+        let call = OpenCall {
+            index,
+            place,
+            id: item_id,
+            call_id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: String::new(),
+            custom,
+        };
+        let item = call.json("in_progress");
+        self.calls.push(call);
+        self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+    }
+
+    fn arguments(&mut self, index: u32, fragment: &str, out: &mut Vec<Frame>) {
+        let Some(call) = self.calls.iter_mut().rev().find(|call| call.index == index) else { return };
+        if fragment.is_empty() {
+            return;
+        }
+        call.arguments.push_str(fragment);
+        // What a custom tool gets is inside a string of JSON: it is written when it is whole.
+        if call.custom {
+            return;
+        }
+        let fields = json!({ "item_id": call.id, "output_index": call.place, "delta": fragment });
+        self.say("response.function_call_arguments.delta", fields, out);
+    }
+
+    /// Closes the calls whose arguments are whole: others may go on beside what follows.
+    fn close_whole_calls(&mut self, out: &mut Vec<Frame>) {
+        let calls = std::mem::take(&mut self.calls);
+        for call in calls {
+            if call.is_whole() {
+                self.close_call(&call, out);
+            } else {
+                self.calls.push(call);
+            }
+        }
+    }
+
+    fn close_call(&mut self, call: &OpenCall, out: &mut Vec<Frame>) {
+        let about = json!({ "item_id": call.id, "output_index": call.place });
+        let with = |members: &[(&str, &str)]| {
+            let mut fields = about.clone();
+            if let Some(fields) = fields.as_object_mut() {
+                fields.extend(members.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+            }
+            fields
+        };
+        if call.custom {
+            let input = call.free_text();
+            self.say("response.custom_tool_call_input.delta", with(&[("delta", &input)]), out);
+            self.say("response.custom_tool_call_input.done", with(&[("input", &input)]), out);
+        } else {
+            let fields = with(&[("name", &call.name), ("arguments", &call.arguments)]);
+            self.say("response.function_call_arguments.done", fields, out);
+        }
+        self.close_item(call.place, call.json("completed"), out);
+    }
+
+    fn file(&mut self, media_type: &str, data: &str, out: &mut Vec<Frame>) {
+        self.close_open(out);
+        self.close_whole_calls(out);
+        let (place, id) = self.place("ig_");
+        let item = json!({ "id": id, "type": "image_generation_call", "status": "in_progress", "result": null });
+        self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
+        let format = media_type.strip_prefix("image/").unwrap_or(media_type);
+        let item = json!({
+            "id": id,
+            "type": "image_generation_call",
+            "status": "completed",
+            "output_format": format,
+            "result": data,
+        });
+        self.close_item(place, item, out);
+    }
+
+    fn end(&mut self, out: &mut Vec<Frame>) {
+        self.close_open(out);
+        for mut call in std::mem::take(&mut self.calls) {
+            if call.arguments.is_empty() && !call.custom {
+                "{}".clone_into(&mut call.arguments);
+            }
+            self.close_call(&call, out);
+        }
+        self.ended = true;
+        let kind = match self.finish {
+            Some(Finish::Length | Finish::ContentFilter | Finish::Refusal) => "response.incomplete",
+            Some(Finish::Error) => "response.failed",
+            _ => "response.completed",
+        };
+        let response = self.response();
+        self.say(kind, json!({ "response": response }), out);
+    }
+}
+
+impl Encode for Encoder {
+    fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
+        if self.ended {
+            return;
+        }
+        if let Event::Started { model, .. } = event {
+            self.model.clone_from(model);
+        }
+        if !matches!(event, Event::Failed(_)) {
+            self.begin(out);
+        }
+        match event {
+            Event::Started { .. } | Event::Failed(_) => {}
+            Event::Text(words) => self.text(words, false, out),
+            Event::Refusal(words) => self.text(words, true, out),
+            Event::Reasoning(words) => self.reasoning(words, out),
+            Event::ReasoningSignature(sealed) => self.seal(sealed, out),
+            Event::RedactedReasoning(data) => self.withhold(data, out),
+            Event::Call { index, id, name, .. } => self.call(*index, id, name, out),
+            Event::Arguments { index, fragment } => self.arguments(*index, fragment, out),
+            Event::Source { url, title } => self.source(url, title.as_deref(), out),
+            Event::File { media_type, data } => self.file(media_type, data, out),
+            Event::Usage(ReportedUsage::Read(usage)) => self.usage = Some(*usage),
+            Event::Usage(ReportedUsage::Unreadable) => self.usage = None,
+            Event::Finished { reason, .. } => self.finish = self.finish.or(Some(*reason)),
+            Event::Done => self.end(out),
+        }
+    }
+}
+
+/// A whole answer as a response object.
+#[must_use]
+pub fn encode_answer(answer: &Answer, shown: Shown) -> Bytes {
+    let mut encoder = Encoder::new(shown);
+    // The frames are not wanted, only what they add up to.
+    let mut frames = Vec::new();
+    for event in answer.events() {
+        encoder.encode(&event, &mut frames);
+        frames.clear();
+    }
+    encoder.encode(&Event::Done, &mut frames);
+    Bytes::from(serde_json::to_vec(&encoder.response()).unwrap_or_default())
+}
+
+/// The end of a stream that broke, from `sequence_number` on: an `error` event, which the SDKs
+/// raise, and `response.failed`, which Codex reads. `error` is the error object with `type`,
+/// `code`, `message` and `param`.
+#[must_use]
+pub fn failure_frames(shown: &Shown, sequence_number: u64, error: &Value) -> Vec<Frame> {
+    failure(shown.response("", "failed"), sequence_number, error).into()
+}
+
+fn failure(mut response: Map<String, Value>, number: u64, error: &Value) -> [Frame; 2] {
+    let part = |name: &str| error.get(name).cloned().unwrap_or_default();
+    let told = json!({ "code": part("code"), "message": part("message"), "param": part("param"), "error": error });
+    response.insert("error".to_owned(), json!({ "code": part("code"), "message": part("message") }));
+    [frame("error", number, told), frame("response.failed", number.saturating_add(1), json!({ "response": response }))]
+}
+
+fn frame(kind: &'static str, number: u64, fields: Value) -> Frame {
+    let mut event = Map::new();
+    event.insert("type".to_owned(), json!(kind));
+    event.insert("sequence_number".to_owned(), json!(number));
+    if let Value::Object(fields) = fields {
+        event.extend(fields);
+    }
+    Frame { event: Some(kind), data: Bytes::from(serde_json::to_vec(&event).unwrap_or_default()) }
+}
