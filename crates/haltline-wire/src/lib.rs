@@ -9,10 +9,12 @@ pub mod canon;
 pub mod chunk;
 pub mod fault;
 pub mod json;
+pub mod media;
 pub mod openai;
 pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;
+pub mod texts;
 
 mod edit;
 mod finish;

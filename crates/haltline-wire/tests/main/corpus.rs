@@ -46,3 +46,8 @@ fn classify() {
 fn retry_after() {
     replay("retry_after", harness::retry_after);
 }
+
+#[test]
+fn image_header() {
+    replay("image_header", harness::image_header);
+}

@@ -5,6 +5,7 @@ mod chat_request;
 mod classify;
 mod corpus;
 mod json_check;
+mod media;
 mod recorded;
 mod sse_split;
 mod stream_chunk;
