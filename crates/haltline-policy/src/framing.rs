@@ -126,6 +126,9 @@ pub struct ExactInput {
     pub rendered: Tokens,
     /// Line breaks in the texts of that JSON.
     pub rendered_lines: u64,
+    /// Bytes of what only the provider can read (encrypted reasoning that is sent back): a token
+    /// each, for nobody knows what they hold.
+    pub opaque_bytes: u64,
 }
 
 impl ExactInput {
@@ -138,6 +141,7 @@ impl ExactInput {
         self.plain
             .checked_add(Tokens::new(self.plain.get().div_ceil(32)))?
             .checked_add(Tokens::new(self.texts))?
+            .checked_add(Tokens::new(self.opaque_bytes))?
             .checked_add(self.rendered.checked_mul(2)?)?
             .checked_add(Tokens::new(self.rendered_lines).checked_mul(3)?)?
             .checked_add(headings)?

@@ -31,17 +31,19 @@ pub fn count<'a>(vocabulary: Vocabulary, texts: impl IntoIterator<Item = &'a str
 }
 
 /// Counts a request for the second stage of its ceiling: the texts that the model reads as they
-/// stand, and the JSON of tools and schemas with its line breaks (`haltline_wire::texts`). `None`
+/// stand, and the JSON of tools and schemas with its line breaks, and bytes that
+/// nobody can read (`haltline_wire::texts`). `None`
 /// when either is more than `TEXT_MAX` bytes. As slow as `count`.
 pub fn exact<'a>(
     vocabulary: Vocabulary,
     plain: impl IntoIterator<Item = &'a str>,
     rendered: impl IntoIterator<Item = &'a str>,
     rendered_lines: u64,
+    opaque_bytes: u64,
 ) -> Option<ExactInput> {
     let mut texts = 0_u64;
     let plain = count(vocabulary, plain.into_iter().inspect(|_| texts = texts.saturating_add(1)))?;
-    Some(ExactInput { plain, texts, rendered: count(vocabulary, rendered)?, rendered_lines })
+    Some(ExactInput { plain, texts, rendered: count(vocabulary, rendered)?, rendered_lines, opaque_bytes })
 }
 
 fn count_text(vocabulary: Vocabulary, text: &str) -> Option<u64> {

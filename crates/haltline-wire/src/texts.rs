@@ -17,10 +17,15 @@ pub struct Texts<'a> {
     pub rendered: Vec<&'a str>,
     /// Line breaks in the strings of that JSON.
     pub rendered_lines: u64,
+    /// Bytes of strings that only the provider can read; they are not among `plain`.
+    pub opaque_bytes: u64,
 }
 
 /// Top-level members that the provider rewrites.
 const RENDERED: [&[u8]; 5] = [b"tools", b"functions", b"response_format", b"text", b"tool_choice"];
+
+/// Keys whose strings only the provider can read: reasoning that is sent back to it.
+const OPAQUE: [&str; 2] = ["encrypted_content", "signature"];
 
 /// The texts of a body that was checked (`json::check`); `without` are the places of media data
 /// (`media::find`), in the order in which they stand. `None` when the body is no UTF-8.
@@ -36,18 +41,19 @@ pub fn texts<'a>(body: &'a [u8], without: &[Range<usize>]) -> Option<Texts<'a>> 
             texts.rendered.push(value);
         } else {
             texts.plain.push(decoded(text.get(member.key.clone())?));
-            read(text, member.value.start, &mut without, &mut texts.plain)?;
+            read(text, member.value.start, &mut without, &mut texts)?;
         }
     }
     Some(texts)
 }
 
 /// Reads all that stands in the value at `from`, deep down.
-fn read<'a>(text: &'a str, from: usize, without: &mut &[Range<usize>], out: &mut Vec<Cow<'a, str>>) -> Option<()> {
+fn read<'a>(text: &'a str, from: usize, without: &mut &[Range<usize>], out: &mut Texts<'a>) -> Option<()> {
     let body = text.as_bytes();
     let mut cursor = Cursor::new(body, from);
     // `true` stands for an object.
     let mut open: Vec<bool> = Vec::new();
+    let mut key = Cow::Borrowed("");
     loop {
         match cursor.peek() {
             Some(kind @ (b'{' | b'[')) => {
@@ -67,7 +73,12 @@ fn read<'a>(text: &'a str, from: usize, without: &mut &[Range<usize>], out: &mut
                     } else {
                         value
                     };
-                    out.push(decoded(text.get(inside)?));
+                    let inside = text.get(inside)?;
+                    if open.last() == Some(&true) && OPAQUE.contains(&&*key) {
+                        out.opaque_bytes = out.opaque_bytes.checked_add(u64::try_from(inside.len()).ok()?)?;
+                    } else {
+                        out.plain.push(decoded(inside));
+                    }
                 }
             }
         }
@@ -76,8 +87,9 @@ fn read<'a>(text: &'a str, from: usize, without: &mut &[Range<usize>], out: &mut
             match open.last() {
                 None => return Some(()),
                 Some(true) => {
-                    if let Some(key) = cursor.next_key() {
-                        out.push(decoded(text.get(key)?));
+                    if let Some(at) = cursor.next_key() {
+                        key = decoded(text.get(at)?);
+                        out.plain.push(key.clone());
                         break;
                     }
                 }
@@ -132,6 +144,15 @@ mod tests {
         assert_eq!(texts.plain, ["model", "m"]);
         assert_eq!(texts.rendered, [r#"[{"d":"a\nb\u000ac"}]"#, r#"{"s":1}"#]);
         assert_eq!(texts.rendered_lines, 2);
+    }
+
+    #[test]
+    fn what_only_the_provider_can_read_is_told_by_its_bytes() {
+        let body =
+            r#"{"input":[{"type":"reasoning","encrypted_content":"gAAAAAB\/x==","summary":["encrypted_content"]}]}"#;
+        let texts = texts(body.as_bytes(), &[]).expect("UTF-8");
+        assert_eq!(texts.opaque_bytes, 12);
+        assert_eq!(texts.plain, ["input", "type", "reasoning", "encrypted_content", "summary", "encrypted_content"]);
     }
 
     #[test]

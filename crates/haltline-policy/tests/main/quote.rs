@@ -99,13 +99,13 @@ fn what_cannot_be_computed_is_refused() {
 fn an_exact_count_lowers_the_input_and_keeps_its_margins() {
     let price = price();
     let plain = request(&price);
-    let exact = ExactInput { plain: tokens(320), texts: 5, rendered: Tokens::ZERO, rendered_lines: 0 };
+    let exact = ExactInput { plain: tokens(320), texts: 5, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 };
     let quoted = tighter(&plain, exact).expect("quote");
     assert_eq!((quoted.input, quoted.cap), (tokens(320 + 10 + 5 + 32), tokens(100)));
     let tools = QuoteInput { tools: 2, text: TextMeasure { ascii: 100_000, other: 0 }, ..plain };
-    let exact = ExactInput { rendered: tokens(1_000), rendered_lines: 7, ..exact };
+    let exact = ExactInput { rendered: tokens(1_000), rendered_lines: 7, opaque_bytes: 11, ..exact };
     let quoted = tighter(&tools, exact).expect("quote");
-    assert_eq!(quoted.input, tokens(320 + 10 + 5 + 32 + 2 * 1_000 + 3 * 7 + 64 + 2 * 16));
+    assert_eq!(quoted.input, tokens(320 + 10 + 5 + 32 + 2 * 1_000 + 3 * 7 + 11 + 64 + 2 * 16));
     // Lowering the cap reckons with the count as well.
     let fits = Some(NanoUsd::new(367_000 + 94 * 5_000));
     assert_eq!(lower_cap(&plain, fits, None, tokens(1)), None, "stage one");
@@ -117,10 +117,10 @@ fn an_exact_count_lowers_the_input_and_keeps_its_margins() {
 fn a_count_that_proves_nothing_leaves_stage_one() {
     let price = price();
     for exact in [
-        ExactInput { plain: tokens(u64::MAX), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0 },
-        ExactInput { plain: Tokens::ZERO, texts: u64::MAX, rendered: Tokens::ZERO, rendered_lines: 0 },
-        ExactInput { plain: Tokens::ZERO, texts: 0, rendered: tokens(u64::MAX), rendered_lines: 0 },
-        ExactInput { plain: tokens(2_000), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0 },
+        ExactInput { plain: tokens(u64::MAX), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: Tokens::ZERO, texts: u64::MAX, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: Tokens::ZERO, texts: 0, rendered: tokens(u64::MAX), rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: tokens(2_000), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
     ] {
         assert_eq!(tighter(&request(&price), exact), quote(&request(&price)), "{exact:?}");
     }
@@ -227,7 +227,7 @@ proptest! {
         count in (prop_oneof![0_u64..100_000, any::<u64>()], prop_oneof![0_u64..1_000, any::<u64>()], 0_u64..50_000),
     ) {
         let request = QuoteInput { price: &price, ..shape };
-        let exact = ExactInput { plain: Tokens::new(count.0), texts: count.1, rendered: Tokens::new(count.2), rendered_lines: count.2 / 9 };
+        let exact = ExactInput { plain: Tokens::new(count.0), texts: count.1, rendered: Tokens::new(count.2), rendered_lines: count.2 / 9, opaque_bytes: count.2 / 7 };
         match (quote(&request), tighter(&request, exact)) {
             (Ok(one), Ok(two)) => {
                 prop_assert!(two.input <= one.input && two.output == one.output && two.cap == one.cap);

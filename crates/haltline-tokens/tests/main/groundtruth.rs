@@ -7,7 +7,10 @@ use haltline_types::Tokens;
 use serde_json::Value;
 
 /// Category, text, tokens without what the message around it takes.
-pub(crate) fn claude() -> Option<(u64, Vec<(String, String, u64)>)> {
+type Sample = (String, String, u64);
+
+/// What a message adds, and the samples.
+fn claude() -> Option<(u64, Vec<Sample>)> {
     let path = shared("prices/claude-haiku-4-5-groundtruth.json")?;
     let file: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
     let word = |sample: &Value, key: &str| sample[key].as_str().expect("a string").to_owned();
@@ -41,7 +44,7 @@ fn the_bound_holds_on_what_claude_counted() {
 #[test]
 fn bytes_alone_would_not_hold() {
     let Some((_, samples)) = claude() else { return };
-    let beyond = |(_, text, tokens): &&(String, String, u64)| {
+    let beyond = |(_, text, tokens): &&Sample| {
         TokenBound::Bytes.of(measure_text(text)).is_some_and(|most| Tokens::new(*tokens) > most)
     };
     assert!(samples.iter().filter(beyond).count() > 0, "the margin of the bound could go");

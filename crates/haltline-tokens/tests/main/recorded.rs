@@ -96,7 +96,7 @@ fn read(case: &Path) -> Option<Recorded> {
     let second = vocabulary_of(vendor, &model).and_then(|vocabulary| {
         let texts = texts(sent.as_bytes(), &spans)?;
         let plain = texts.plain.iter().map(|text| &**text);
-        let exact = exact(vocabulary, plain, texts.rendered.iter().copied(), texts.rendered_lines)?;
+        let exact = exact(vocabulary, plain, texts.rendered.iter().copied(), texts.rendered_lines, texts.opaque_bytes)?;
         Some(tighter(&input, exact).ok()?.input.get())
     });
     Some(Recorded { id: word("id"), provider, api, billed, bytes: first, exact: second, images: found.len() })
@@ -129,7 +129,6 @@ fn hidden(body: &Value) -> bool {
         "context_management",
         "cachedContent",
         "cached_content",
-        "include",
         "compound_custom",
         "background",
     ];

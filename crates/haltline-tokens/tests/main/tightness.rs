@@ -30,7 +30,7 @@ fn bills(page: &mut String) {
     assert!(!all.is_empty(), "there are no recordings");
     page.push_str(
         "\n## Recorded requests\n\nInput tokens as billed. The requests are short, so the framing weighs heavily in stage one; \
-         requests with images are left out of stage one's worst.\n\n\
+         those with images are left out.\n\n\
          | provider, API | requests | stage one, lowest | stage one, all together | stage two, lowest | stage two, all together |\n|---|---|---|---|---|---|\n",
     );
     let mut names: Vec<(String, String)> = all.iter().map(|case| (case.provider.clone(), case.api.clone())).collect();

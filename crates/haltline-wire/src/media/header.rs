@@ -46,6 +46,7 @@ impl fmt::Display for ImageError {
 impl std::error::Error for ImageError {}
 
 /// What is known of a header so far.
+#[derive(Clone, Copy)]
 pub(super) enum Need {
     /// Bytes beyond what there is.
     More,
