@@ -99,7 +99,7 @@ async fn obtain(
     trip: &mut Trip,
     outlet: &mut Outlet,
 ) -> Result<(), Problem> {
-    let measured = Measured::of(request);
+    let measured = Measured::of(request)?;
     let began = Instant::now();
     let deadlines = live.settings.deadlines;
     let total_by = began + deadlines.total;
@@ -110,7 +110,7 @@ async fn obtain(
     loop {
         let routed = route::route(gateway, request, &tried, last.as_ref())
             .map_err(|problem| remember(gateway, request, prefer(last.as_ref(), trip, problem)))?;
-        let quoted = quote::quote(gateway, live, &routed, measured).inspect_err(|_| routed.abandoned(gateway))?;
+        let quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
         let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &quoted).await {
             Ok(reserved) => reserved,
             Err(not) => {

@@ -1,6 +1,10 @@
-//! The first sound ceiling of an attempt, from the bytes of its body alone (stage one), and the
-//! largest output cap that fits what is left. Exact counts are stage two and lower it later.
+//! The ceiling of an attempt, and the largest output cap that fits what is left.
+//!
+//! Stage one knows the bytes of the body alone and costs nothing. Stage two adds an exact count of
+//! tokens, which takes time and is worth it only where stage one does not fit a budget or would
+//! lower the cap; it can lower a ceiling and never raise it. Counting is done elsewhere.
 
+pub use crate::framing::{ExactInput, Framing, TokenBound};
 pub use crate::measure::{TextMeasure, measure_json, measure_text};
 use crate::price::{Multiplier, Price};
 use haltline_types::{Demand, NanoUsd, Tokens};
@@ -11,111 +15,18 @@ pub const OUTPUT_SLACK: Tokens = Tokens::new(64);
 /// No token of a public vocabulary covers more bytes than this (a run of spaces).
 pub const BYTES_PER_TOKEN_MAX: u64 = 128;
 
-/// How the measure of a text bounds its tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenBound {
-    /// The vocabulary is public: a token covers a byte at least.
-    Bytes,
-    /// It is not (Claude, Grok, gpt-6): 1.25 for each ASCII byte and 1.5 for each other one.
-    Unpublished,
-}
-
-impl TokenBound {
-    /// The bound, rounded up; `None` when it does not fit.
-    #[must_use]
-    pub fn of(self, text: TextMeasure) -> Option<Tokens> {
-        match self {
-            Self::Bytes => text.bytes().map(Tokens::new),
-            Self::Unpublished => {
-                let quarters = text.ascii.checked_mul(5)?.checked_add(text.other.checked_mul(6)?)?;
-                Some(Tokens::new(quarters.div_ceil(4)))
-            }
-        }
-    }
-}
-
-/// What a provider adds to the text of a request, at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Framing {
-    /// Once.
-    pub per_request: Tokens,
-    /// For each message.
-    pub per_message: Tokens,
-    /// For each named message.
-    pub per_name: Tokens,
-    /// Once, when there are tools: their system prompt.
-    pub with_tools: Tokens,
-    /// For each tool, beyond the bytes of its JSON.
-    pub per_tool: Tokens,
-    /// For each image whose size is not known.
-    pub per_image: Tokens,
-}
-
-impl Framing {
-    /// OpenAI. An image: a patch model at most detail takes 30,000 patches, times 1.62; a tile
-    /// model at its dearest (2,833 and 8 tiles of 5,667) stays below.
-    pub const OPENAI: Self = Self {
-        per_request: Tokens::new(16),
-        per_message: Tokens::new(8),
-        per_name: Tokens::new(1),
-        with_tools: Tokens::ZERO,
-        per_tool: Tokens::new(16),
-        per_image: Tokens::new(48_600),
-    };
-    /// Servers that speak OpenAI's dialect: any chat template (the longest known adds 222 tokens)
-    /// and a tool prompt on top.
-    pub const OPENAI_COMPATIBLE: Self = Self {
-        per_request: Tokens::new(256),
-        per_message: Tokens::new(16),
-        per_name: Tokens::new(1),
-        with_tools: Tokens::new(1_024),
-        per_tool: Tokens::new(16),
-        per_image: Tokens::new(48_600),
-    };
-    /// Anthropic. The tool prompt was 804 tokens at most, and has grown before.
-    pub const ANTHROPIC: Self = Self {
-        per_request: Tokens::new(16),
-        per_message: Tokens::new(16),
-        per_name: Tokens::new(1),
-        with_tools: Tokens::new(1_024),
-        per_tool: Tokens::new(16),
-        per_image: Tokens::new(4_784),
-    };
-    /// Gemini at the highest media resolution.
-    pub const GOOGLE: Self = Self {
-        per_request: Tokens::new(16),
-        per_message: Tokens::new(16),
-        per_name: Tokens::new(1),
-        with_tools: Tokens::new(1_024),
-        per_tool: Tokens::new(16),
-        per_image: Tokens::new(2_240),
-    };
-
-    fn of(&self, input: &QuoteInput<'_>) -> Option<Tokens> {
-        let times = |each: Tokens, count: u32| each.checked_mul(u64::from(count));
-        let with_tools = if input.tools > 0 { self.with_tools } else { Tokens::ZERO };
-        self.per_request
-            .checked_add(times(self.per_message, input.messages)?)?
-            .checked_add(times(self.per_name, input.names)?)?
-            .checked_add(with_tools)?
-            .checked_add(times(self.per_tool, input.tools)?)?
-            .checked_add(times(self.per_image, input.images)?)?
-            .checked_add(Tokens::new(u64::from(input.segments)))
-    }
-}
-
 /// What a ceiling is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct QuoteInput<'a> {
-    /// The whole JSON body, by `measure_json`; image data that stands in it may be left out if it
-    /// is counted among `images`.
+    /// The whole JSON body, by `measure_json`; the data of media that stands in it may be left out
+    /// if it is counted in `media_tokens`.
     pub text: TextMeasure,
     /// Messages or input items, the system prompt included.
     pub messages: u32,
     /// Tool definitions.
     pub tools: u32,
-    /// Images, however given.
-    pub images: u32,
+    /// The most that all images, pages and recordings can take (`crate::media`).
+    pub media_tokens: Tokens,
     /// Messages with a name.
     pub names: u32,
     /// Texts that are tokenized apart; some vocabularies add one token to each.
@@ -134,6 +45,17 @@ pub struct QuoteInput<'a> {
     pub framing: Framing,
     /// What the region adds there.
     pub multiplier: Multiplier,
+    /// What an exact count found; `None` in stage one.
+    pub exact: Option<ExactInput>,
+}
+
+impl QuoteInput<'_> {
+    /// The same with an exact count: what stage two is computed from. `quote`, `quote_at` and
+    /// `lower_cap` take it like any other.
+    #[must_use]
+    pub const fn with_exact(self, exact: ExactInput) -> Self {
+        Self { exact: Some(exact), ..self }
+    }
 }
 
 /// A ceiling.
@@ -186,6 +108,15 @@ impl std::error::Error for QuoteError {}
 /// When there is no ceiling.
 pub fn quote(request: &QuoteInput<'_>) -> Result<Quote, QuoteError> {
     quote_at(request, asked_cap(request))
+}
+
+/// Stage two: the ceiling at the cap that is asked for, with an exact count of the input. Never
+/// above `quote` of the same request.
+///
+/// # Errors
+/// When there is no ceiling.
+pub fn tighter(request: &QuoteInput<'_>, exact: ExactInput) -> Result<Quote, QuoteError> {
+    quote(&request.with_exact(exact))
 }
 
 /// The ceiling at a given cap.
@@ -255,7 +186,10 @@ fn output_for(request: &QuoteInput<'_>, input: Tokens, left: NanoUsd) -> Option<
 fn input_bound(request: &QuoteInput<'_>) -> Result<Tokens, QuoteError> {
     let text = request.bound.of(request.text).ok_or(QuoteError::Overflow)?;
     let framing = request.framing.of(request).ok_or(QuoteError::Overflow)?;
-    let bound = text.checked_add(framing).ok_or(QuoteError::Overflow)?;
+    let stage_one = text.checked_add(framing).ok_or(QuoteError::Overflow)?;
+    // A count that does not fit proves nothing, and stage one stands.
+    let stage_two = request.exact.and_then(|exact| exact.bound(framing, request.tools > 0));
+    let bound = stage_two.map_or(stage_one, |tighter| tighter.min(stage_one));
     let Some(max_input) = request.price.max_input else { return Ok(bound) };
     let bytes = request.text.bytes().ok_or(QuoteError::Overflow)?;
     let at_least = Tokens::new(bytes / BYTES_PER_TOKEN_MAX);

@@ -13,12 +13,14 @@ pub mod fault;
 pub mod gemini;
 pub mod json;
 pub mod ollama;
+pub mod media;
 pub mod openai;
 pub mod passage;
 pub mod provider;
 pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;
+pub mod texts;
 
 mod edit;
 mod finish;

@@ -6,19 +6,21 @@ use crate::line::accept::Request;
 use crate::line::route::Routed;
 use crate::problem::Problem;
 use crate::settings::ProviderKind;
+use haltline_policy::media::{Detail, ImageRule, Pixels, image_rule, image_tokens};
 use haltline_policy::meter::Pieces;
 use haltline_policy::price::{Multiplier, Price};
 use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json};
+use haltline_policy::vendor::Vendor;
 use haltline_types::{Code, Demand, Tokens};
+use haltline_wire::media::{self, DetailWord, MediumKind};
 
 /// A request measured once, however many attempts it takes.
-#[derive(Clone, Copy)]
 pub(crate) struct Measured {
     text: TextMeasure,
     segments: u32,
     messages: u32,
     tools: u32,
-    images: u32,
+    images: Vec<(Option<Pixels>, Detail)>,
     names: u32,
     n: u32,
     client_cap: Option<Tokens>,
@@ -26,7 +28,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    pub(crate) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
         let measure = request.asked.measure();
         // All bytes that are sent bound all text there is, framing included. Only an image's data
         // is no text: then what a model may read is counted, and every member of the JSON as a
@@ -40,18 +42,48 @@ impl Measured {
                 (text, u32::try_from(members).unwrap_or(u32::MAX))
             }
         };
-        Self {
+        Ok(Self {
             text,
             segments,
             messages: measure.messages,
             tools: measure.tools,
-            images: measure.images,
+            images: images(body, measure.images)?,
             names: measure.names,
             n: request.asked.n(),
             client_cap: request.asked.client_cap(),
             default_cap: request.default_cap,
-        }
+        })
     }
+
+    fn media_tokens(&self, rule: ImageRule) -> Option<Tokens> {
+        let each = self.images.iter().map(|(size, detail)| image_tokens(rule, *size, *detail));
+        each.into_iter().try_fold(Tokens::ZERO, Tokens::checked_add)
+    }
+}
+
+/// The images of the body, as many as the dialect has counted: those that were not found, or whose
+/// size is not known, are as large as can be.
+fn images(body: &[u8], counted: u32) -> Result<Vec<(Option<Pixels>, Detail)>, Problem> {
+    let counted = usize::try_from(counted).unwrap_or(usize::MAX);
+    if counted == 0 {
+        return Ok(Vec::new());
+    }
+    let mut images = Vec::new();
+    for medium in media::find(body) {
+        let MediumKind::Image { size, detail } = medium.kind else { continue };
+        let size =
+            size.map_err(|error| Problem::new(Code::InvalidRequest, format!("An image cannot be accepted: {error}.")))?;
+        let detail = match detail {
+            DetailWord::Low => Detail::Low,
+            DetailWord::High => Detail::High,
+            DetailWord::Unsaid => Detail::Unsaid,
+        };
+        images.push((size.map(|size| Pixels { width: size.width, height: size.height }), detail));
+    }
+    if images.len() < counted {
+        images.resize(counted, (None, Detail::Unsaid));
+    }
+    Ok(images)
 }
 
 /// A price and what may be asked at it.
@@ -70,7 +102,7 @@ pub(crate) fn quote<'a>(
     gateway: &Gateway,
     live: &'a Live,
     routed: &Routed,
-    measured: Measured,
+    measured: &Measured,
 ) -> Result<Quoted<'a>, Problem> {
     let endpoint = &routed.endpoint;
     let Some(price) = live.settings.prices.get(endpoint) else {
@@ -85,21 +117,26 @@ pub(crate) fn quote<'a>(
         .providers
         .get(&endpoint.provider)
         .map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
-    let (bound, framing, pieces) = match kind {
-        ProviderKind::OpenAi => (openai_bound(&endpoint.model), Framing::OPENAI, Pieces::WholeTokens),
-        ProviderKind::Azure => (openai_bound(&endpoint.model), Framing::OPENAI, Pieces::PartsOfTokens),
-        ProviderKind::Anthropic => (TokenBound::Unpublished, Framing::ANTHROPIC, Pieces::PartsOfTokens),
-        ProviderKind::Google => (TokenBound::Unpublished, Framing::GOOGLE, Pieces::PartsOfTokens),
-        ProviderKind::Mistral | ProviderKind::OpenAiCompatible => {
-            (TokenBound::Unpublished, Framing::OPENAI_COMPATIBLE, Pieces::PartsOfTokens)
-        }
-        ProviderKind::Simulated => (TokenBound::Bytes, Framing::OPENAI, Pieces::WholeTokens),
+    let (vendor, pieces) = match kind {
+        ProviderKind::OpenAi | ProviderKind::Simulated => (Vendor::OpenAi, Pieces::WholeTokens),
+        ProviderKind::Azure => (Vendor::OpenAi, Pieces::PartsOfTokens),
+        ProviderKind::Anthropic => (Vendor::Anthropic, Pieces::PartsOfTokens),
+        ProviderKind::Google => (Vendor::Google, Pieces::PartsOfTokens),
+        ProviderKind::Mistral => (Vendor::Mistral, Pieces::PartsOfTokens),
+        ProviderKind::OpenAiCompatible => (Vendor::Other, Pieces::PartsOfTokens),
     };
+    let (bound, framing) = match kind {
+        // It counts bytes, whatever the model is called.
+        ProviderKind::Simulated => (TokenBound::Bytes, Framing::OPENAI),
+        _ => vendor.bounds(&endpoint.model),
+    };
+    let media_tokens =
+        measured.media_tokens(image_rule(vendor, &endpoint.model)).ok_or_else(|| refuse(&QuoteError::Overflow))?;
     let input = QuoteInput {
         text: measured.text,
         messages: measured.messages,
         tools: measured.tools,
-        images: measured.images,
+        media_tokens,
         names: measured.names,
         segments: measured.segments,
         n: measured.n,
@@ -109,6 +146,7 @@ pub(crate) fn quote<'a>(
         bound,
         framing,
         multiplier: Multiplier::ONE,
+        exact: None,
     };
     let quote = quote::quote(&input).map_err(|error| refuse(&error))?;
     let mut quoted = Quoted { quote, base: quote.ceiling, price, n: measured.n, pieces, input };
@@ -140,12 +178,6 @@ impl Quoted<'_> {
         ceiling.tokens = gateway.quarantine.raise_tokens(&routed.endpoint, ceiling.tokens).ok_or_else(overflow)?;
         Ok(())
     }
-}
-
-/// OpenAI's vocabularies up to gpt-5 are public (o200k, cl100k); later ones are not.
-fn openai_bound(model: &str) -> TokenBound {
-    const PUBLIC: [&str; 7] = ["gpt-3.5", "gpt-4", "gpt-5", "gpt-oss", "o1", "o3", "o4"];
-    if PUBLIC.iter().any(|family| model.starts_with(family)) { TokenBound::Bytes } else { TokenBound::Unpublished }
 }
 
 fn refuse(error: &QuoteError) -> Problem {

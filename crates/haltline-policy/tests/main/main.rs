@@ -4,6 +4,7 @@ mod breaker;
 mod clock;
 mod limits;
 mod measure;
+mod media;
 mod meter;
 mod once;
 mod price;

@@ -4,7 +4,8 @@ use crate::fixed;
 use crate::price::any_price;
 use haltline_policy::price::{Multiplier, Price};
 use haltline_policy::quote::{
-    Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, asked_cap, lower_cap, quote, quote_at,
+    ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, asked_cap, lower_cap, quote, quote_at,
+    tighter,
 };
 use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ fn request(price: &Price) -> QuoteInput<'_> {
         text: TextMeasure { ascii: 1000, other: 0 },
         messages: 2,
         tools: 0,
-        images: 0,
+        media_tokens: Tokens::ZERO,
         names: 0,
         segments: 0,
         n: 1,
@@ -33,6 +34,7 @@ fn request(price: &Price) -> QuoteInput<'_> {
         bound: TokenBound::Bytes,
         framing: Framing::OPENAI,
         multiplier: Multiplier::ONE,
+        exact: None,
     }
 }
 
@@ -50,7 +52,7 @@ fn everything_that_is_added_is_counted() {
     let price = price();
     let all = QuoteInput {
         tools: 3,
-        images: 2,
+        media_tokens: tokens(9_000),
         names: 5,
         segments: 7,
         n: 4,
@@ -61,7 +63,7 @@ fn everything_that_is_added_is_counted() {
         ..request(&price)
     };
     let quoted = quote(&all).expect("quote");
-    assert_eq!(quoted.input, tokens(1250 + 16 + 2 * 16 + 5 + 1024 + 3 * 16 + 2 * 4784 + 7));
+    assert_eq!(quoted.input, tokens(1250 + 16 + 2 * 16 + 5 + 1024 + 3 * 16 + 9_000 + 7));
     assert_eq!((quoted.cap, quoted.output), (tokens(1024), tokens(4 * 1088)));
     let plain = i64::try_from(quoted.input.get() * 1000 + quoted.output.get() * 5000).expect("small");
     assert_eq!(quoted.ceiling.usd, NanoUsd::new(plain / 10 * 11 + plain % 10 * 11 / 10));
@@ -91,6 +93,37 @@ fn what_cannot_be_computed_is_refused() {
     let free = Price::free();
     let quoted = quote(&request(&free)).expect("quote");
     assert_eq!((quoted.ceiling.usd, quoted.ceiling.tokens), (NanoUsd::ZERO, tokens(1196)));
+}
+
+#[test]
+fn an_exact_count_lowers_the_input_and_keeps_its_margins() {
+    let price = price();
+    let plain = request(&price);
+    let exact = ExactInput { plain: tokens(320), texts: 5, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 };
+    let quoted = tighter(&plain, exact).expect("quote");
+    assert_eq!((quoted.input, quoted.cap), (tokens(320 + 10 + 5 + 32), tokens(100)));
+    let tools = QuoteInput { tools: 2, text: TextMeasure { ascii: 100_000, other: 0 }, ..plain };
+    let exact = ExactInput { rendered: tokens(1_000), rendered_lines: 7, opaque_bytes: 11, ..exact };
+    let quoted = tighter(&tools, exact).expect("quote");
+    assert_eq!(quoted.input, tokens(320 + 10 + 5 + 32 + 2 * 1_000 + 3 * 7 + 11 + 64 + 2 * 16));
+    // Lowering the cap reckons with the count as well.
+    let fits = Some(NanoUsd::new(367_000 + 94 * 5_000));
+    assert_eq!(lower_cap(&plain, fits, None, tokens(1)), None, "stage one");
+    let lowered = lower_cap(&plain.with_exact(ExactInput { rendered: Tokens::ZERO, ..exact }), fits, None, tokens(1));
+    assert_eq!(lowered.map(|quote| quote.cap), Some(tokens(30)));
+}
+
+#[test]
+fn a_count_that_proves_nothing_leaves_stage_one() {
+    let price = price();
+    for exact in [
+        ExactInput { plain: tokens(u64::MAX), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: Tokens::ZERO, texts: u64::MAX, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: Tokens::ZERO, texts: 0, rendered: tokens(u64::MAX), rendered_lines: 0, opaque_bytes: 0 },
+        ExactInput { plain: tokens(2_000), texts: 0, rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0 },
+    ] {
+        assert_eq!(tighter(&request(&price), exact), quote(&request(&price)), "{exact:?}");
+    }
 }
 
 #[test]
@@ -132,7 +165,7 @@ prop_compose! {
             text: TextMeasure { ascii, other },
             messages: counts.0,
             tools: counts.1,
-            images: counts.2,
+            media_tokens: Tokens::new(u64::from(counts.2) * 1_000),
             names: counts.3,
             segments: counts.4,
             n: counts.5,
@@ -142,6 +175,7 @@ prop_compose! {
             bound: if unpublished { TokenBound::Unpublished } else { TokenBound::Bytes },
             framing: Framing::OPENAI_COMPATIBLE,
             multiplier: Multiplier { numerator, denominator },
+            exact: None,
         }
     }
 }
@@ -187,13 +221,32 @@ proptest! {
     }
 
     #[test]
+    fn stage_two_is_never_above_stage_one(
+        shape in any_shape(),
+        price in any_price(),
+        count in (prop_oneof![0_u64..100_000, any::<u64>()], prop_oneof![0_u64..1_000, any::<u64>()], 0_u64..50_000),
+    ) {
+        let request = QuoteInput { price: &price, ..shape };
+        let exact = ExactInput { plain: Tokens::new(count.0), texts: count.1, rendered: Tokens::new(count.2), rendered_lines: count.2 / 9, opaque_bytes: count.2 / 7 };
+        match (quote(&request), tighter(&request, exact)) {
+            (Ok(one), Ok(two)) => {
+                prop_assert!(two.input <= one.input && two.output == one.output && two.cap == one.cap);
+                prop_assert!(two.ceiling.usd <= one.ceiling.usd && two.ceiling.tokens <= one.ceiling.tokens);
+                prop_assert!(two.input.get() >= count.0 || two.input == one.input);
+            }
+            // What does not fit in stage one may fit in stage two, never the other way.
+            (one, two) => prop_assert!(one.is_err() && (two.is_ok() || one == two)),
+        }
+    }
+
+    #[test]
     fn more_of_anything_never_costs_less(shape in any_shape(), price in any_price(), more in any_shape()) {
         let less = QuoteInput { price: &price, ..shape };
         let grown = QuoteInput {
             text: less.text.checked_add(more.text).expect("small"),
             messages: less.messages + more.messages,
             tools: less.tools + more.tools,
-            images: less.images + more.images,
+            media_tokens: less.media_tokens.checked_add(more.media_tokens).expect("small"),
             names: less.names + more.names,
             segments: less.segments + more.segments,
             n: less.n.max(1) + more.n,

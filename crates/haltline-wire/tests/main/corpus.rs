@@ -56,3 +56,8 @@ fn gemini_request() {
 fn gemini_answer() {
     replay("gemini_answer", harness::gemini_answer);
 }
+
+#[test]
+fn image_header() {
+    replay("image_header", harness::image_header);
+}

@@ -15,6 +15,7 @@ mod gemini_request;
 mod gemini_stream;
 mod json_check;
 mod ollama;
+mod media;
 mod recorded;
 mod responses_codec;
 mod responses_recorded;
