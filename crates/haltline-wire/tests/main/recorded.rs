@@ -69,7 +69,7 @@ fn read_whole(body: &[u8]) -> Seen {
             text_bytes: answer.text_bytes,
             choices: answer.choices,
             finish: answer.finish,
-            usage: answer.usage.map(without_cost),
+            usage: answer.usage,
             complete: answer.finish.is_some(),
             ..Seen::default()
         },
@@ -113,13 +113,8 @@ fn add(seen: &mut Seen, delta: &haltline_wire::chunk::Delta) {
     seen.text_bytes += delta.text_bytes;
     seen.choices += delta.finished;
     seen.finish = delta.finish.or(seen.finish);
-    seen.usage = delta.usage.map(without_cost).or(seen.usage);
+    seen.usage = delta.usage.or(seen.usage);
     assert!(!delta.usage_unreadable, "a recorded usage report is not understood");
-}
-
-/// The records have costs as floats; how they are read is tested beside the code.
-fn without_cost(usage: Usage) -> Usage {
-    Usage { stated_cost: None, ..usage }
 }
 
 fn failed(seed: &FaultSeed, seen: Seen) -> Seen {
