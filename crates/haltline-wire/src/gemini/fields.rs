@@ -21,7 +21,6 @@ pub(super) enum Field {
     ToolConfig,
     Config,
     Labels,
-    Store,
     ServiceTier,
     // Of `generationConfig`.
     Cap,
@@ -31,6 +30,8 @@ pub(super) enum Field {
     Thinking,
     /// Cannot change the price beyond what the cap bounds: passes as it is.
     Pass,
+    /// Not offered: may say `false`.
+    MustBeFalse,
     /// Hides cost: refused whatever it says, unless it is null. Says why.
     Refused(&'static str),
     /// Not on the list, but null or vouched for by the operator.
@@ -55,7 +56,7 @@ pub(super) const BODY: Level = Level {
         ("automaticContinuation", Field::Refused("every continuation bills the whole input once more")),
         ("safetySettings", Field::Pass),
         ("serviceTier", Field::ServiceTier),
-        ("store", Field::Store),
+        ("store", Field::MustBeFalse),
         ("systemInstruction", Field::System),
         ("toolConfig", Field::ToolConfig),
         ("tools", Field::Tools),
@@ -104,10 +105,19 @@ pub(super) const THINKING: Level = Level {
 /// `toolConfig`.
 pub(super) const TOOL_CONFIG: Level = Level {
     known: &[
-        ("functionCallingConfig", Field::Pass),
+        ("functionCallingConfig", Field::Config),
         // Say something to tools that the provider runs, which are refused.
         ("includeServerSideToolInvocations", Field::Pass),
         ("retrievalConfig", Field::Pass),
+    ],
+};
+
+/// `toolConfig.functionCallingConfig`.
+pub(super) const CALLING: Level = Level {
+    known: &[
+        ("allowedFunctionNames", Field::Pass),
+        ("mode", Field::Pass),
+        ("streamFunctionCallArguments", Field::MustBeFalse),
     ],
 };
 
@@ -256,6 +266,14 @@ pub(super) fn below(path: &str, name: &str) -> String {
 pub(super) fn twice(param: String) -> RequestError {
     let message = format!("`{param}` stands there in two spellings; send one of them.");
     RequestError::invalid(param, message)
+}
+
+/// For fields that are not offered.
+pub(super) fn must_be_false(body: &[u8], value: &Range<usize>, param: &str) -> Result<(), RequestError> {
+    if body.get(value.clone()) == Some(b"false") {
+        return Ok(());
+    }
+    Err(RequestError::invalid(param, format!("`{param}` is not offered here: leave it out or send false.")))
 }
 
 pub(super) fn not(param: &str, what: &str) -> RequestError {

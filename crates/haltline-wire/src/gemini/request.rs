@@ -4,7 +4,7 @@
 //! the bytes that a provider gets are made by `rewrite`.
 
 use super::contents::{read_contents, read_system};
-use super::fields::{BODY, Field, Known, is_spelling_of, members, not};
+use super::fields::{BODY, Field, Known, is_spelling_of, members, must_be_false, not};
 use super::{config, tools};
 use crate::json::walk;
 use crate::refusal::RequestError;
@@ -124,7 +124,7 @@ impl GeminiRequest {
                 }
                 Field::Labels => self.user = user(body, value)?,
                 Field::Model => self.check_model(body, value)?,
-                Field::Store => read_store(body, value)?,
+                Field::MustBeFalse => must_be_false(body, value, &known.name)?,
                 Field::ServiceTier => read_service_tier(body, value)?,
                 // Vouched for as to its price, not as to its length.
                 Field::Other => reader.measure.add_value(body, value),
@@ -211,13 +211,6 @@ fn user(body: &[u8], labels: &Range<usize>) -> Result<Option<String>, RequestErr
         labels.find(|label| *label.name(body) == *name).and_then(|label| text(body, &label.value))
     };
     Ok(label(b"user").or_else(|| label(b"user_id")))
-}
-
-fn read_store(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {
-    if body.get(value.clone()) == Some(b"false") {
-        return Ok(());
-    }
-    Err(RequestError::invalid("store", "`store` is not accepted: leave it out or send false."))
 }
 
 fn read_service_tier(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {

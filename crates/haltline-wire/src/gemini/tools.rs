@@ -1,6 +1,6 @@
 //! Tools: only those that the client runs itself, and how much text their definitions hold.
 
-use super::fields::{Field, TOOL, TOOL_CONFIG, below, members, not};
+use super::fields::{CALLING, Field, TOOL, TOOL_CONFIG, below, members, must_be_false, not};
 use super::request::Reader;
 use crate::json::walk;
 use crate::refusal::RequestError;
@@ -35,12 +35,24 @@ fn read_functions(reader: &mut Reader<'_>, value: &Range<usize>, path: &str) -> 
     Ok(())
 }
 
-/// Reads `toolConfig`: it can only name functions, whose definitions are measured.
+/// Reads `toolConfig`: it can only name functions, whose definitions are measured. Arguments in
+/// pieces are not offered: no other dialect has their form, and whoever cuts a stream could not
+/// tell how much of them came.
 pub(super) fn read_config(reader: &mut Reader<'_>, value: &Range<usize>) -> Result<(), RequestError> {
     let body = reader.body;
     for known in members(body, value, &TOOL_CONFIG, "toolConfig", reader.pass, &mut reader.vouched)? {
-        if !known.is_null {
-            reader.measure.add_value(body, &known.member.value);
+        if known.is_null {
+            continue;
+        }
+        let value = &known.member.value;
+        reader.measure.add_value(body, value);
+        if known.field == Field::Config {
+            let path = below("toolConfig", &known.name);
+            for known in members(body, value, &CALLING, &path, reader.pass, &mut reader.vouched)? {
+                if known.field == Field::MustBeFalse && !known.is_null {
+                    must_be_false(body, &known.member.value, &below(&path, &known.name))?;
+                }
+            }
         }
     }
     Ok(())

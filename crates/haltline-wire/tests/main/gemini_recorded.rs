@@ -214,3 +214,44 @@ fn usage(record: &Value) -> Option<Usage> {
         ..Usage::default()
     })
 }
+
+/// Parts of requests that are refused, as the recorded clients spell them.
+const REFUSED: [&str; 6] =
+    ["google_search", "code_execution\":", "fileSearch\":", "modelArmorConfig", "\"fileData\"", "\"file_data\""];
+
+#[test]
+fn recorded_requests_are_accepted_unless_they_ask_for_what_is_refused() {
+    let Some(root) = fixtures() else { return };
+    let mut accepted = 0;
+    for case in folders(&root.join("dev")).iter().flat_map(|provider| folders(provider)) {
+        let record = json(&case.join("case.json"));
+        let api = record["api"].as_str().unwrap_or_default();
+        let request = json(&case.join("request.json"));
+        if !matches!(api, "gemini.generateContent" | "gemini.streamGenerateContent") || !request["body"].is_object() {
+            continue;
+        }
+        let path = request["path"].as_str().unwrap_or_default();
+        let (model, method) = gemini::split(path.split('?').next().unwrap_or_default()).expect("an address");
+        assert_eq!(method.word(), api.trim_start_matches("gemini."));
+        let text = request["body"].to_string();
+        let parsed = gemini::GeminiRequest::parse(
+            model,
+            method == gemini::Method::Stream,
+            Bytes::from(text.clone()),
+            &haltline_wire::PassFields::none(),
+        );
+        let refused = REFUSED.iter().any(|word| text.contains(word)) || text.contains("\"mimeType\":\"text/");
+        match parsed {
+            Err(error) => assert!(refused, "{}: {error}", record["id"]),
+            Ok(request) => {
+                assert!(!refused, "{}: accepted", record["id"]);
+                accepted += 1;
+                if let Ok(canonical) = request.canonical() {
+                    let target = haltline_wire::canon::Target { model, cap: Tokens::new(9) };
+                    gemini::write(&canonical, &target).expect("what crossed can be written");
+                }
+            }
+        }
+    }
+    assert!(accepted >= 10, "only {accepted} requests were accepted");
+}

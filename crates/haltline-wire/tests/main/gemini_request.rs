@@ -40,6 +40,7 @@ fn what_hides_cost_is_refused_by_its_name_in_both_spellings() {
         ("modelArmorConfig", json!({})),
         ("store", json!(true)),
         ("continuationToken", json!("x")),
+        ("toolConfig.functionCallingConfig.streamFunctionCallArguments", json!(true)),
         ("generationConfig.responseModalities", json!(["TEXT", "IMAGE"])),
         ("generation_config.response_modalities", json!(["AUDIO"])),
         ("generationConfig.speechConfig", json!({})),
