@@ -6,6 +6,7 @@ mod chat_request;
 mod chat_written;
 mod classify;
 mod corpus;
+mod fault_table;
 mod json_check;
 mod ollama;
 mod recorded;
