@@ -14,6 +14,7 @@ pub mod openai;
 pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;
+pub mod ui_stream;
 
 mod edit;
 mod finish;

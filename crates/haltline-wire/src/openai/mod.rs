@@ -1,7 +1,7 @@
 //! The OpenAI dialect: what OpenAI's servers and the many that imitate them speak.
 
 pub mod chat;
-mod data_url;
+pub(crate) mod data_url;
 mod quirks;
 mod stated_cost;
 mod usage;

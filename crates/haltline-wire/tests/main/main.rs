@@ -12,3 +12,4 @@ mod ollama;
 mod recorded;
 mod sse_split;
 mod stream_chunk;
+mod ui_stream;
