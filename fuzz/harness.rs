@@ -102,7 +102,7 @@ pub(super) fn stream_chunk(data: &[u8]) {
 pub(super) fn classify(data: &[u8]) {
     let Some((status, body)) = data.split_first_chunk::<2>() else { return };
     let status = 100 + u16::from_be_bytes(*status) % 500;
-    for rules in [BillingRules::OpenAi, BillingRules::Compatible, BillingRules::Azure] {
+    for rules in [BillingRules::OpenAi, BillingRules::Compatible, BillingRules::Azure, BillingRules::Anthropic] {
         let fault = classify_fault(status, &|_| None, body, rules, Timestamp::from_millis(0));
         if fault.billing == Billing::Rejected {
             assert!(matches!(status, 400..=404 | 413 | 422 | 429 | 503 | 529), "{status}");
@@ -121,16 +121,20 @@ pub(super) fn retry_after(data: &[u8]) {
     let (millis, seconds) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     let header = |name: &str| match name {
         "retry-after-ms" => Some(millis),
-        "retry-after" | "x-ratelimit-reset-tokens" | "x-ratelimit-limit-tokens" => Some(seconds),
+        "retry-after" | "x-ratelimit-reset-tokens" | "x-ratelimit-limit-tokens" | "x-ratelimit-reset" => Some(seconds),
+        "x-ratelimit-remaining-tokens" | "x-ratelimit-remaining" => Some("0"),
         _ => None,
     };
     let message = lines.next().unwrap_or_default();
-    let advice = retry::read(429, &header, message, Timestamp::from_secs(1_795_000_000));
+    let now = Timestamp::from_secs(1_795_000_000);
+    let advice = retry::read(429, &header, None, message, now);
     if let Some(after) = advice.after {
         assert!(!after.is_zero() && after <= retry::WAIT_MAX);
     }
-    assert_eq!(retry::read(200, &header, message, Timestamp::from_millis(0)).after, None);
-    let _ = rate_limit_headers::read(&header);
+    assert_eq!(retry::read(200, &header, None, message, now).after, None);
+    if let Some(wait) = rate_limit_headers::read(&header, now).nothing_left_for() {
+        assert!(!wait.is_zero() && wait <= retry::WAIT_MAX);
+    }
 }
 
 /// What was accepted can be rewritten, and what crosses to the canonical form and back is

@@ -2,13 +2,15 @@
 //!
 //! The class comes from status, type, code and message together, never from the status alone.
 
-mod classes;
+mod rows;
 mod seed;
+mod table;
 
-use crate::retry_after;
-use haltline_types::{Billing, Fault, FaultKind, Origin, Timestamp};
+use crate::{rate_limit_headers, retry_after};
+use haltline_types::{Billing, Fault, FaultKind, Origin, RetryAdvice, Timestamp};
 
 pub use seed::FaultSeed;
+pub use table::{Charged, Row, Sign, Status, When, table};
 
 /// Which rejections are known never to be billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +21,11 @@ pub enum BillingRules {
     Compatible,
     /// Azure: a filtered prompt (400) and a timeout (408) can be billed.
     Azure,
+    /// Anthropic: what is refused before output is not billed.
+    Anthropic,
+    /// Google: "if your request fails with a 400 or 500 error, you won't be charged"
+    /// (ai.google.dev, billing).
+    Gemini,
 }
 
 /// Judges an answer whose status says that the request failed, before any output came.
@@ -35,14 +42,13 @@ pub fn classify<'h>(
     let seed = FaultSeed::read(body);
     let well_formed = seed.is_some();
     let seed = seed.unwrap_or_else(|| FaultSeed::of_text(body));
-    let kind = classes::kind_of(Some(status), &seed);
-    let mut fault = fault_of(kind, Some(status), &seed);
-    fault.retry = retry_after::read(status, header, "", now);
-    if !(200..300).contains(&status) {
-        let said = || seed.retry_after.or_else(|| retry_after::from_message(&seed.message));
-        fault.retry.after = fault.retry.after.or_else(said);
+    let row = table::row_of(Some(status), &seed);
+    let mut fault = fault_of(row, Some(status), &seed);
+    fault.retry = retry_after::read(status, header, seed.retry_after, &seed.message, now);
+    if row.kind == FaultKind::RateLimited && fault.retry.after.is_none() {
+        fault.retry.after = rate_limit_headers::read(header, now).nothing_left_for();
     }
-    if well_formed && never_billed(status, kind, &seed, rules) {
+    if well_formed && never_billed(status, row, &seed, rules) {
         fault.billing = Billing::Rejected;
     }
     fault
@@ -51,14 +57,15 @@ pub fn classify<'h>(
 /// Judges an error that came inside an answer with status 200. What was billed is unknown.
 #[must_use]
 pub fn classify_inside(seed: &FaultSeed) -> Fault {
-    let kind = classes::kind_of(None, seed);
-    let mut fault = fault_of(kind, seed.status, seed);
-    fault.retry.after = seed.retry_after.or_else(|| retry_after::from_message(&seed.message));
+    let row = table::row_of(None, seed);
+    let mut fault = fault_of(row, seed.status, seed);
+    let after = seed.retry_after.or_else(|| retry_after::from_message(&seed.message));
+    fault.retry = RetryAdvice { after, ..RetryAdvice::default() };
     fault
 }
 
-fn fault_of(kind: FaultKind, status: Option<u16>, seed: &FaultSeed) -> Fault {
-    let mut fault = Fault::new(kind, Origin::Provider, seed.detail());
+fn fault_of(row: &Row, status: Option<u16>, seed: &FaultSeed) -> Fault {
+    let mut fault = Fault::new(row.kind, Origin::Provider, seed.detail());
     fault.status = status;
     fault.provider_code = seed.code.clone().or_else(|| seed.kind.clone());
     fault
@@ -66,24 +73,21 @@ fn fault_of(kind: FaultKind, status: Option<u16>, seed: &FaultSeed) -> Fault {
 
 /// Is this rejection documented, or inferred, to be never billed? Only what is refused before
 /// inference: the model's own bad output, timeouts and server errors may have cost money.
-fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRules) -> bool {
-    let after_inference = matches!(
-        kind,
-        FaultKind::ModelOutputInvalid | FaultKind::ServerError | FaultKind::FirstTokenTimeout | FaultKind::Unknown
-    );
+fn never_billed(status: u16, row: &Row, seed: &FaultSeed, rules: BillingRules) -> bool {
+    if rules == BillingRules::Gemini && status == 500 && row.kind == FaultKind::ServerError {
+        return true;
+    }
     // A filtered prompt was looked at by a model of its own, and Azure bills it, also behind a
     // compatible address.
     // Anthropic filters what its model wrote: a 400 after inference.
     let output_blocked = seed.message.starts_with("Output blocked");
-    if after_inference || output_blocked || seed.is_azure_filter() {
+    if row.charged == Charged::Perhaps || output_blocked || seed.is_azure_filter() {
         return false;
     }
     match rules {
         BillingRules::Azure => matches!(status, 401 | 403 | 404 | 429),
-        BillingRules::OpenAi | BillingRules::Compatible => match status {
-            400 | 401 | 402 | 403 | 404 | 413 | 422 | 429 => true,
-            503 | 529 => kind == FaultKind::Overloaded && classes::names_overload(seed),
-            _ => false,
-        },
+        BillingRules::OpenAi | BillingRules::Compatible | BillingRules::Anthropic | BillingRules::Gemini => {
+            matches!(status, 400..=404 | 413 | 422 | 429 | 503 | 529)
+        }
     }
 }

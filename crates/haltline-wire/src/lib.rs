@@ -21,6 +21,7 @@ pub mod rate_limit_headers;
 pub mod retry_after;
 pub mod sse;
 pub mod texts;
+pub mod ui_stream;
 
 mod edit;
 mod finish;

@@ -10,10 +10,18 @@ pub const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Reads the advice of an answer with `status`. On 2xx there is none, whatever stands there.
 ///
-/// In this order: `retry-after-ms` if above zero, `retry-after` as seconds with a fraction or as
-/// an HTTP date (compared with `now`), the words "try again in 1.5s" in `message`.
+/// In this order: `retry-after-ms` or Azure's `x-ms-retry-after-ms` if above zero, `retry-after` as
+/// seconds with a fraction, as a duration (`1m30s`) or as a date (compared with `now`), `in_body`,
+/// which is a wait that the body states apart from the message, and the words "try again in 1.5s" in
+/// `message`.
 #[must_use]
-pub fn read<'h>(status: u16, header: &dyn Fn(&str) -> Option<&'h str>, message: &str, now: Timestamp) -> RetryAdvice {
+pub fn read<'h>(
+    status: u16,
+    header: &dyn Fn(&str) -> Option<&'h str>,
+    in_body: Option<Duration>,
+    message: &str,
+    now: Timestamp,
+) -> RetryAdvice {
     if (200..300).contains(&status) {
         return RetryAdvice::default();
     }
@@ -22,9 +30,11 @@ pub fn read<'h>(status: u16, header: &dyn Fn(&str) -> Option<&'h str>, message: 
         Some("false") => Some(false),
         _ => None,
     };
-    let after = header("retry-after-ms")
-        .and_then(|text| decimal_millis(text.trim(), 1))
+    let millis = |name| header(name).and_then(|text: &str| decimal_millis(text.trim(), 1));
+    let after = millis("retry-after-ms")
+        .or_else(|| millis("x-ms-retry-after-ms"))
         .or_else(|| header("retry-after").and_then(|text| seconds_or_date(text.trim(), now)))
+        .or(in_body.filter(|wait| !wait.is_zero()).map(|wait| wait.min(WAIT_MAX)))
         .or_else(|| from_message(message));
     RetryAdvice { after, should }
 }
@@ -72,17 +82,28 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 }
 
 fn seconds_or_date(text: &str, now: Timestamp) -> Option<Duration> {
-    if text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return decimal_millis(text, 1_000);
-    }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let wait = Timestamp::from_millis(at.as_millisecond()).since(now);
+    decimal_millis(text, 1_000).or_else(|| until_date(text, now)).or_else(|| duration(text))
+}
+
+/// Time from `now` to a date as in HTTP headers or as RFC 3339 has it. `None` when it is past.
+pub(crate) fn until_date(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let at = match jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text) {
+        Ok(at) => at,
+        Err(_) => text.parse().ok()?,
+    };
+    until(Timestamp::from_millis(at.as_millisecond()), now)
+}
+
+/// Time from `now` to `at`. `None` when it is past.
+pub(crate) fn until(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    let wait = at.since(now);
     (!wait.is_zero()).then(|| wait.min(WAIT_MAX))
 }
 
 /// Digits with an optional fraction, times `millis_per`, rounded up to a millisecond. `None` for
 /// zero and for what is no such number.
-fn decimal_millis(text: &str, millis_per: u64) -> Option<Duration> {
+pub(crate) fn decimal_millis(text: &str, millis_per: u64) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() && fraction.is_empty() || !is_digits(whole) || !is_digits(fraction) {
@@ -106,7 +127,7 @@ mod tests {
 
     fn after(headers: &[(&str, &str)], message: &str) -> Option<u128> {
         let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        read(429, &header, message, NOW).after.map(|after| after.as_millis())
+        read(429, &header, None, message, NOW).after.map(|after| after.as_millis())
     }
 
     #[test]
@@ -125,6 +146,9 @@ mod tests {
     fn dates_are_compared_with_now() {
         assert_eq!(after(&[("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT")], ""), Some(3_000));
         assert_eq!(after(&[("retry-after", "Sun, 06 Nov 1994 08:49:30 GMT")], ""), None);
+        assert_eq!(after(&[("retry-after", "1994-11-06T08:49:40Z")], ""), Some(3_000));
+        assert_eq!(after(&[("retry-after", "1m30.5s")], ""), Some(90_500));
+        assert_eq!(after(&[("x-ms-retry-after-ms", "1200"), ("retry-after", "2")], ""), Some(1_200));
         assert_eq!(after(&[("retry-after", "<masked>")], ""), None);
     }
 
@@ -147,14 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn the_body_comes_behind_the_headers_and_before_the_message() {
+        let none = |_: &str| None;
+        let wait = Some(Duration::from_secs(48));
+        assert_eq!(read(429, &none, wait, "retry in 5s", NOW).after, wait);
+        let header = |name: &str| (name == "retry-after").then_some("3");
+        assert_eq!(read(429, &header, wait, "", NOW).after, Some(Duration::from_secs(3)));
+        assert_eq!(read(429, &none, Some(Duration::ZERO), "", NOW).after, None);
+    }
+
+    #[test]
     fn a_good_answer_has_no_advice() {
         let header = |_: &str| Some("30");
-        assert_eq!(read(200, &header, "try again in 5s", NOW), RetryAdvice::default());
+        assert_eq!(read(200, &header, Some(Duration::from_secs(5)), "try again in 5s", NOW), RetryAdvice::default());
     }
 
     #[test]
     fn should_retry_is_read() {
         let header = |name: &str| (name == "x-should-retry").then_some("false");
-        assert_eq!(read(503, &header, "", NOW).should, Some(false));
+        assert_eq!(read(503, &header, None, "", NOW).should, Some(false));
     }
 }

@@ -1,7 +1,6 @@
 //! The parts of a provider's error, out of the many shapes in which they come. Judges nothing.
 
-use crate::retry_after;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// Bytes of a provider's text that are kept for operators.
@@ -16,18 +15,16 @@ pub struct FaultSeed {
     pub kind: Option<String>,
     /// `code`, numbers as text.
     pub code: Option<String>,
+    /// A further code: Anthropic's `details.error_code`, Google's `details[].reason`.
+    pub reason: Option<String>,
     /// The message; may quote the request.
     pub message: String,
     /// OpenRouter: the money is held by requests in flight, not spent.
     pub in_flight: bool,
     /// OpenRouter: a limit that its operator set is reached.
     pub limit_reached: bool,
-    /// Google: the `reason` of the `ErrorInfo` among the details.
-    pub reason: Option<String>,
-    /// Google: the wait that a `RetryInfo` among the details states.
+    /// A wait that the body states apart from the message: Google's `RetryInfo`. Never zero.
     pub retry_after: Option<Duration>,
-    /// Google: a `QuotaFailure` among the details names a quota per day.
-    pub daily_quota: bool,
 }
 
 impl FaultSeed {
@@ -49,7 +46,8 @@ impl FaultSeed {
                 code: word(object.get("code")),
                 ..Self::default()
             },
-            _ => match object.get("x_groq").and_then(|groq| groq.get("error")) {
+            // Groq inside a chunk; the Responses API in `response.failed`.
+            _ => match ["x_groq", "response"].iter().find_map(|name| object.get(*name)?.get("error")) {
                 Some(Value::String(error)) => Self { message: error.clone(), ..Self::default() },
                 Some(Value::Object(error)) => Self::of_object(error),
                 _ => Self::of_bare(object)?,
@@ -91,35 +89,31 @@ impl FaultSeed {
     }
 
     /// `{"error":{…}}`.
-    fn of_object(error: &serde_json::Map<String, Value>) -> Self {
+    fn of_object(error: &Map<String, Value>) -> Self {
         let inner = error.get("inner_error").or_else(|| error.get("innererror"));
         let metadata = error.get("metadata");
-        let details = Details::read(error.get("details"));
         let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name)).filter(|value| !value.is_null());
         Self {
             status: ["status_code", "status", "code"].iter().find_map(|name| status(error.get(*name))),
             kind: word(error.get("type"))
                 .or_else(|| error.get("status").and_then(Value::as_str).map(str::to_owned))
                 .or_else(|| word(error.get("error_type"))),
-            code: word(error.get("code"))
-                .or_else(|| word(inner.and_then(|inner| inner.get("code"))))
-                // Anthropic.
-                .or_else(|| word(error.get("details").and_then(|details| details.get("error_code")))),
+            code: word(error.get("code")).or_else(|| word(inner.and_then(|inner| inner.get("code")))),
             message: message(error.get("message")),
             in_flight: meta("reason").and_then(Value::as_str) == Some("in_flight_budget_exhausted"),
             limit_reached: meta("limit_source").is_some(),
-            reason: details.reason,
-            retry_after: details.retry_after,
-            daily_quota: details.daily_quota,
+            reason: reason(error.get("details")),
+            retry_after: retry_info(error.get("details")),
         }
     }
 
     /// `{"object":"error","message":…}`, `{"type":"error",…}`, `{"detail":…}`.
-    fn of_bare(object: &serde_json::Map<String, Value>) -> Option<Self> {
+    fn of_bare(object: &Map<String, Value>) -> Option<Self> {
         let is = |name: &str| object.get(name).and_then(Value::as_str) == Some("error");
         if is("object") || is("type") || object.contains_key("message") {
-            let kind =
-                word(object.get("error_type")).or_else(|| word(object.get("type")).filter(|kind| kind != "error"));
+            let kind = word(object.get("error_type"))
+                .or_else(|| word(object.get("type")).filter(|kind| kind != "error"))
+                .or_else(|| word(object.get("__type")));
             return Some(Self {
                 status: ["raw_status_code", "status_code", "status", "code"]
                     .iter()
@@ -135,31 +129,23 @@ impl FaultSeed {
     }
 }
 
-/// Google's typed details (`google.rpc.ErrorInfo`, `RetryInfo`, `QuotaFailure`).
-#[derive(Default)]
-struct Details {
-    reason: Option<String>,
-    retry_after: Option<Duration>,
-    daily_quota: bool,
+/// Anthropic's details are an object, Google's a list of objects with an `@type`.
+fn reason(details: Option<&Value>) -> Option<String> {
+    match details? {
+        Value::Array(items) => items.iter().find_map(|item| word(item.get("reason"))),
+        details => word(details.get("error_code")),
+    }
 }
 
-impl Details {
-    fn read(details: Option<&Value>) -> Self {
-        let mut read = Self::default();
-        for detail in details.and_then(Value::as_array).into_iter().flatten() {
-            let text = |name: &str| detail.get(name).and_then(Value::as_str);
-            let kind = text("@type").unwrap_or_default();
-            if kind.ends_with("ErrorInfo") {
-                read.reason = read.reason.or_else(|| text("reason").map(str::to_owned));
-            } else if kind.ends_with("RetryInfo") {
-                read.retry_after = read.retry_after.or_else(|| text("retryDelay").and_then(retry_after::duration));
-            } else if kind.ends_with("QuotaFailure") {
-                let violations = detail.get("violations").and_then(Value::as_array).into_iter().flatten();
-                let mut ids = violations.filter_map(|violation| violation.get("quotaId").and_then(Value::as_str));
-                read.daily_quota |= ids.any(|id| id.contains("PerDay"));
-            }
-        }
-        read
+/// Google's `{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "48s"}`.
+fn retry_info(details: Option<&Value>) -> Option<Duration> {
+    let is_info =
+        |item: &&Value| item.get("@type").and_then(Value::as_str).is_some_and(|name| name.ends_with("RetryInfo"));
+    let delay = details?.as_array()?.iter().find(is_info)?.get("retryDelay")?;
+    match delay {
+        Value::String(text) => crate::retry_after::duration(text),
+        // The form of the protobuf message itself.
+        other => crate::retry_after::duration(&format!("{}s", other.get("seconds").unwrap_or(other))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The OpenAI dialect: what OpenAI's servers and the many that imitate them speak.
 
 pub mod chat;
-mod data_url;
+pub(crate) mod data_url;
 pub mod embeddings;
 mod quirks;
 pub mod responses;
