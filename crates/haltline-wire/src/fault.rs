@@ -19,6 +19,15 @@ pub enum BillingRules {
     Compatible,
     /// Azure: a filtered prompt (400) and a timeout (408) can be billed.
     Azure,
+    /// Anthropic's own service: a request refused before output is not billed
+    /// (platform.claude.com, refusals and fallback); what a 500 cost is not documented.
+    Anthropic,
+    /// Google's Gemini API: "fails with 400 or 500: not charged" (ai.google.dev, billing). Not for
+    /// Vertex.
+    Google,
+    /// Mistral documents nothing: what is refused before inference is taken as free, as with
+    /// servers that imitate OpenAI.
+    Mistral,
 }
 
 /// Judges an answer whose status says that the request failed, before any output came.
@@ -38,6 +47,7 @@ pub fn classify<'h>(
     let kind = classes::kind_of(Some(status), &seed);
     let mut fault = fault_of(kind, Some(status), &seed);
     fault.retry = retry_after::read(status, header, &seed.message, now);
+    fault.retry.after = fault.retry.after.or(seed.retry_delay);
     if well_formed && never_billed(status, kind, &seed, rules) {
         fault.billing = Billing::Rejected;
     }
@@ -49,7 +59,7 @@ pub fn classify<'h>(
 pub fn classify_inside(seed: &FaultSeed) -> Fault {
     let kind = classes::kind_of(None, seed);
     let mut fault = fault_of(kind, seed.status, seed);
-    fault.retry.after = retry_after::from_message(&seed.message);
+    fault.retry.after = seed.retry_delay.or_else(|| retry_after::from_message(&seed.message));
     fault
 }
 
@@ -63,6 +73,10 @@ fn fault_of(kind: FaultKind, status: Option<u16>, seed: &FaultSeed) -> Fault {
 /// Is this rejection documented, or inferred, to be never billed? Only what is refused before
 /// inference: the model's own bad output, timeouts and server errors may have cost money.
 fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRules) -> bool {
+    // Its own word and no proxy's: the error names a status of Google's, as `INTERNAL`.
+    if rules == BillingRules::Google && status == 500 && seed.kind.is_some() {
+        return true;
+    }
     let after_inference = matches!(
         kind,
         FaultKind::ModelOutputInvalid | FaultKind::ServerError | FaultKind::FirstTokenTimeout | FaultKind::Unknown
@@ -74,7 +88,11 @@ fn never_billed(status: u16, kind: FaultKind, seed: &FaultSeed, rules: BillingRu
     }
     match rules {
         BillingRules::Azure => matches!(status, 401 | 403 | 404 | 429),
-        BillingRules::OpenAi | BillingRules::Compatible => match status {
+        BillingRules::OpenAi
+        | BillingRules::Compatible
+        | BillingRules::Anthropic
+        | BillingRules::Google
+        | BillingRules::Mistral => match status {
             400 | 401 | 402 | 403 | 404 | 413 | 422 | 429 => true,
             503 | 529 => kind == FaultKind::Overloaded && classes::names_overload(seed),
             _ => false,

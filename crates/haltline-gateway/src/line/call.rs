@@ -52,10 +52,11 @@ pub(crate) async fn call(
     });
     let call = Call {
         endpoint: endpoint.clone(),
-        path: "/chat/completions",
+        target: "/chat/completions".to_owned(),
         headers: request.pass_headers.clone(),
         body,
         stream: trip.streamed,
+        affinity: None,
     };
     let began = Instant::now();
     let answer = tokio::select! {

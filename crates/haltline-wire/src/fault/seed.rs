@@ -1,6 +1,7 @@
 //! The parts of a provider's error, out of the many shapes in which they come. Judges nothing.
 
 use serde_json::Value;
+use std::time::Duration;
 
 /// Bytes of a provider's text that are kept for operators.
 const DETAIL_BYTES_MAX: usize = 500;
@@ -20,6 +21,8 @@ pub struct FaultSeed {
     pub in_flight: bool,
     /// OpenRouter: a limit that its operator set is reached.
     pub limit_reached: bool,
+    /// Google: the wait that `google.rpc.RetryInfo` in the details names.
+    pub retry_delay: Option<Duration>,
 }
 
 impl FaultSeed {
@@ -92,10 +95,14 @@ impl FaultSeed {
             kind: word(error.get("type"))
                 .or_else(|| error.get("status").and_then(Value::as_str).map(str::to_owned))
                 .or_else(|| word(error.get("error_type"))),
-            code: word(error.get("code")).or_else(|| word(inner.and_then(|inner| inner.get("code")))),
+            // Anthropic tells rate limits and spend limits apart in `details` only.
+            code: word(error.get("details").and_then(|details| details.get("error_code")))
+                .or_else(|| word(error.get("code")))
+                .or_else(|| word(inner.and_then(|inner| inner.get("code")))),
             message: message(error.get("message")),
             in_flight: meta("reason").and_then(Value::as_str) == Some("in_flight_budget_exhausted"),
             limit_reached: meta("limit_source").is_some(),
+            retry_delay: retry_delay(error.get("details")),
         }
     }
 
@@ -118,6 +125,12 @@ impl FaultSeed {
         let detail = object.get("detail")?;
         Some(Self { message: message(Some(detail)), ..Self::default() })
     }
+}
+
+/// `"retryDelay": "48s"` of a list of details, fractions allowed.
+fn retry_delay(details: Option<&Value>) -> Option<Duration> {
+    let stated = details?.as_array()?.iter().find_map(|detail| detail.get("retryDelay")?.as_str());
+    crate::retry_after::duration(stated?)
 }
 
 /// A word, or a number as text.

@@ -5,9 +5,8 @@ use haltline_gateway::settings::{ProviderKind, ProviderSettings, Settings};
 use haltline_ports::{Clock, Upstream};
 use haltline_types::{Name, PicoUsdPerToken};
 use haltline_upstream::{
-    OpenAiConfig, OpenAiUpstream, PoolSettings, SimulatedConfig, SimulatedPrices, SimulatedUpstream,
+    ApiKey, HttpConfig, HttpUpstream, PoolSettings, Provider, SimulatedConfig, SimulatedPrices, SimulatedUpstream,
 };
-use haltline_wire::fault::BillingRules;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,8 +21,8 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     let mut built = Built { upstreams: Upstreams::new(), simulated: HashMap::new() };
     for (name, provider) in &settings.providers {
         let upstream: Arc<dyn Upstream> = match provider.kind {
-            ProviderKind::OpenAi => openai(provider, BillingRules::OpenAi, clock)?,
-            ProviderKind::OpenAiCompatible => openai(provider, BillingRules::Compatible, clock)?,
+            ProviderKind::OpenAi => http(provider, Provider::OpenAi, clock)?,
+            ProviderKind::OpenAiCompatible => http(provider, Provider::Compatible, clock)?,
             ProviderKind::Simulated => {
                 let simulated = Arc::new(SimulatedUpstream::new(simulated(settings, name, provider)));
                 built.simulated.insert(name.clone(), Arc::clone(&simulated));
@@ -35,19 +34,16 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     Ok(built)
 }
 
-fn openai(
-    provider: &ProviderSettings,
-    billing: BillingRules,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<dyn Upstream>> {
-    let config = OpenAiConfig {
-        base_url: provider.base_url.clone(),
-        api_key: provider.api_key.as_ref().map(|key| key.reveal().to_owned()),
-        extra_ca: provider.extra_ca.clone(),
-        billing,
+fn http(settings: &ProviderSettings, provider: Provider, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Upstream>> {
+    let config = HttpConfig {
+        provider,
+        base_url: settings.base_url.clone(),
+        keys: settings.api_key.iter().map(|key| ApiKey::new(key.reveal())).collect(),
+        headers: Vec::new(),
+        extra_ca: settings.extra_ca.clone(),
         pool: PoolSettings::default(),
     };
-    Ok(Arc::new(OpenAiUpstream::new(config, Arc::clone(clock))?))
+    Ok(Arc::new(HttpUpstream::new(config, Arc::clone(clock))?))
 }
 
 /// The simulated model bills what its first configured model costs.
