@@ -130,15 +130,15 @@ async fn obtain(
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
         let (streamed, notes) = (trip.streamed, trip.notes());
-        let dialect = call::dialect(live, request, &routed);
+        let dialect = call::dialect(live, request, &routed.endpoint.provider);
         let mut tail = Tail::default();
         let calling = call::call(gateway, live, request, trip, &routed, dialect, reserved, times);
         let finish = match company.keep(outlet, streamed, || notes.clone(), calling).await {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
                 let ways = Ways {
-                    stream: request.asked.passage(dialect),
-                    whole: request.asked.whole_passage(dialect),
+                    stream: request.asked.passage(dialect, &trip.shown()),
+                    whole: request.asked.whole_passage(dialect, &trip.shown()),
                     usage_wanted: request.asked.usage_wanted(),
                 };
                 let (finish, rest) =
@@ -147,7 +147,7 @@ async fn obtain(
                 finish
             }
             Ok(answer) => {
-                let passage = request.asked.whole_passage(dialect);
+                let passage = request.asked.whole_passage(dialect, &trip.shown());
                 relay::relay_whole(gateway, live, trip, &passage, answer, times).await
             }
         };

@@ -5,6 +5,7 @@ use haltline_ledger::Budgets;
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, price::Price, retry::RetryRules, route::FallbackOn};
 use haltline_types::{ModelName, Name, Tokens};
 use haltline_wire::PassFields;
+use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Settings {
 pub struct ProviderSettings {
     /// Which dialect and rules.
     pub kind: ProviderKind,
+    /// Whose server it is, as far as Chat Completions goes: what it takes and does.
+    pub server: Server,
     /// Without a trailing slash: `https://api.openai.com/v1`. Empty for `simulated`.
     pub base_url: String,
     /// The operator's key, sent as the provider wants it.

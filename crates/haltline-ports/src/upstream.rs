@@ -3,7 +3,7 @@
 use crate::{BoxFuture, Permit};
 use bytes::Bytes;
 use futures_util::Stream;
-use haltline_types::{Fault, ModelName};
+use haltline_types::{Fault, ModelName, Timestamp};
 use http::{HeaderMap, StatusCode};
 use std::pin::Pin;
 
@@ -12,14 +12,19 @@ use std::pin::Pin;
 pub struct Call {
     /// Provider and model.
     pub endpoint: ModelName,
-    /// Path below the provider's base URL: `/chat/completions`.
-    pub path: &'static str,
-    /// Headers of the client that pass; never credentials.
+    /// Path and query below the provider's base URL: `/chat/completions`,
+    /// `/models/gemini-2.5-flash:streamGenerateContent?alt=sse`. Names in it are percent-encoded.
+    pub target: String,
+    /// Headers of the client that pass; never credentials. The provider's rules have the last
+    /// word: what is not known to belong to its dialect is not sent.
     pub headers: HeaderMap,
     /// The body as it goes out, the output cap written into it.
     pub body: Bytes,
     /// Was a stream asked for?
     pub stream: bool,
+    /// Hash of what belongs together, a session: calls of the same value go out with the same of
+    /// several keys, where a provider's prompt cache may wait. `None`: any key.
+    pub affinity: Option<u64>,
 }
 
 /// The bytes of an answer as they come. An error item is the last one. Dropping the body closes
@@ -34,6 +39,10 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The rest.
     pub body: AnswerBody,
+    /// The provider says with this answer that nothing is left of its allowance until then, on
+    /// any key: a better place for the next request is another endpoint. `None`: it said nothing
+    /// of the kind.
+    pub exhausted_until: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Answer {

@@ -308,5 +308,5 @@ fn respond(plan: Plan, mut production: Production) -> Answer {
         production.produce(plan.length * plan.request.choices + plan.extra);
         answer::whole_body(&plan, production)
     };
-    Answer { status: StatusCode::OK, headers, body }
+    Answer { status: StatusCode::OK, headers, body, exhausted_until: None }
 }

@@ -13,6 +13,7 @@ use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, Keys, KeysError, UserClaims};
 use haltline_types::{ModelName, Name, Timestamp, Tokens};
 use haltline_wire::PassFields;
+use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
 
 /// A provider of a site.
@@ -65,6 +66,7 @@ fn provider_settings(kind: ProviderKind) -> ProviderSettings {
         kind,
         base_url: String::new(),
         api_key: None,
+        server: if kind == ProviderKind::OpenAi { Server::OpenAi } else { Server::Compatible },
         api_version: None,
         pass_fields: PassFields::none(),
         extra_ca: None,

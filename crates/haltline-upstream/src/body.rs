@@ -1,13 +1,15 @@
-//! The body of an answer as it comes. Whoever reads it drives its connection; at its end the
-//! connection goes back to the pool, and when it is dropped before, the connection is closed.
+//! The body of an answer as it comes. Over HTTP/1.1 whoever reads it drives its connection; at its
+//! end the connection goes back to the pool, and when it is dropped before, the connection is
+//! closed. Over HTTP/2 only its own stream is concerned.
 
-use crate::connection::Connection;
+use crate::connection::Carrier;
 use crate::fault;
 use crate::pool::Slot;
 use bytes::Bytes;
 use futures_util::Stream;
 use haltline_types::Fault;
 use hyper::body::{Body, Frame, Incoming};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,15 +17,15 @@ use std::time::Duration;
 /// An answer's bytes. Every piece that has arrived is ready without waiting in between.
 pub(crate) struct BodyStream {
     incoming: Incoming,
-    connection: Option<Box<Connection>>,
+    carrier: Carrier,
     server_idle: Option<Duration>,
     ended: bool,
 }
 
 impl BodyStream {
     /// `server_idle`: how long the server says that it keeps an idle connection.
-    pub(crate) fn new(incoming: Incoming, connection: Option<Box<Connection>>, server_idle: Option<Duration>) -> Self {
-        Self { incoming, connection, server_idle, ended: false }
+    pub(crate) fn new(incoming: Incoming, carrier: Carrier, server_idle: Option<Duration>) -> Self {
+        Self { incoming, carrier, server_idle, ended: false }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
@@ -32,15 +34,18 @@ impl BodyStream {
         }
         // Nothing is waiting: move bytes and look again. A connection that has ended has left
         // its last word, or an error, in `incoming`.
-        if self.connection.as_mut().is_some_and(|open| open.drive(cx).is_ready()) {
-            self.connection = None;
+        let Carrier::Own(open) = &mut self.carrier else {
+            return Poll::Pending;
+        };
+        if open.drive(cx).is_ready() {
+            self.carrier = Carrier::Ended;
         }
         Pin::new(&mut self.incoming).poll_frame(cx)
     }
 
     fn end(&mut self, cx: &mut Context<'_>) {
         self.ended = true;
-        if let Some(mut connection) = self.connection.take()
+        if let Carrier::Own(mut connection) = mem::replace(&mut self.carrier, Carrier::Ended)
             && connection.settle(cx)
         {
             Slot::give_back(connection, self.server_idle);
@@ -68,7 +73,7 @@ impl Stream for BodyStream {
                 }
                 Some(Err(error)) => {
                     this.ended = true;
-                    this.connection = None;
+                    this.carrier = Carrier::Ended;
                     return Poll::Ready(Some(Err(fault::body_lost(&error))));
                 }
                 None => this.end(cx),

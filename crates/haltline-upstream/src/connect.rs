@@ -4,16 +4,19 @@
 use crate::ConfigError;
 use crate::connection::Connection;
 use crate::fault;
+use crate::http2::Multiplexed;
 use crate::pool::Slot;
 use crate::socket::{Socket, Transport};
+use crate::spread::Http2Settings;
 use crate::tls;
 use haltline_types::Fault;
 use http::HeaderValue;
-use http::uri::{Scheme, Uri};
+use http::uri::{Authority, Scheme, Uri};
 use rustls_pki_types::ServerName;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -23,9 +26,19 @@ use tokio_rustls::TlsConnector;
 pub(crate) struct Origin {
     host: String,
     port: u16,
-    authority: HeaderValue,
+    authority: Authority,
+    host_header: HeaderValue,
     prefix: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    http2: Option<Http2Settings>,
+}
+
+/// A connection, as both sides agreed that it is.
+pub(crate) enum Opened {
+    /// HTTP/1.1.
+    Own(Box<Connection>),
+    /// HTTP/2.
+    Shared(Arc<Multiplexed>),
 }
 
 /// Shown as `host:port`, for faults and logs.
@@ -41,10 +54,15 @@ impl fmt::Display for Origin {
 
 impl Origin {
     /// Reads `https://api.openai.com/v1`. `extra_ca`: certificates to trust besides the system's.
+    /// `http2`: offered over TLS, where there are settings for it.
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub(crate) fn parse(base_url: &str, extra_ca: Option<&str>) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(
+        base_url: &str,
+        extra_ca: Option<&str>,
+        http2: Option<Http2Settings>,
+    ) -> Result<Self, ConfigError> {
         let wrong = |why: &str| {
             ConfigError(format!("`{base_url}` is not a base URL: {why}; write it like https://api.openai.com/v1"))
         };
@@ -67,22 +85,34 @@ impl Origin {
         }
         let tls = if encrypted {
             let name = ServerName::try_from(host.clone()).map_err(|_| wrong("TLS needs a name or an address"))?;
-            Some((TlsConnector::from(tls::client_config(extra_ca)?), name))
+            Some((TlsConnector::from(tls::client_config(extra_ca, http2.is_some())?), name))
         } else {
             None
         };
         Ok(Self {
             port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("its host cannot be sent"))?,
+            host_header: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("its host cannot be sent"))?,
+            authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
             host,
+            http2: http2.filter(|_| tls.is_some()),
             tls,
         })
     }
 
-    /// The value of `host`.
-    pub(crate) fn authority(&self) -> &HeaderValue {
+    /// Host, and the port where it is not the usual one.
+    pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// The value of `host`.
+    pub(crate) fn host_header(&self) -> &HeaderValue {
+        &self.host_header
+    }
+
+    /// May connections to it speak HTTP/2?
+    pub(crate) fn http2(&self) -> Option<&Http2Settings> {
+        self.http2.as_ref()
     }
 
     /// The base URL's path, without a trailing slash; empty for none.
@@ -90,18 +120,19 @@ impl Origin {
         &self.prefix
     }
 
-    /// Makes a connection within `limit`.
+    /// Makes a connection within `limit`. `streams`: what an HTTP/2 server is taken to allow until
+    /// it has said so.
     ///
     /// # Errors
     /// `ConnectFailed`, with what an operator can do.
-    pub(crate) async fn connect(&self, limit: Duration, slot: Slot) -> Result<Box<Connection>, Fault> {
-        match timeout(limit, self.connect_in_time(Instant::now() + limit, slot)).await {
+    pub(crate) async fn connect(&self, limit: Duration, streams: usize, slot: Slot) -> Result<Opened, Fault> {
+        match timeout(limit, self.connect_in_time(Instant::now() + limit, streams, slot)).await {
             Ok(connection) => connection,
             Err(_) => Err(fault::connect_failed(self, format_args!("no connection within {} s", limit.as_secs()))),
         }
     }
 
-    async fn connect_in_time(&self, deadline: Instant, slot: Slot) -> Result<Box<Connection>, Fault> {
+    async fn connect_in_time(&self, deadline: Instant, streams: usize, slot: Slot) -> Result<Opened, Fault> {
         let tcp = self
             .connect_tcp(deadline)
             .await
@@ -115,7 +146,13 @@ impl Origin {
                 Err(error) => return Err(fault::connect_failed(self, tls::explain(&error))),
             },
         };
-        Connection::start(transport, wire, slot).await.map_err(|error| fault::connect_failed(self, error))
+        let opened = match &self.http2 {
+            Some(settings) if transport.agreed_on_http2() => {
+                Multiplexed::start(transport, settings, streams, slot).await.map(Opened::Shared)
+            }
+            _ => Connection::start(transport, wire, slot).await.map(Opened::Own),
+        };
+        opened.map_err(|error| fault::connect_failed(self, error))
     }
 
     /// Tries the addresses of the host one after the other. Each gets an equal share of the time
@@ -154,7 +191,7 @@ mod tests {
             ("https://[::1]:8443/a/b", "::1", 8443, "[::1]:8443", "/a/b"),
             ("https://api.openai.com/v1", "api.openai.com", 443, "api.openai.com", "/v1"),
         ] {
-            let origin = Origin::parse(url, None).expect(url);
+            let origin = Origin::parse(url, None, None).expect(url);
             assert_eq!((origin.host.as_str(), origin.port, origin.prefix()), (host, port, prefix), "{url}");
             assert_eq!(origin.authority(), authority);
         }
@@ -165,7 +202,7 @@ mod tests {
         for url in
             ["", "api.openai.com/v1", "/v1", "ftp://x/", "http://", "http://u:p@x/", "http://x/?a=b", "http://x/#a"]
         {
-            assert!(Origin::parse(url, None).is_err(), "{url}");
+            assert!(Origin::parse(url, None, None).is_err(), "{url}");
         }
     }
 
@@ -173,7 +210,7 @@ mod tests {
     async fn small_writes_are_sent_at_once() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let origin = Origin::parse(&format!("http://localhost:{port}"), None).expect("a base URL");
+        let origin = Origin::parse(&format!("http://localhost:{port}"), None, None).expect("a base URL");
         let tcp = origin.connect_tcp(Instant::now() + Duration::from_secs(10)).await.expect("a connection");
         assert!(tcp.nodelay().expect("an option"));
     }

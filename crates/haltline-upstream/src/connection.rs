@@ -6,6 +6,7 @@
 //! read that nobody asked for, and dropping a body closes its socket at once. An idle connection
 //! is driven by nobody: before it is used again, the kernel is asked whether it still stands.
 
+use crate::http2::Lease;
 use crate::pool::Slot;
 use crate::socket::{Transport, Wire};
 use bytes::Bytes;
@@ -20,6 +21,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
+/// Of the head of an answer this much is taken, and of its trailers: more is not an answer but an
+/// attempt to fill our memory.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEAD_LINES_MAX: usize = 200;
+
 /// A request as the pool takes it: origin form, `host` set.
 pub(crate) type WireRequest = Request<Full<Bytes>>;
 
@@ -29,19 +35,33 @@ pub(crate) struct Connection {
     driver: http1::Connection<TokioIo<Transport>, Full<Bytes>>,
     wire: Arc<Wire>,
     opened: Instant,
+    served: bool,
     slot: Slot,
 }
 
-/// The head of an answer, and the connection unless it has ended already.
+/// The head of an answer, and what carries the rest.
 pub(crate) struct Exchange {
     pub(crate) response: Response<Incoming>,
-    pub(crate) connection: Option<Box<Connection>>,
+    pub(crate) carrier: Carrier,
+}
+
+/// What carries the body of an answer.
+pub(crate) enum Carrier {
+    /// A connection that has ended already: what is left of the body has arrived.
+    Ended,
+    /// HTTP/1.1: driven by the reader of the body, and free again at its end.
+    Own(Box<Connection>),
+    /// HTTP/2: a place among others, given back when it is dropped.
+    Shared(#[expect(dead_code, reason = "it is held, and counts by that")] Lease),
 }
 
 /// Why there is no answer.
+#[derive(Debug)]
 pub(crate) enum ExchangeError {
     /// Not one byte of the request was written. It comes back where HTTP had not yet taken it.
-    Unwritten(Option<Box<WireRequest>>, hyper::Error),
+    Unwritten(Option<Box<WireRequest>>, Option<hyper::Error>),
+    /// HTTP/2: it was written, and the server says that it did not look at it (RFC 9113, 8.7).
+    Unprocessed(hyper::Error),
     /// It was written, wholly or in part.
     Lost(hyper::Error),
 }
@@ -52,13 +72,22 @@ impl Connection {
     /// # Errors
     /// When HTTP does not start; nothing is written by that.
     pub(crate) async fn start(transport: Transport, wire: Arc<Wire>, slot: Slot) -> Result<Box<Self>, hyper::Error> {
-        let (sender, driver) = http1::Builder::new().handshake(TokioIo::new(transport)).await?;
-        Ok(Box::new(Self { sender, driver, wire, opened: Instant::now(), slot }))
+        let (sender, driver) = http1::Builder::new()
+            .max_headers(HEAD_LINES_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(transport))
+            .await?;
+        Ok(Box::new(Self { sender, driver, wire, opened: Instant::now(), served: false, slot }))
     }
 
     /// Where it came from, to go back there.
     pub(crate) fn slot(&self) -> &Slot {
         &self.slot
+    }
+
+    /// Has it carried a request before?
+    pub(crate) fn has_served(&self) -> bool {
+        self.served
     }
 
     /// When it was made.
@@ -71,6 +100,7 @@ impl Connection {
     /// # Errors
     /// `Unwritten` is exact: the kernel took no byte of the request, and never will.
     pub(crate) async fn exchange(mut self: Box<Self>, request: WireRequest) -> Result<Exchange, ExchangeError> {
+        self.served = true;
         let wire = Arc::clone(&self.wire);
         let written = wire.written();
         wire.probe();
@@ -86,12 +116,12 @@ impl Connection {
         })
         .await;
         match outcome {
-            Ok(response) => Ok(Exchange { response, connection }),
+            Ok(response) => Ok(Exchange { response, carrier: connection.map_or(Carrier::Ended, Carrier::Own) }),
             Err(mut error) => {
                 drop(connection);
                 match error.take_message() {
-                    Some(request) => Err(ExchangeError::Unwritten(Some(Box::new(request)), error.into_error())),
-                    None if wire.written() == written => Err(ExchangeError::Unwritten(None, error.into_error())),
+                    Some(request) => Err(ExchangeError::Unwritten(Some(Box::new(request)), Some(error.into_error()))),
+                    None if wire.written() == written => Err(ExchangeError::Unwritten(None, Some(error.into_error()))),
                     None => Err(ExchangeError::Lost(error.into_error())),
                 }
             }
@@ -155,7 +185,7 @@ mod tests {
             drop(server);
             match connection.exchange(request()).await {
                 Err(ExchangeError::Unwritten(Some(request), _)) => assert_eq!(request.uri(), "/"),
-                Err(ExchangeError::Unwritten(None, error) | ExchangeError::Lost(error)) => panic!("{error:?}"),
+                Err(error) => panic!("{error:?}"),
                 Ok(exchange) => panic!("{:?}", exchange.response),
             }
         }
@@ -168,7 +198,7 @@ mod tests {
         SockRef::from(&client).shutdown(Shutdown::Write).expect("a shutdown");
         match start(client).await.exchange(request()).await {
             Err(ExchangeError::Unwritten(None, _)) => {}
-            Err(ExchangeError::Unwritten(Some(_), error) | ExchangeError::Lost(error)) => panic!("{error:?}"),
+            Err(error) => panic!("{error:?}"),
             Ok(exchange) => panic!("{:?}", exchange.response),
         }
         let mut seen = Vec::new();

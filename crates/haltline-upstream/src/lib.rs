@@ -1,6 +1,6 @@
 //! HTTP to providers: the pool that knows what was written, and the simulated model.
 //!
-//! `OpenAiUpstream` speaks to OpenAI and to servers of its dialect; `SimulatedUpstream` is a model
+//! `HttpUpstream` speaks to every provider, over HTTP/2 or HTTP/1.1; `SimulatedUpstream` is a model
 //! for demos and tests that needs no network. Both stand behind `haltline_ports::Upstream`, and
 //! both take a permit by value for each call.
 //!
@@ -28,18 +28,26 @@ mod body;
 mod connect;
 mod connection;
 mod fault;
-mod openai;
+mod http2;
+mod keys;
 mod pool;
+mod provider;
+mod shared;
 mod simulated;
 mod socket;
+mod spread;
 mod tls;
+mod upstream;
 
-pub use openai::{OpenAiConfig, OpenAiUpstream};
+pub use keys::ApiKey;
 pub use pool::{PoolSettings, PoolStats};
+pub use provider::Provider;
 pub use simulated::{
     FailureBilling, Outage, OutageAnswer, OutageShare, SimulatedBill, SimulatedConfig, SimulatedPrices,
     SimulatedUpstream,
 };
+pub use spread::Http2Settings;
+pub use upstream::{HttpConfig, HttpUpstream};
 
 use haltline_ports::{Clock, Upstream};
 use std::fmt;
@@ -48,8 +56,8 @@ use std::sync::Arc;
 /// A provider as the configuration describes it.
 #[derive(Clone, Debug)]
 pub enum UpstreamConfig {
-    /// OpenAI, or a server that speaks its dialect.
-    OpenAi(OpenAiConfig),
+    /// A provider behind HTTP.
+    Http(HttpConfig),
     /// The built-in model.
     Simulated(SimulatedConfig),
 }
@@ -60,7 +68,7 @@ pub enum UpstreamConfig {
 /// A sentence for the operator.
 pub fn build(config: UpstreamConfig, clock: Arc<dyn Clock>) -> Result<Arc<dyn Upstream>, ConfigError> {
     Ok(match config {
-        UpstreamConfig::OpenAi(config) => Arc::new(OpenAiUpstream::new(config, clock)?),
+        UpstreamConfig::Http(config) => Arc::new(HttpUpstream::new(config, clock)?),
         UpstreamConfig::Simulated(config) => Arc::new(SimulatedUpstream::new(config)),
     })
 }

@@ -1,9 +1,13 @@
-//! Idle connections of one origin, the last used first, and the way of a request to a connection
-//! that takes it. Not here: what a request says, and what an answer means.
+//! The connections of one origin: idle ones of HTTP/1.1, the last used first; those of HTTP/2; and
+//! the way of a request to a connection that takes it. Not here: what a request says, and what an
+//! answer means.
 
-use crate::connect::Origin;
+use crate::connect::{Opened, Origin};
 use crate::connection::{Connection, Exchange, ExchangeError, WireRequest};
 use crate::fault;
+use crate::http2::Lease;
+use crate::shared::{SharedList, Step};
+use crate::spread::Http2Settings;
 use haltline_types::Fault;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,6 +17,9 @@ use tokio::time::{Instant, sleep};
 
 /// Fresh connections tried for one request when each is closed before it takes a byte.
 const FRESH_CONNECTIONS_MAX: usize = 2;
+
+/// Connections waited for by one request, when others are always faster to fill them.
+const WAITS_MAX: usize = 16;
 
 /// What bounds a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +35,8 @@ pub struct PoolSettings {
     pub age_max: Duration,
     /// For name, connection and TLS together.
     pub connect_timeout: Duration,
+    /// HTTP/2 is offered to servers behind TLS, with these bounds; `None`: never.
+    pub http2: Option<Http2Settings>,
 }
 
 impl Default for PoolSettings {
@@ -38,6 +47,7 @@ impl Default for PoolSettings {
             idle_timeout: Duration::from_secs(20),
             age_max: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(10),
+            http2: Some(Http2Settings::default()),
         }
     }
 }
@@ -53,17 +63,28 @@ pub struct PoolStats {
     pub stale: u64,
     /// Open at this moment.
     pub open: usize,
-    /// Idle at this moment.
+    /// Idle connections of HTTP/1.1 at this moment.
     pub idle: usize,
+    /// Connections of HTTP/2 that take requests at this moment.
+    pub shared: usize,
+    /// Requests under way on them.
+    pub streams: usize,
 }
 
 /// The connections of one origin.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Inner>);
 
+/// Takes the next request.
+enum Taker {
+    Own(Box<Connection>),
+    Shared(Lease),
+}
+
 struct Inner {
     origin: Origin,
     settings: PoolSettings,
+    shared: SharedList,
     idle: Mutex<IdleList>,
     open: AtomicUsize,
     opened: AtomicU64,
@@ -112,6 +133,7 @@ impl Pool {
         Self(Arc::new(Inner {
             origin,
             settings,
+            shared: SharedList::default(),
             idle: Mutex::default(),
             open: AtomicUsize::new(0),
             opened: AtomicU64::new(0),
@@ -125,7 +147,10 @@ impl Pool {
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
+        let (shared, streams) = self.0.shared.stats();
         PoolStats {
+            shared,
+            streams,
             opened: self.0.opened.load(Ordering::Relaxed),
             reused: self.0.reused.load(Ordering::Relaxed),
             stale: self.0.stale.load(Ordering::Relaxed),
@@ -134,23 +159,28 @@ impl Pool {
         }
     }
 
-    /// Writes a request to an idle connection or a fresh one, and waits for the head of the
+    /// Writes a request to a connection that stands or a fresh one, and waits for the head of the
     /// answer. A connection that gives the request back unwritten is replaced; the request is
     /// never written twice.
     ///
     /// # Errors
-    /// A fault that says whether anything was written.
+    /// A fault that says whether anything was written, and whether it was looked at.
     pub(crate) async fn send(&self, mut request: WireRequest) -> Result<Exchange, Fault> {
         let mut fresh_left = FRESH_CONNECTIONS_MAX;
         loop {
-            let (connection, reused) = match self.take_idle() {
-                Some(connection) => (connection, true),
-                None => {
-                    fresh_left = fresh_left.saturating_sub(1);
-                    (self.connect().await?, false)
-                }
+            let taker = self.taker().await?;
+            let reused = match &taker {
+                Taker::Own(connection) => connection.has_served(),
+                Taker::Shared(lease) => lease.reused(),
             };
-            match connection.exchange(request).await {
+            if !reused {
+                fresh_left = fresh_left.saturating_sub(1);
+            }
+            let sent = match taker {
+                Taker::Own(connection) => connection.exchange(request).await,
+                Taker::Shared(lease) => lease.exchange(request, self.origin().authority()).await,
+            };
+            match sent {
                 Ok(exchange) => {
                     if reused {
                         self.0.reused.fetch_add(1, Ordering::Relaxed);
@@ -158,16 +188,63 @@ impl Pool {
                     return Ok(exchange);
                 }
                 Err(ExchangeError::Lost(error)) => return Err(fault::lost(self.origin(), &error)),
+                Err(ExchangeError::Unprocessed(error)) => return Err(fault::unprocessed(self.origin(), &error)),
                 Err(ExchangeError::Unwritten(Some(unwritten), _)) if reused || fresh_left > 0 => {
                     request = *unwritten;
                     self.0.stale.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(ExchangeError::Unwritten(_, error)) => return Err(fault::never_written(self.origin(), &error)),
+                Err(ExchangeError::Unwritten(_, error)) => {
+                    return Err(fault::never_written(self.origin(), error.as_ref()));
+                }
             }
         }
     }
 
-    async fn connect(&self) -> Result<Box<Connection>, Fault> {
+    async fn taker(&self) -> Result<Taker, Fault> {
+        for _ in 0..WAITS_MAX {
+            let step = match self.origin().http2() {
+                Some(settings) => self.0.shared.step(settings, self.0.settings.age_max, || self.opening()),
+                None => Step::Own,
+            };
+            match step {
+                Step::Take(lease) => return Ok(Taker::Shared(lease)),
+                Step::Wait(opening) => opening.await?,
+                Step::Full(streams) => return Err(fault::too_many_streams(self.origin(), streams)),
+                Step::Own => {
+                    if let Some(connection) = self.take_idle() {
+                        return Ok(Taker::Own(connection));
+                    }
+                    match self.connect().await? {
+                        Opened::Own(connection) => return Ok(Taker::Own(connection)),
+                        Opened::Shared(connection) => self.0.shared.add(connection),
+                    }
+                }
+            }
+        }
+        Err(fault::never_written(self.origin(), None))
+    }
+
+    /// Makes a connection in a task of its own, for all who wait for one: who leaves takes nothing
+    /// with him.
+    fn opening(&self) -> impl Future<Output = Result<(), Fault>> + Send + use<> {
+        let pool = self.clone();
+        async move {
+            match pool.connect().await {
+                Ok(Opened::Shared(connection)) => pool.0.shared.add(connection),
+                Ok(Opened::Own(connection)) => {
+                    pool.0.shared.refused_http2();
+                    pool.put(connection, None);
+                }
+                Err(fault) => {
+                    pool.0.shared.failed();
+                    return Err(fault);
+                }
+            }
+            Ok(())
+        }
+    }
+
+    async fn connect(&self) -> Result<Opened, Fault> {
         let allowed = self.0.settings.connections_max;
         let place = self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
             (open < allowed).then_some(open.saturating_add(1))
@@ -176,9 +253,9 @@ impl Pool {
             return Err(fault::too_many_connections(self.origin(), allowed));
         }
         let slot = Slot(Arc::downgrade(&self.0));
-        let connection = self.origin().connect(self.0.settings.connect_timeout, slot).await?;
+        let opened = self.origin().connect(self.0.settings.connect_timeout, self.0.shared.allowed(), slot).await?;
         self.0.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(connection)
+        Ok(opened)
     }
 
     fn take_idle(&self) -> Option<Box<Connection>> {

@@ -160,13 +160,14 @@ impl SimulatedUpstream {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
             let stream =
                 StreamedAnswer::new(attempt, request, generation, self.config.token_interval, Arc::clone(&self.till));
-            return Answer { status: StatusCode::OK, headers, body: Box::pin(stream) };
+            return Answer { status: StatusCode::OK, headers, body: Box::pin(stream), exhausted_until: None };
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.till.charge(Tokens::ZERO, generation.output());
         let body = generation.whole(attempt, request);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        Answer { status: StatusCode::OK, headers, body: Box::pin(stream::iter([Ok(Bytes::from(body))])) }
+        let body = Box::pin(stream::iter([Ok(Bytes::from(body))]));
+        Answer { status: StatusCode::OK, headers, body, exhausted_until: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bytes under a connection, and what is known about them: how many were ever written, and
 //! whether the other side has hung up. Not here: HTTP.
 
+use crate::tls;
 use socket2::SockRef;
 use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
@@ -112,6 +113,16 @@ impl AsyncWrite for Socket {
 pub(crate) enum Transport {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
+}
+
+impl Transport {
+    /// Did both sides agree on HTTP/2 (ALPN)? Never on a plain connection.
+    pub(crate) fn agreed_on_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2),
+        }
+    }
 }
 
 impl AsyncRead for Transport {

@@ -13,21 +13,32 @@ use std::fmt::Write;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-/// The settings of TLS. Reading the system's certificates is dear (some hundred kilobytes), so
+/// HTTP/2's name in ALPN (RFC 9113, 3.1).
+pub(crate) const HTTP_2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The settings of TLS. `http2`: is it offered, before HTTP/1.1? Reading the system's certificates is dear (some hundred kilobytes), so
 /// those without `extra_ca` are made once for the process. `extra_ca` is PEM.
 ///
 /// # Errors
 /// A sentence for the operator, when `extra_ca` holds no certificate or a broken one.
-pub(crate) fn client_config(extra_ca: Option<&str>) -> Result<Arc<ClientConfig>, ConfigError> {
+pub(crate) fn client_config(extra_ca: Option<&str>, http2: bool) -> Result<Arc<ClientConfig>, ConfigError> {
     static PLAIN: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(pem) = extra_ca {
-        return build(read_certificates(pem)?);
+    let config = match (extra_ca, PLAIN.get()) {
+        (Some(pem), _) => build(read_certificates(pem)?)?,
+        (None, Some(config)) => Arc::clone(config),
+        (None, None) => {
+            let config = build(Vec::new())?;
+            Arc::clone(PLAIN.get_or_init(|| config))
+        }
+    };
+    if !http2 {
+        return Ok(config);
     }
-    if let Some(config) = PLAIN.get() {
-        return Ok(Arc::clone(config));
-    }
-    let config = build(Vec::new())?;
-    Ok(Arc::clone(PLAIN.get_or_init(|| config)))
+    // Verifier and sessions are shared by the copy.
+    let mut both = ClientConfig::clone(&config);
+    both.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
+    Ok(Arc::new(both))
 }
 
 fn read_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
@@ -58,7 +69,7 @@ fn build(extra: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, Confi
         }
     };
     let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -112,16 +123,17 @@ mod tests {
 
     #[test]
     fn the_systems_trust_is_read_once() {
-        let first = client_config(None).expect("config");
-        let second = client_config(None).expect("config");
+        let first = client_config(None, false).expect("config");
+        let second = client_config(None, false).expect("config");
         assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(first.alpn_protocols, [b"http/1.1".to_vec()]);
+        assert_eq!(first.alpn_protocols, [HTTP_1_1.to_vec()]);
+        assert_eq!(client_config(None, true).expect("config").alpn_protocols, [HTTP_2.to_vec(), HTTP_1_1.to_vec()]);
     }
 
     #[test]
     fn extra_certificates_must_be_some() {
         for pem in ["", "not pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
-            assert!(client_config(Some(pem)).is_err(), "{pem:?}");
+            assert!(client_config(Some(pem), true).is_err(), "{pem:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use haltline_ports::Upstream;
 use haltline_types::{Billing, FaultKind};
-use haltline_upstream::{OpenAiConfig, OpenAiUpstream};
+use haltline_upstream::{HttpConfig, HttpUpstream};
 use http::HeaderValue;
 use http::header::{HeaderName, TRANSFER_ENCODING};
 use std::sync::Arc;
@@ -72,8 +72,8 @@ async fn a_request_goes_out_as_the_dialect_wants_it() {
     ask(&upstream, call_with(BODY, true)).await.expect("an answer");
     assert!(heard(&mut requests).await.head.contains("\r\naccept: text/event-stream\r\n"));
 
-    let keyless = OpenAiConfig { api_key: None, ..config(&server.url()) };
-    let upstream = OpenAiUpstream::new(keyless, Arc::new(Frozen)).expect("a usable configuration");
+    let keyless = HttpConfig { keys: Vec::new(), ..config(&server.url()) };
+    let upstream = HttpUpstream::new(keyless, Arc::new(Frozen)).expect("a usable configuration");
     ask(&upstream, call()).await.expect("an answer");
     assert!(!heard(&mut requests).await.head.contains("authorization"));
 }

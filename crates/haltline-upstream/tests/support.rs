@@ -5,8 +5,7 @@ use futures_util::StreamExt;
 use haltline_ledger::{Applied, Budgets, Hold, Ledger};
 use haltline_ports::{Answer, Call, Clock, Permit, Upstream};
 use haltline_types::{AttemptId, Demand, Fault, ModelName, RequestId, Timestamp};
-use haltline_upstream::{OpenAiConfig, OpenAiUpstream, PoolSettings};
-use haltline_wire::fault::BillingRules;
+use haltline_upstream::{ApiKey, HttpConfig, HttpUpstream, PoolSettings, Provider};
 use http::HeaderMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -57,7 +56,7 @@ impl Server {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    pub(crate) fn upstream(&self) -> OpenAiUpstream {
+    pub(crate) fn upstream(&self) -> HttpUpstream {
         upstream_at(&self.url(), PoolSettings::default())
     }
 
@@ -140,18 +139,19 @@ impl Clock for Frozen {
     }
 }
 
-pub(crate) fn config(base_url: &str) -> OpenAiConfig {
-    OpenAiConfig {
+pub(crate) fn config(base_url: &str) -> HttpConfig {
+    HttpConfig {
+        provider: Provider::OpenAi,
         base_url: base_url.to_owned(),
-        api_key: Some("sk-test".to_owned()),
+        keys: vec![ApiKey::new("sk-test")],
+        headers: Vec::new(),
         extra_ca: None,
-        billing: BillingRules::OpenAi,
         pool: PoolSettings::default(),
     }
 }
 
-pub(crate) fn upstream_at(base_url: &str, pool: PoolSettings) -> OpenAiUpstream {
-    OpenAiUpstream::new(OpenAiConfig { pool, ..config(base_url) }, Arc::new(Frozen)).expect("a usable configuration")
+pub(crate) fn upstream_at(base_url: &str, pool: PoolSettings) -> HttpUpstream {
+    HttpUpstream::new(HttpConfig { pool, ..config(base_url) }, Arc::new(Frozen)).expect("a usable configuration")
 }
 
 pub(crate) fn attempt(number: u64) -> AttemptId {
@@ -161,10 +161,11 @@ pub(crate) fn attempt(number: u64) -> AttemptId {
 pub(crate) fn call_with(body: impl Into<Bytes>, stream: bool) -> Call {
     Call {
         endpoint: ModelName::parse("test/m").expect("a name"),
-        path: "/chat/completions",
+        target: "/chat/completions".to_owned(),
         headers: HeaderMap::new(),
         body: body.into(),
         stream,
+        affinity: None,
     }
 }
 

@@ -1,6 +1,12 @@
 //! A request in whatever dialect a client speaks, behind one face.
 
+use crate::anthropic::{self, MessagesRequest};
+use crate::canon;
+use crate::gemini::{self, GeminiRequest};
 use crate::openai::chat::{self, ChatRequest};
+use crate::openai::embeddings::{self, EmbeddingsRequest};
+use crate::openai::responses::{self, HostedTools, ResponsesRequest};
+use crate::ui_stream::{self, UiRequest};
 use crate::{Measure, PassFields, RequestError};
 use bytes::Bytes;
 use haltline_types::Tokens;
@@ -36,24 +42,41 @@ pub struct KnownField {
 pub fn fields(dialect: ClientDialect) -> Vec<KnownField> {
     match dialect {
         ClientDialect::Chat => chat::known_fields().collect(),
-        _ => Vec::new(),
+        ClientDialect::Responses => responses::known_fields().collect(),
+        ClientDialect::Embeddings => embeddings::known_fields().collect(),
+        ClientDialect::Messages => anthropic::known_fields().collect(),
+        ClientDialect::Gemini => gemini::known_fields().collect(),
+        ClientDialect::UiStream => ui_stream::known_fields().collect(),
     }
 }
 
-/// What the address says, in dialects where it says something.
+/// What stands outside the body and decides how it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Address {
-    /// The model.
+    /// The model, in dialects whose address names it.
     pub model: Option<String>,
-    /// Is a stream asked for?
+    /// Is a stream asked for? In dialects whose address says so.
     pub stream: bool,
+    /// The client offers tools that the provider would run without having been told to (Codex):
+    /// they are left out instead of refused.
+    pub leave_hosted_tools_out: bool,
 }
 
 /// A request that was read and accepted.
 #[derive(Clone, Debug)]
 pub enum ClientRequest {
     /// Chat Completions.
-    Chat(ChatRequest),
+    Chat(Box<ChatRequest>),
+    /// Responses.
+    Responses(Box<ResponsesRequest>),
+    /// Embeddings.
+    Embeddings(Box<EmbeddingsRequest>),
+    /// Messages.
+    Messages(Box<MessagesRequest>),
+    /// generateContent.
+    Gemini(Box<GeminiRequest>),
+    /// UI messages.
+    Ui(Box<UiRequest>),
 }
 
 impl ClientRequest {
@@ -67,11 +90,16 @@ impl ClientRequest {
         body: Bytes,
         pass: &PassFields,
     ) -> Result<Self, RequestError> {
-        let _ = address;
-        match dialect {
-            ClientDialect::Chat => ChatRequest::parse(body, pass).map(Self::Chat),
-            _ => Err(RequestError::invalid("model", "This dialect is not served.")),
-        }
+        let hosted = if address.leave_hosted_tools_out { HostedTools::LeaveOut } else { HostedTools::Refuse };
+        let model = address.model.as_deref().unwrap_or_default();
+        Ok(match dialect {
+            ClientDialect::Chat => Self::Chat(Box::new(ChatRequest::parse(body, pass)?)),
+            ClientDialect::Responses => Self::Responses(Box::new(ResponsesRequest::parse_with(body, pass, hosted)?)),
+            ClientDialect::Embeddings => Self::Embeddings(Box::new(EmbeddingsRequest::parse(body, pass)?)),
+            ClientDialect::Messages => Self::Messages(Box::new(MessagesRequest::parse(body, pass)?)),
+            ClientDialect::Gemini => Self::Gemini(Box::new(GeminiRequest::parse(model, address.stream, body, pass)?)),
+            ClientDialect::UiStream => Self::Ui(Box::new(UiRequest::parse(body, pass)?)),
+        })
     }
 
     /// Its dialect.
@@ -79,14 +107,24 @@ impl ClientRequest {
     pub const fn dialect(&self) -> ClientDialect {
         match self {
             Self::Chat(_) => ClientDialect::Chat,
+            Self::Responses(_) => ClientDialect::Responses,
+            Self::Embeddings(_) => ClientDialect::Embeddings,
+            Self::Messages(_) => ClientDialect::Messages,
+            Self::Gemini(_) => ClientDialect::Gemini,
+            Self::Ui(_) => ClientDialect::UiStream,
         }
     }
 
-    /// The model as the client asked for it.
+    /// The model as the client asked for it; empty when a page leaves it to the gateway.
     #[must_use]
     pub fn model(&self) -> &str {
         match self {
-            Self::Chat(chat) => chat.model(),
+            Self::Chat(request) => request.model(),
+            Self::Responses(request) => request.model(),
+            Self::Embeddings(request) => request.model(),
+            Self::Messages(request) => request.model(),
+            Self::Gemini(request) => request.model(),
+            Self::Ui(request) => request.model(),
         }
     }
 
@@ -94,7 +132,12 @@ impl ClientRequest {
     #[must_use]
     pub const fn stream(&self) -> bool {
         match self {
-            Self::Chat(chat) => chat.stream(),
+            Self::Chat(request) => request.stream(),
+            Self::Responses(request) => request.stream(),
+            Self::Embeddings(_) => false,
+            Self::Messages(request) => request.stream(),
+            Self::Gemini(request) => request.stream(),
+            Self::Ui(request) => request.stream(),
         }
     }
 
@@ -103,7 +146,8 @@ impl ClientRequest {
     #[must_use]
     pub const fn usage_wanted(&self) -> bool {
         match self {
-            Self::Chat(chat) => chat.include_usage(),
+            Self::Chat(request) => request.include_usage(),
+            _ => true,
         }
     }
 
@@ -111,15 +155,22 @@ impl ClientRequest {
     #[must_use]
     pub const fn n(&self) -> u32 {
         match self {
-            Self::Chat(chat) => chat.n(),
+            Self::Chat(request) => request.n(),
+            Self::Gemini(request) => request.n(),
+            _ => 1,
         }
     }
 
-    /// The output cap that the client set.
+    /// The output cap that the client set. Embeddings have no output.
     #[must_use]
     pub fn client_cap(&self) -> Option<Tokens> {
         match self {
-            Self::Chat(chat) => chat.client_cap().map(|(_, cap)| cap),
+            Self::Chat(request) => request.client_cap().map(|(_, cap)| cap),
+            Self::Responses(request) => request.client_cap(),
+            Self::Embeddings(_) => Some(Tokens::ZERO),
+            Self::Messages(request) => request.client_cap(),
+            Self::Gemini(request) => request.client_cap(),
+            Self::Ui(request) => request.client_cap(),
         }
     }
 
@@ -127,7 +178,23 @@ impl ClientRequest {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::Chat(chat) => chat.user(),
+            Self::Chat(request) => request.user(),
+            Self::Responses(request) => request.user(),
+            Self::Embeddings(request) => request.user(),
+            Self::Messages(request) => request.user(),
+            Self::Gemini(request) => request.user(),
+            Self::Ui(request) => request.user(),
+        }
+    }
+
+    /// The conversation that the body claims to be a part of.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        match self {
+            Self::Chat(request) => request.metadata_session(),
+            Self::Messages(request) => request.session(),
+            Self::Ui(request) => request.chat_id().map(str::to_owned),
+            Self::Responses(_) | Self::Embeddings(_) | Self::Gemini(_) => None,
         }
     }
 
@@ -135,7 +202,12 @@ impl ClientRequest {
     #[must_use]
     pub const fn measure(&self) -> Measure {
         match self {
-            Self::Chat(chat) => chat.measure(),
+            Self::Chat(request) => request.measure(),
+            Self::Responses(request) => request.measure(),
+            Self::Embeddings(request) => request.measure(),
+            Self::Messages(request) => request.measure(),
+            Self::Gemini(request) => request.measure(),
+            Self::Ui(request) => request.measure(),
         }
     }
 
@@ -143,7 +215,30 @@ impl ClientRequest {
     #[must_use]
     pub fn vouched_fields(&self) -> Vec<String> {
         match self {
-            Self::Chat(chat) => chat.vouched_fields().collect(),
+            Self::Chat(request) => request.vouched_fields().collect(),
+            Self::Responses(request) => request.vouched_fields().collect(),
+            Self::Embeddings(request) => request.vouched_fields().collect(),
+            Self::Messages(request) => request.vouched_fields().collect(),
+            Self::Gemini(request) => request.vouched_fields().collect(),
+            Self::Ui(request) => request.vouched_fields().collect(),
+        }
+    }
+
+    /// What it means, in no dialect.
+    ///
+    /// # Errors
+    /// What no other dialect can say.
+    pub fn canonical(&self) -> Result<canon::Request, RequestError> {
+        match self {
+            Self::Chat(request) => request.canonical(),
+            Self::Responses(request) => request.canonical(),
+            Self::Embeddings(_) => Err(RequestError::invalid(
+                "model",
+                "The model's provider offers no embeddings in a dialect that is known.",
+            )),
+            Self::Messages(request) => request.canonical(),
+            Self::Gemini(request) => request.canonical(),
+            Self::Ui(request) => request.canonical(),
         }
     }
 }

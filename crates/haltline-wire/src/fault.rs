@@ -23,6 +23,9 @@ pub enum BillingRules {
     Azure,
     /// Anthropic: what is refused before output is not billed.
     Anthropic,
+    /// Mistral documents nothing: what is refused before inference is taken as free, as with
+    /// servers that imitate OpenAI.
+    Mistral,
     /// Google: "if your request fails with a 400 or 500 error, you won't be charged"
     /// (ai.google.dev, billing).
     Gemini,
@@ -86,7 +89,11 @@ fn never_billed(status: u16, row: &Row, seed: &FaultSeed, rules: BillingRules) -
     }
     match rules {
         BillingRules::Azure => matches!(status, 401 | 403 | 404 | 429),
-        BillingRules::OpenAi | BillingRules::Compatible | BillingRules::Anthropic | BillingRules::Gemini => {
+        BillingRules::OpenAi
+        | BillingRules::Compatible
+        | BillingRules::Anthropic
+        | BillingRules::Gemini
+        | BillingRules::Mistral => {
             matches!(status, 400..=404 | 413 | 422 | 429 | 503 | 529)
         }
     }

@@ -6,6 +6,7 @@ use crate::chunk::{Chunk, Delta, Malformed, Whole};
 use crate::fault::FaultSeed;
 use crate::sse;
 use bytes::Bytes;
+use haltline_types::NanoUsd;
 
 /// Where an answer's stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +87,16 @@ impl Crossing {
         Ok(taken)
     }
 
-    /// Appends the final frames of a complete answer.
-    pub fn finish(&mut self, out: &mut Vec<Frame>) {
+    /// The client has the beginning of a stream already.
+    pub fn resume(&mut self) {
+        self.encoder.resume();
+    }
+
+    /// Appends the final frames of a complete answer that cost so much.
+    pub fn finish(&mut self, cost: NanoUsd, out: &mut Vec<Frame>) {
         if !self.ended {
             self.ended = true;
+            self.encoder.priced(cost);
             self.encoder.encode(&Event::Done, out);
         }
     }

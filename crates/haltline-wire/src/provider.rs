@@ -1,19 +1,27 @@
-//! What a provider is asked in, and what a client's request becomes for it.
+//! What a provider is asked in, what a client's request becomes for it, and the way back.
 
-use crate::canon::{Frame, Inspect, Target, Written};
-use crate::chunk::{Chunk, Malformed, Whole};
+use crate::canon::{Decode, Encode, Frame, Target, Written};
+use crate::chunk::{Delta, Malformed, Whole};
 use crate::client::ClientRequest;
-use crate::fault::FaultSeed;
-use crate::openai::chat::{Edit, cap_field_for, response, stream};
-use crate::passage::{End, Passage, WholePassage};
-use crate::{RequestError, openai, sse};
+use crate::openai::{ProviderKind, chat, embeddings, responses};
+use crate::passage::{Crossing, End, Passage, WholePassage};
+use crate::{Finish, RequestError, anthropic, gemini, ui_stream};
 use bytes::Bytes;
+use haltline_types::Timestamp;
 
 /// The dialect in which a provider is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProviderDialect {
     /// OpenAI Chat Completions, at a server of this kind.
-    Chat(openai::ProviderKind),
+    Chat(ProviderKind),
+    /// OpenAI Responses, at a server of this kind.
+    Responses(ProviderKind),
+    /// OpenAI embeddings.
+    Embeddings,
+    /// Anthropic Messages.
+    Messages,
+    /// Google's generateContent.
+    Gemini,
 }
 
 /// A request as a provider gets it.
@@ -27,13 +35,29 @@ pub struct Outgoing {
     pub dropped: Vec<&'static str>,
 }
 
+/// What an answer shows of our own, where the provider says nothing or is not to be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// Names the answer, without a dialect's prefix: letters and digits.
+    pub id: String,
+    /// The trace, for a page's metadata.
+    pub trace_id: String,
+    /// When the request came.
+    pub created: Timestamp,
+}
+
 impl ClientRequest {
-    /// Does the provider speak the client's dialect?
+    /// Does the provider speak the client's dialect? Then bytes pass.
     #[must_use]
     pub const fn passes_to(&self, provider: ProviderDialect) -> bool {
-        match (self, provider) {
-            (Self::Chat(_), ProviderDialect::Chat(_)) => true,
-        }
+        matches!(
+            (self, provider),
+            (Self::Chat(_), ProviderDialect::Chat(_))
+                | (Self::Responses(_), ProviderDialect::Responses(_))
+                | (Self::Embeddings(_), ProviderDialect::Embeddings)
+                | (Self::Messages(_), ProviderDialect::Messages)
+                | (Self::Gemini(_), ProviderDialect::Gemini)
+        )
     }
 
     /// The request for a provider.
@@ -41,68 +65,194 @@ impl ClientRequest {
     /// # Errors
     /// What cannot be said in the provider's dialect.
     pub fn outgoing(&self, provider: ProviderDialect, target: &Target<'_>) -> Result<Outgoing, RequestError> {
-        let written = match (self, provider) {
-            (Self::Chat(chat), ProviderDialect::Chat(kind)) => Written {
-                body: chat.rewrite(&Edit {
-                    model: target.model,
-                    cap: (cap_field_for(target.model, kind), target.cap),
-                    service_tier: (kind == openai::ProviderKind::OpenAi).then_some("default"),
-                    include_usage: true,
-                    drop: &[],
-                }),
-                dropped: Vec::new(),
-            },
-        };
+        let written = self.written(provider, target)?;
         let path = match provider {
             ProviderDialect::Chat(_) => "/chat/completions".to_owned(),
+            ProviderDialect::Responses(_) => "/responses".to_owned(),
+            ProviderDialect::Embeddings => "/embeddings".to_owned(),
+            ProviderDialect::Messages => "/messages".to_owned(),
+            ProviderDialect::Gemini => {
+                let method = if self.stream() { gemini::Method::Stream } else { gemini::Method::Generate };
+                format!("/{}", gemini::path(target.model, method))
+            }
         };
         Ok(Outgoing { path, body: written.body, dropped: written.dropped })
     }
 
+    fn written(&self, provider: ProviderDialect, target: &Target<'_>) -> Result<Written, RequestError> {
+        let same = |body: Bytes| Ok(Written { body, dropped: Vec::new() });
+        match (self, provider) {
+            (Self::Chat(request), ProviderDialect::Chat(kind)) => {
+                let target = chat::ChatTarget { target: *target, kind };
+                return same(request.rewrite(&chat::Edit::from(&target)));
+            }
+            (Self::Responses(request), ProviderDialect::Responses(kind)) => {
+                let (model, cap) = (target.model, target.cap);
+                let edit = responses::Edit { model, cap, service_tier: kind.quirks().service_tier, drop: &[] };
+                return Ok(Written { body: request.rewrite_with(&edit), dropped: request.dropped() });
+            }
+            (Self::Embeddings(request), ProviderDialect::Embeddings) => return same(request.rewrite(target)),
+            // Thoughts without a signature come from elsewhere; Anthropic refuses them.
+            (Self::Messages(request), ProviderDialect::Messages) if !request.has_unsigned_thinking() => {
+                return same(request.rewrite(target));
+            }
+            (Self::Gemini(request), ProviderDialect::Gemini) => return same(request.rewrite(target)),
+            _ => {}
+        }
+        let canonical = self.canonical()?;
+        let mut written = match provider {
+            ProviderDialect::Chat(kind) => chat::write(&canonical, &chat::ChatTarget { target: *target, kind }),
+            ProviderDialect::Responses(_) => responses::write(&canonical, target),
+            ProviderDialect::Messages => anthropic::write(&canonical, target),
+            ProviderDialect::Gemini => gemini::write(&canonical, target),
+            ProviderDialect::Embeddings => {
+                Err(RequestError::invalid("model", "The model makes embeddings; ask for it at /v1/embeddings."))
+            }
+        }?;
+        for lost in canonical.lost {
+            if !written.dropped.contains(&lost) {
+                written.dropped.push(lost);
+            }
+        }
+        Ok(written)
+    }
+
     /// The way back of a stream.
     #[must_use]
-    pub fn passage(&self, provider: ProviderDialect) -> Passage {
-        match (self, provider) {
-            (Self::Chat(_), ProviderDialect::Chat(_)) => Passage::Same {
-                inspector: Box::new(ChatInspector),
+    pub fn passage(&self, provider: ProviderDialect, shown: &Shown) -> Passage {
+        if !self.passes_to(provider) {
+            return Passage::Crossing(Crossing::new(decoder(provider), self.encoder(shown)));
+        }
+        let final_event = |event, data: &'static [u8]| Some(Frame { event, data: Bytes::from_static(data) });
+        match provider {
+            ProviderDialect::Chat(_) => Passage::Same {
+                inspector: Box::new(chat::Inspector::default()),
                 end: End::Event,
-                final_event: Some(Frame { event: None, data: Bytes::from_static(b"[DONE]") }),
+                final_event: final_event(None, b"[DONE]"),
             },
+            ProviderDialect::Messages => Passage::Same {
+                inspector: Box::new(anthropic::Inspector::new()),
+                end: End::Event,
+                final_event: final_event(Some("message_stop"), br#"{"type":"message_stop"}"#),
+            },
+            ProviderDialect::Responses(_) => {
+                Passage::Same { inspector: Box::new(responses::Inspector::new()), end: End::Finish, final_event: None }
+            }
+            ProviderDialect::Gemini | ProviderDialect::Embeddings => {
+                Passage::Same { inspector: Box::new(gemini::Inspector::new()), end: End::Finish, final_event: None }
+            }
         }
     }
 
     /// The way back of a whole answer.
     #[must_use]
-    pub fn whole_passage(&self, provider: ProviderDialect) -> WholePassage {
-        match (self, provider) {
-            (Self::Chat(_), ProviderDialect::Chat(_)) => WholePassage::Same(inspect_chat_answer),
+    pub fn whole_passage(&self, provider: ProviderDialect, shown: &Shown) -> WholePassage {
+        if self.passes_to(provider) {
+            return WholePassage::Same(match provider {
+                ProviderDialect::Chat(_) => chat::inspect_answer,
+                ProviderDialect::Responses(_) => responses::inspect_answer,
+                ProviderDialect::Embeddings => inspect_embeddings,
+                ProviderDialect::Messages => anthropic::inspect_answer,
+                ProviderDialect::Gemini => gemini::inspect_answer,
+            });
+        }
+        let decode = match provider {
+            ProviderDialect::Chat(_) | ProviderDialect::Embeddings => chat::decode_answer,
+            ProviderDialect::Responses(_) => responses::decode_answer,
+            ProviderDialect::Messages => anthropic::decode_answer,
+            ProviderDialect::Gemini => gemini::decode_answer,
+        };
+        let encode: Box<dyn Fn(&crate::canon::Answer) -> Bytes + Send + Sync> = match self {
+            Self::Chat(_) | Self::Embeddings(_) | Self::Ui(_) => {
+                let shown = chat_shown(shown, false);
+                Box::new(move |answer| chat::encode_answer(answer, &shown))
+            }
+            Self::Responses(request) => {
+                let shown = responses_shown(request, shown);
+                Box::new(move |answer| responses::encode_answer(answer, shown.clone()))
+            }
+            Self::Messages(_) => {
+                let id = format!("msg_{}", shown.id);
+                Box::new(move |answer| anthropic::encode_answer(&named(answer, &id)))
+            }
+            Self::Gemini(_) => {
+                let id = shown.id.clone();
+                Box::new(move |answer| gemini::encode_answer(&named(answer, &id)))
+            }
+        };
+        WholePassage::Crossing { decode, encode }
+    }
+
+    fn encoder(&self, shown: &Shown) -> Box<dyn Encode> {
+        match self {
+            Self::Chat(request) => Box::new(chat::Encoder::new(chat_shown(shown, request.include_usage()))),
+            Self::Embeddings(_) => Box::new(chat::Encoder::new(chat_shown(shown, false))),
+            Self::Responses(request) => Box::new(responses::Encoder::new(responses_shown(request, shown))),
+            Self::Messages(_) => Box::new(anthropic::Encoder::new(format!("msg_{}", shown.id), "")),
+            Self::Gemini(_) => Box::new(gemini::Encoder::new(shown.id.clone(), "")),
+            Self::Ui(_) => Box::new(ui_encoder(shown)),
         }
     }
 }
 
-struct ChatInspector;
+/// The frames that begin a page's stream before any provider has answered; none in other dialects.
+#[must_use]
+pub fn early_frames(request: &ClientRequest, shown: &Shown) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    if matches!(request, ClientRequest::Ui(_)) {
+        ui_encoder(shown).begin(&mut frames);
+    }
+    frames
+}
 
-impl Inspect for ChatInspector {
-    fn inspect(&mut self, event: &sse::Event) -> Result<Chunk, Malformed> {
-        if event.is_named("error") {
-            let seed = FaultSeed::read(&event.data).unwrap_or_else(|| FaultSeed::of_text(&event.data));
-            return Ok(Chunk::Error { seed: Box::new(seed), delta: crate::chunk::Delta::default() });
-        }
-        stream::inspect(&event.data)
+fn ui_encoder(shown: &Shown) -> ui_stream::Encoder {
+    ui_stream::Encoder::new(ui_stream::Shown {
+        message_id: format!("msg_{}", shown.id),
+        trace_id: shown.trace_id.clone(),
+    })
+}
+
+fn decoder(provider: ProviderDialect) -> Box<dyn Decode> {
+    match provider {
+        ProviderDialect::Chat(_) | ProviderDialect::Embeddings => Box::new(chat::Decoder::new()),
+        ProviderDialect::Responses(_) => Box::new(responses::Decoder::new()),
+        ProviderDialect::Messages => Box::new(anthropic::Decoder::new()),
+        ProviderDialect::Gemini => Box::new(gemini::Decoder::new()),
     }
 }
 
-fn inspect_chat_answer(body: &[u8]) -> Result<Whole, Malformed> {
-    Ok(match response::inspect(body)? {
-        response::Answer::Complete(complete) => Whole::Complete(crate::chunk::Delta {
-            text_bytes: complete.text_bytes,
-            nonempty: complete.text_bytes > 0,
-            finish: complete.finish,
-            finished: complete.finished,
+fn chat_shown(shown: &Shown, include_usage: bool) -> chat::Shown {
+    chat::Shown { id: format!("chatcmpl-{}", shown.id), model: String::new(), created: shown.created, include_usage }
+}
+
+fn responses_shown(request: &responses::ResponsesRequest, shown: &Shown) -> responses::Shown {
+    responses::Shown {
+        id: format!("resp_{}", shown.id),
+        model: String::new(),
+        created: shown.created,
+        echo: request.echo(),
+    }
+}
+
+/// The answer under `id`, where it has none of its own.
+fn named(answer: &crate::canon::Answer, id: &str) -> crate::canon::Answer {
+    let mut answer = answer.clone();
+    if answer.id.is_empty() {
+        id.clone_into(&mut answer.id);
+    }
+    answer
+}
+
+fn inspect_embeddings(body: &[u8]) -> Result<Whole, Malformed> {
+    Ok(match embeddings::inspect_answer(body)? {
+        embeddings::Embedded::Complete(complete) => Whole::Complete(Delta {
+            nonempty: complete.vectors > 0,
+            finish: Some(Finish::Stop),
+            finished: 1,
             usage: complete.usage,
             usage_unreadable: complete.usage_unreadable,
-            only_usage: false,
+            ..Delta::default()
         }),
-        response::Answer::Error(seed) => Whole::Error(seed),
+        embeddings::Embedded::Error(seed) => Whole::Error(seed),
     })
 }

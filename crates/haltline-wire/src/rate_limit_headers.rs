@@ -165,6 +165,12 @@ fn time(text: &str, bare: Bare, now: Timestamp) -> Option<Duration> {
     until_date(text, now)
 }
 
+/// Until when nothing is left, by the provider's own word.
+#[must_use]
+pub fn exhausted_until<'h>(header: &dyn Fn(&str) -> Option<&'h str>, now: Timestamp) -> Option<Timestamp> {
+    read(header, now).nothing_left_for().map(|wait| now.saturating_add(wait))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

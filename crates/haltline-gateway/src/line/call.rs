@@ -8,9 +8,10 @@ use crate::line::route::Routed;
 use crate::line::trip::Trip;
 use crate::settings::ProviderKind;
 use haltline_ports::{Answer, Call};
-use haltline_types::{Fault, FaultKind, Origin};
+use haltline_types::{Fault, FaultKind, Name, Origin};
 use haltline_wire::canon::Target;
-use haltline_wire::openai;
+use haltline_wire::client::ClientDialect;
+use haltline_wire::openai::ProviderKind as Server;
 use haltline_wire::provider::ProviderDialect;
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -25,12 +26,27 @@ pub(crate) struct Times {
 }
 
 /// The dialect in which the endpoint is asked: the client's own where its provider speaks it.
-pub(crate) fn dialect(live: &Live, request: &Request, routed: &Routed) -> ProviderDialect {
-    let kind = live.settings.providers.get(&routed.endpoint.provider).map(|provider| provider.kind);
-    let _ = request;
-    match kind {
-        Some(ProviderKind::OpenAi) => ProviderDialect::Chat(openai::ProviderKind::OpenAi),
-        _ => ProviderDialect::Chat(openai::ProviderKind::Compatible),
+pub(crate) fn dialect(live: &Live, request: &Request, provider: &Name) -> ProviderDialect {
+    let known = live.settings.providers.get(provider);
+    let server = known.map_or(Server::Compatible, |provider| provider.server);
+    let asked = request.asked.dialect();
+    match known.map(|provider| provider.kind) {
+        Some(ProviderKind::Anthropic) => ProviderDialect::Messages,
+        Some(ProviderKind::Google) => ProviderDialect::Gemini,
+        Some(ProviderKind::OpenAi | ProviderKind::Azure) if asked == ClientDialect::Responses => {
+            ProviderDialect::Responses(server)
+        }
+        _ if asked == ClientDialect::Embeddings => ProviderDialect::Embeddings,
+        _ => ProviderDialect::Chat(server),
+    }
+}
+
+/// Azure's addresses name the deployment, unless they are those below `/openai/v1`.
+fn address(live: &Live, routed: &Routed, path: String) -> String {
+    let provider = live.settings.providers.get(&routed.endpoint.provider);
+    match provider.and_then(|provider| provider.api_version.as_ref()) {
+        Some(_) if path != "/responses" => format!("/deployments/{}{path}", routed.endpoint.model),
+        _ => path,
     }
 }
 
@@ -60,10 +76,11 @@ pub(crate) async fn call(
     trip.dropped = outgoing.dropped;
     let call = Call {
         endpoint: endpoint.clone(),
-        path: "/chat/completions",
+        target: address(live, routed, outgoing.path),
         headers: if request.asked.passes_to(dialect) { request.pass_headers.clone() } else { HeaderMap::new() },
         body: outgoing.body,
         stream: trip.streamed,
+        affinity: None,
     };
     let began = Instant::now();
     let answer = tokio::select! {

@@ -13,11 +13,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::{Meter, MeterVerdict};
 use haltline_ports::{Answer, AnswerBody};
-use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
+use haltline_types::{Fault, FaultKind, NanoUsd, Origin, Tokens, Usage};
 use haltline_wire::canon::Frame;
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
-use haltline_wire::passage::{End, Passage, Taken, WholePassage};
+use haltline_wire::passage::{Crossing, End, Passage, Taken, WholePassage};
 use haltline_wire::sse::{Event, Splitter};
 use http::header::CONTENT_TYPE;
 use std::pin::Pin;
@@ -235,7 +235,11 @@ pub(crate) async fn relay_stream(
         delivered,
         whole: None,
     };
-    (finish, reading.tail)
+    let mut tail = reading.tail;
+    if let Passage::Crossing(crossing) = reading.passage {
+        tail.crossing = Some(crossing);
+    }
+    (finish, tail)
 }
 
 fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Instant>) {
@@ -273,10 +277,12 @@ pub(crate) async fn finish_stream(
     tail: Tail,
     patience: Duration,
 ) {
-    let cost = trip.cost().to_decimal();
+    let cost = trip.cost();
     let mut out = BytesMut::new();
-    outlet.remark(&mut out, &format!("x-haltline-cost: {cost}, x-haltline-attempts: {}", trip.attempts_made()));
-    for event in &tail.0 {
+    let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
+    outlet.remark(&mut out, &told);
+    let events = tail.events(cost);
+    for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
     }
     outlet.close(&mut out);
@@ -394,7 +400,7 @@ impl Reading {
                 for frame in self.frames.drain(..) {
                     let passing = Passing::from(frame);
                     if finished {
-                        self.tail.0.push(passing);
+                        self.tail.events.push(passing);
                     } else if self.content {
                         self.beginning.flush(&mut self.out, outlet);
                         outlet.event(&mut self.out, passing.name(), &passing.data);
@@ -410,7 +416,7 @@ impl Reading {
             return;
         }
         if done || (end == End::Finish && finished) {
-            self.tail.0.push(passing());
+            self.tail.events.push(passing());
         } else if self.content {
             self.beginning.flush(&mut self.out, outlet);
             let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
@@ -424,18 +430,15 @@ impl Reading {
     fn end(&mut self) {
         match &mut self.passage {
             Passage::Same { end: End::Event, final_event, .. } => {
-                if self.tail.0.is_empty() {
-                    self.tail.0.extend(final_event.take().map(Passing::from));
+                if self.tail.events.is_empty() {
+                    self.tail.events.extend(final_event.take().map(Passing::from));
                 }
             }
             Passage::Same { .. } => {}
-            Passage::Crossing(crossing) => {
-                crossing.finish(&mut self.frames);
-                self.tail.0.extend(self.frames.drain(..).map(Passing::from));
-            }
+            Passage::Crossing(_) => {}
         }
         // Without any content before the end, the beginning is still here.
-        self.tail.0.splice(..0, self.beginning.events.drain(..));
+        self.tail.events.splice(..0, self.beginning.events.drain(..));
     }
 
     /// Keeps the report with the larger input; the meter keeps the largest output.
@@ -481,7 +484,24 @@ impl From<Frame> for Passing {
 
 /// The last events of a stream: they go out once the attempt is settled.
 #[derive(Default)]
-pub(crate) struct Tail(Vec<Passing>);
+pub(crate) struct Tail {
+    events: Vec<Passing>,
+    /// Writes the very last ones, which may tell the cost.
+    crossing: Option<Crossing>,
+}
+
+impl Tail {
+    /// All of them, for an answer that cost so much.
+    pub(crate) fn events(self, cost: NanoUsd) -> Vec<Passing> {
+        let mut events = self.events;
+        if let Some(mut crossing) = self.crossing {
+            let mut frames = Vec::new();
+            crossing.finish(cost, &mut frames);
+            events.extend(frames.into_iter().map(Passing::from));
+        }
+        events
+    }
+}
 
 /// What came before any content. It goes out with the first content: an attempt that fails before
 /// that leaves no trace, and the next one can begin the answer anew.

@@ -6,6 +6,7 @@ use crate::line::accept::Request;
 use haltline_policy::limits::{LimitStanding, Running};
 use haltline_ports::AttemptRecord;
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
+use haltline_wire::provider::Shown;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -87,6 +88,12 @@ impl Trip {
         self.subjects = Arc::new(request.subjects.clone());
         self.model = Name::new(request.asked.model());
         self.streamed = request.asked.stream();
+    }
+
+    /// What an answer shows of this request.
+    pub(crate) fn shown(&self) -> Shown {
+        let id = format!("{:032x}", self.id.as_u128());
+        Shown { id, trace_id: self.trace_id.clone(), created: self.started }
     }
 
     /// Attempts made, the open one included.

@@ -15,9 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::time::Instant;
 
 /// Reads the request, sends it down the line, and answers in the surface's dialect.
-pub(crate) async fn ask(app: &App, surface: Surface, address: Address, request: Request<Body>) -> Response {
+pub(crate) async fn ask(app: &App, surface: Surface, mut address: Address, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let audience = Audience::of(&head.headers);
+    address.leave_hosted_tools_out = audience == Audience::Codex;
     let refuse = |problem: &Problem| {
         problem::answer(surface, audience, problem, &notes_without_a_journey(&app.gateway, &head.headers))
     };

@@ -23,6 +23,6 @@ pub(crate) async fn generate(State(app): State<App>, Path(rest): Path<String>, r
     };
     let query = request.uri().query().unwrap_or_default();
     let array = stream && !query.split('&').any(|pair| pair == "alt=sse");
-    let address = Address { model: Some(model.to_owned()), stream };
+    let address = Address { model: Some(model.to_owned()), stream, ..Address::default() };
     ask(&app, Surface::GenerateContent { array }, address, request).await
 }

@@ -10,5 +10,5 @@ use haltline_wire::client::Address;
 use http::Request;
 
 pub(crate) async fn chat(State(app): State<App>, request: Request<Body>) -> Response {
-    ask(&app, Surface::UiStream, Address { model: None, stream: true }, request).await
+    ask(&app, Surface::UiStream, Address { stream: true, ..Address::default() }, request).await
 }

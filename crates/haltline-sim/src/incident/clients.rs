@@ -45,10 +45,11 @@ pub(super) async fn without(scenario: &Scenario, provider: &Arc<SimProvider>, en
                 let request = RequestId::from_parts(number, u128::from(user));
                 let call = Call {
                     endpoint: endpoint.clone(),
-                    path: "/chat/completions",
+                    target: "/chat/completions".to_owned(),
                     headers: http::HeaderMap::new(),
                     body: body.clone(),
                     stream: false,
+                    affinity: None,
                 };
                 let status = match provider.serve(AttemptId { request, number: 1 }, call).await {
                     Ok(mut answer) => {

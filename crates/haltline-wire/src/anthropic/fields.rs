@@ -76,6 +76,14 @@ const REFUSED: [(&str, &str); 6] = [
     ("thread", "a conversation that the provider holds is input that is not in the body"),
 ];
 
+/// All fields that are known, and why some are refused.
+pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
+    KNOWN.into_iter().map(|(name, what)| crate::client::KnownField {
+        name,
+        refused: (what == Field::Refused).then(|| why_refused(name)),
+    })
+}
+
 /// What `name` is. `None` when it is not known.
 pub(super) fn field(name: &str) -> Option<Field> {
     KNOWN.binary_search_by(|(known, _)| (*known).cmp(name)).ok().and_then(|at| KNOWN.get(at)).map(|(_, field)| *field)

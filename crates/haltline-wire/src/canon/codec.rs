@@ -6,6 +6,7 @@ use crate::chunk::{Chunk, Malformed};
 use crate::fault::FaultSeed;
 use crate::sse;
 use bytes::Bytes;
+use haltline_types::NanoUsd;
 
 /// One event to be written to a client. Whoever holds the stream adds the event's id and the
 /// framing.
@@ -42,6 +43,14 @@ pub trait Encode: Send {
     /// Appends the frames that say `event`, if it takes any. `Event::Done` writes the final
     /// frames; `Event::Failed` writes none, as the words for the client are not the provider's.
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>);
+
+    /// What the answer costs, told before `Event::Done`; most dialects have no place for it.
+    fn priced(&mut self, cost: NanoUsd) {
+        let _ = cost;
+    }
+
+    /// The client has the frames that begin a stream already, from `begin` of another encoder.
+    fn resume(&mut self) {}
 }
 
 /// A whole answer, read.

@@ -63,6 +63,14 @@ pub(super) const BODY: Level = Level {
     ],
 };
 
+/// All fields of the body that are known, and why some are refused.
+pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
+    BODY.known.iter().map(|(name, what)| crate::client::KnownField {
+        name,
+        refused: if let Field::Refused(why) = what { Some(*why) } else { None },
+    })
+}
+
 /// `generationConfig`.
 pub(super) const CONFIG: Level = Level {
     known: &[

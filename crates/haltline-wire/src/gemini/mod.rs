@@ -34,6 +34,7 @@ pub use array::ArrayFrames;
 pub use count::{count_answer, inspect_embeddings, read_count};
 pub use decode::{Decoder, decode_answer};
 pub use encode::{Encoder, encode_answer};
+pub use fields::known_fields;
 pub use finish::{finish_from_number, finish_from_word, finish_word};
 pub use inspect::{Inspector, inspect_answer};
 pub use request::GeminiRequest;

@@ -167,6 +167,37 @@ impl ProviderKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// By the address of its API, as its documentation gives it; local servers by the port on
+    /// which they listen unless told otherwise.
+    #[must_use]
+    pub fn at(base_url: &str) -> Self {
+        const HOSTS: [(&str, ProviderKind); 14] = [
+            ("api.openai.com", ProviderKind::OpenAi),
+            ("api.mistral.ai", ProviderKind::Mistral),
+            ("api.groq.com", ProviderKind::Groq),
+            ("api.deepseek.com", ProviderKind::DeepSeek),
+            ("api.x.ai", ProviderKind::XAi),
+            ("api.together.xyz", ProviderKind::Together),
+            ("api.together.ai", ProviderKind::Together),
+            ("api.fireworks.ai", ProviderKind::Fireworks),
+            ("api.cerebras.ai", ProviderKind::Cerebras),
+            ("openrouter.ai", ProviderKind::OpenRouter),
+            ("api.perplexity.ai", ProviderKind::Perplexity),
+            ("api.moonshot.ai", ProviderKind::Moonshot),
+            ("api.moonshot.cn", ProviderKind::Moonshot),
+            ("api.z.ai", ProviderKind::ZAi),
+        ];
+        let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+        let known = HOSTS.into_iter().find(|(name, _)| *name == host).map(|(_, kind)| kind);
+        known.unwrap_or(match port {
+            "11434" => Self::Ollama,
+            "1234" => Self::LmStudio,
+            _ => Self::Compatible,
+        })
+    }
+
     /// What it takes and does.
     #[must_use]
     pub const fn quirks(self) -> Quirks {

@@ -62,11 +62,6 @@ impl Encoder {
         chunk(&json!({"type": "start-step"}), out);
     }
 
-    /// What the answer cost, once it is known. Shown when it is known before `Event::Done`.
-    pub const fn priced(&mut self, cost: NanoUsd) {
-        self.cost = Some(cost);
-    }
-
     /// Ends the stream with an error that the page shows: `text` is one sentence for the user.
     /// Tool calls whose arguments did not arrive are not told.
     pub fn error(&mut self, text: &str, out: &mut Vec<Frame>) {
@@ -122,6 +117,14 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn priced(&mut self, cost: NanoUsd) {
+        self.cost = Some(cost);
+    }
+
+    fn resume(&mut self) {
+        self.begun = true;
+    }
+
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended || matches!(event, Event::Failed(_)) {
             return;

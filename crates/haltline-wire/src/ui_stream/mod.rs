@@ -10,7 +10,7 @@ mod parts;
 mod request;
 
 pub use encode::{Encoder, Shown, data_frame, transient_frame};
-pub use request::UiRequest;
+pub use request::{UiRequest, known_fields};
 
 /// Headers of a stream beside `content-type: text/event-stream`. The client checks none of them;
 /// the last is how others recognise the protocol.

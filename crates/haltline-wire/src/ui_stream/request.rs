@@ -26,6 +26,11 @@ const KNOWN: [&str; 11] = [
     "webSearch",
 ];
 
+/// All fields that are known.
+pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
+    KNOWN.into_iter().map(|name| crate::client::KnownField { name, refused: None })
+}
+
 /// Messages that one request may hold.
 const MESSAGES_MAX: usize = 5_000;
 

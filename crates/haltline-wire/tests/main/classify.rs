@@ -157,6 +157,42 @@ fn azure_bills_what_it_filters_whatever_the_provider_is_called() {
 }
 
 #[test]
+fn each_provider_says_what_it_never_bills() {
+    let (free, unknown) = (Billing::Rejected, Billing::Unknown);
+    let google = |status: &str| format!(r#"{{"error":{{"code":500,"message":"m","status":"{status}"}}}}"#);
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#.to_owned();
+    let failed = r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#.to_owned();
+    for (status, body, rules, billing) in [
+        (500, google("INTERNAL"), BillingRules::Gemini, free),
+        // A proxy's word is not Google's.
+        (500, "oops".to_owned(), BillingRules::Gemini, unknown),
+        (500, r#"{"message":"m"}"#.to_owned(), BillingRules::Gemini, unknown),
+        (504, google("DEADLINE_EXCEEDED"), BillingRules::Gemini, unknown),
+        (500, google("INTERNAL"), BillingRules::Compatible, unknown),
+        (429, google("RESOURCE_EXHAUSTED"), BillingRules::Gemini, free),
+        (529, overloaded, BillingRules::Anthropic, free),
+        (500, failed.clone(), BillingRules::Anthropic, unknown),
+        (400, failed, BillingRules::Anthropic, unknown),
+        (401, r#"{"detail":"Unauthorized"}"#.to_owned(), BillingRules::Mistral, free),
+        (422, r#"{"detail":[{"loc":["body"],"msg":"m","type":"t"}]}"#.to_owned(), BillingRules::Mistral, free),
+    ] {
+        assert_eq!(judged(status, &body, rules).billing, billing, "{status} {body} {rules:?}");
+    }
+}
+
+#[test]
+fn details_are_read() {
+    let body = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"48.5s"}]}}"#;
+    assert_eq!(judged(429, body, BillingRules::Gemini).retry.after, Some(Duration::from_millis(48_500)));
+    let body = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m",
+        "details":{"error_code":"enforced_spend_limit_reached"}}}"#;
+    let fault = judged(429, body, BillingRules::Anthropic);
+    assert_eq!((fault.kind, fault.retry.after), (FaultKind::QuotaExhausted, None));
+}
+
+#[test]
 fn advice_comes_from_headers_or_message() {
     let body = error("tokens", "rate_limit_exceeded", "Please try again in 1m30s.");
     let fault = judged(429, &body, BillingRules::OpenAi);

@@ -169,7 +169,7 @@ fn googles_details_decide_the_fault() {
         (429, "RESOURCE_EXHAUSTED", json!([minute, wait]), K::RateLimited, Some(34_075)),
         (429, "RESOURCE_EXHAUSTED", json!([zero]), K::RateLimited, None),
         (429, "RESOURCE_EXHAUSTED", json!([]), K::RateLimited, None),
-        (429, "RESOURCE_EXHAUSTED", json!([daily]), K::QuotaExhausted, None),
+        (429, "RESOURCE_EXHAUSTED", json!([daily]), K::RateLimited, None),
         (429, "RESOURCE_EXHAUSTED", json!([daily, wait]), K::RateLimited, Some(34_075)),
         (400, "INVALID_ARGUMENT", json!([expired]), K::Auth, None),
         (400, "INVALID_ARGUMENT", json!(null), K::InvalidRequest, None),

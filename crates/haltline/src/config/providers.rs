@@ -7,12 +7,14 @@ use super::value::Text;
 use haltline_gateway::settings::{ProviderKind, ProviderSettings, Secret, SimulatedSettings};
 use haltline_types::Name;
 use haltline_wire::PassFields;
+use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const KINDS: [&str; 7] = ["openai", "anthropic", "google", "mistral", "azure", "openai-compatible", "simulated"];
 const LATER_KINDS: [&str; 2] = ["bedrock", "vertex"];
 const REAL: Keys = Keys::of(&["kind", "api_key", "base_url", "pass_fields", "extra_ca"]);
+const COMPATIBLE: Keys = Keys::of(&["kind", "server", "api_key", "base_url", "pass_fields", "extra_ca"]);
 const AZURE: Keys = Keys::of(&["kind", "api_key", "base_url", "api_version", "pass_fields", "extra_ca"]);
 const SIMULATED: Keys = Keys::of(&[
     "kind",
@@ -61,6 +63,7 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
     section.check_keys(match kind {
         ProviderKind::Simulated => &SIMULATED,
         ProviderKind::Azure => &AZURE,
+        ProviderKind::OpenAiCompatible => &COMPATIBLE,
         _ => &REAL,
     });
     let base_url = base_url(section, kind);
@@ -71,8 +74,10 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         let span = section.value("pass_fields").map_or(section.span.clone(), |value| value.span);
         section.walk.report(Diagnostic::new(ConfigCode::PassesAll, message).at(span));
     }
+    let server = server(section, kind, &base_url);
     let mut settings = ProviderSettings {
         kind,
+        server,
         base_url,
         api_key: None,
         api_version: if kind == ProviderKind::Azure { api_version(section) } else { None },
@@ -126,6 +131,21 @@ const fn usual_url(kind: ProviderKind) -> Option<&'static str> {
         ProviderKind::Google => Some("https://generativelanguage.googleapis.com/v1beta"),
         ProviderKind::Mistral => Some("https://api.mistral.ai/v1"),
         ProviderKind::Azure | ProviderKind::OpenAiCompatible | ProviderKind::Simulated => None,
+    }
+}
+
+/// Whose server it is: as the configuration says, else by its address.
+fn server(section: &Section<'_>, kind: ProviderKind, base_url: &str) -> Server {
+    match kind {
+        ProviderKind::OpenAi => Server::OpenAi,
+        ProviderKind::Azure => Server::Azure,
+        ProviderKind::Mistral => Server::Mistral,
+        ProviderKind::OpenAiCompatible => {
+            let names = Server::ALL.map(Server::name);
+            let said = section.choice("server", &names, &[]).and_then(Server::from_name);
+            said.unwrap_or_else(|| Server::at(base_url))
+        }
+        ProviderKind::Anthropic | ProviderKind::Google | ProviderKind::Simulated => Server::Compatible,
     }
 }
 

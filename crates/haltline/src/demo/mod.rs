@@ -113,6 +113,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
             provider,
             ProviderSettings {
                 kind: ProviderKind::Simulated,
+                server: haltline_wire::openai::ProviderKind::Compatible,
                 api_version: None,
                 base_url: String::new(),
                 api_key: None,

@@ -30,10 +30,11 @@ impl Unmetered {
         let id = permit.id();
         let call = Call {
             endpoint: endpoint.clone(),
-            path: "/chat/completions",
+            target: "/chat/completions".to_owned(),
             headers: http::HeaderMap::new(),
             body,
             stream: false,
+            affinity: None,
         };
         let answered = match self.model.call(permit, call).await {
             Ok(mut answer) => {

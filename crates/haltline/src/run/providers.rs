@@ -5,9 +5,9 @@ use haltline_gateway::settings::{ProviderKind, ProviderSettings, Settings};
 use haltline_ports::{Clock, Upstream};
 use haltline_types::{Name, PicoUsdPerToken};
 use haltline_upstream::{
-    OpenAiConfig, OpenAiUpstream, PoolSettings, SimulatedConfig, SimulatedPrices, SimulatedUpstream,
+    ApiKey, HttpConfig, HttpUpstream, PoolSettings, Provider, SimulatedConfig, SimulatedPrices, SimulatedUpstream,
 };
-use haltline_wire::fault::BillingRules;
+use haltline_wire::openai::ProviderKind as Server;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,12 +22,17 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     let mut built = Built { upstreams: Upstreams::new(), simulated: HashMap::new() };
     for (name, provider) in &settings.providers {
         let upstream: Arc<dyn Upstream> = match provider.kind {
-            ProviderKind::OpenAi => openai(provider, BillingRules::OpenAi, clock)?,
-            ProviderKind::OpenAiCompatible
-            | ProviderKind::Anthropic
-            | ProviderKind::Google
-            | ProviderKind::Mistral
-            | ProviderKind::Azure => openai(provider, BillingRules::Compatible, clock)?,
+            ProviderKind::OpenAi => http(provider, Provider::OpenAi, clock)?,
+            ProviderKind::Anthropic => http(provider, Provider::Anthropic, clock)?,
+            ProviderKind::Google => http(provider, Provider::Google, clock)?,
+            ProviderKind::Mistral => http(provider, Provider::Mistral, clock)?,
+            ProviderKind::Azure => {
+                http(provider, Provider::Azure { api_version: provider.api_version.clone() }, clock)?
+            }
+            ProviderKind::OpenAiCompatible if provider.server == Server::OpenRouter => {
+                http(provider, Provider::OpenRouter, clock)?
+            }
+            ProviderKind::OpenAiCompatible => http(provider, Provider::Compatible, clock)?,
             ProviderKind::Simulated => {
                 let simulated = Arc::new(SimulatedUpstream::new(simulated(settings, name, provider)));
                 built.simulated.insert(name.clone(), Arc::clone(&simulated));
@@ -39,19 +44,16 @@ pub(crate) fn build(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resu
     Ok(built)
 }
 
-fn openai(
-    provider: &ProviderSettings,
-    billing: BillingRules,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<dyn Upstream>> {
-    let config = OpenAiConfig {
-        base_url: provider.base_url.clone(),
-        api_key: provider.api_key.as_ref().map(|key| key.reveal().to_owned()),
-        extra_ca: provider.extra_ca.clone(),
-        billing,
+fn http(settings: &ProviderSettings, provider: Provider, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Upstream>> {
+    let config = HttpConfig {
+        provider,
+        base_url: settings.base_url.clone(),
+        keys: settings.api_key.iter().map(|key| ApiKey::new(key.reveal())).collect(),
+        headers: Vec::new(),
+        extra_ca: settings.extra_ca.clone(),
         pool: PoolSettings::default(),
     };
-    Ok(Arc::new(OpenAiUpstream::new(config, Arc::clone(clock))?))
+    Ok(Arc::new(HttpUpstream::new(config, Arc::clone(clock))?))
 }
 
 /// The simulated model bills what its first configured model costs.

@@ -5,4 +5,4 @@ mod answer;
 mod request;
 
 pub use answer::{Complete, Embedded, inspect_answer};
-pub use request::{EmbeddingsRequest, INPUTS_MAX};
+pub use request::{EmbeddingsRequest, INPUTS_MAX, known_fields};

@@ -36,6 +36,11 @@ struct Member {
 
 const KNOWN: [&str; 6] = ["model", "input", "dimensions", "encoding_format", "user", "input_type"];
 
+/// All fields that are known.
+pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
+    KNOWN.into_iter().map(|name| crate::client::KnownField { name, refused: None })
+}
+
 impl EmbeddingsRequest {
     /// Reads a body. Fields in `pass` are let through though we do not know them.
     ///

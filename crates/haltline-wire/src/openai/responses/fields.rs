@@ -86,6 +86,14 @@ const REFUSED: [(&str, &str); 6] = [
     ("web_search_options", "web searches have fees of their own that a budget cannot hold"),
 ];
 
+/// All fields that are known, and why some are refused.
+pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
+    KNOWN.into_iter().map(|(name, what)| crate::client::KnownField {
+        name,
+        refused: (what == Field::Refused).then(|| why_refused(name)),
+    })
+}
+
 /// What `name` is. `None` when it is not known.
 pub(super) fn field(name: &str) -> Option<Field> {
     KNOWN.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)

@@ -25,6 +25,7 @@ mod write;
 pub use decode::{Decoder, decode_answer};
 pub use echo::Shown;
 pub use encode::{Encoder, encode_answer, failure_frames};
+pub use fields::known_fields;
 pub use inspect::{Inspector, inspect_answer};
 pub use request::{HostedTools, ResponsesRequest};
 pub use rewrite::Edit;
