@@ -30,7 +30,8 @@ pub(super) fn kind_of(status: Option<u16>, seed: &FaultSeed) -> FaultKind {
     if says(&["could not finish the message", "output limit was reached"]) {
         return FaultKind::ModelOutputInvalid;
     }
-    if names(POLICY) || says(&["flagged as potentially violating", "usage guidelines", "blocked by content filtering"]) {
+    if names(POLICY) || says(&["flagged as potentially violating", "usage guidelines", "blocked by content filtering"])
+    {
         return FaultKind::ContentPolicy;
     }
     if names(&["context_length_exceeded", "exceed_context_size", "too_many_tokens", "too_many_prompt_tokens"])

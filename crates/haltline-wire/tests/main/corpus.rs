@@ -46,3 +46,13 @@ fn classify() {
 fn retry_after() {
     replay("retry_after", harness::retry_after);
 }
+
+#[test]
+fn anthropic_request() {
+    replay("anthropic_request", harness::anthropic_request);
+}
+
+#[test]
+fn anthropic_answer() {
+    replay("anthropic_answer", harness::anthropic_answer);
+}
