@@ -309,7 +309,10 @@ fn arguments_that_are_no_object_are_wrapped_and_long_numbers_stay() {
 fn parts() -> impl Strategy<Value = Vec<Part>> {
     let text = "[a-zé\" \\\\]{1,8}";
     let json = prop::collection::vec(("[a-z]{1,3}", any::<i32>()), 0..3)
-        .prop_map(|members| Value::from(members.into_iter().collect::<serde_json::Map<_, _>>().to_owned()).to_string())
+        .prop_map(|members| {
+            let members = members.into_iter().map(|(name, value)| (name, Value::from(value)));
+            Value::Object(members.collect()).to_string()
+        })
         .boxed();
     let part = prop_oneof![
         text.prop_map(Part::text),
@@ -351,8 +354,8 @@ fn usages() -> impl Strategy<Value = Usage> {
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
-    let finishes = [Finish::StopSequence, Finish::Length, Finish::ToolCalls, Finish::Refusal, Finish::Pause];
-    (parts(), usages(), prop::sample::select(&finishes[..]), prop::option::of("[a-z]{1,4}")).prop_map(
+    let finishes = vec![Finish::StopSequence, Finish::Length, Finish::ToolCalls, Finish::Refusal, Finish::Pause];
+    (parts(), usages(), prop::sample::select(finishes), prop::option::of("[a-z]{1,4}")).prop_map(
         |(parts, usage, finish, stop_sequence)| {
             let answer = Answer {
                 id: "msg_1".to_owned(),
