@@ -154,7 +154,7 @@ fn imitators_are_understood() {
     let answer = Answer::of(read(&[
         r#"{"type":"message_start","message":{"id":"m","model":"x","usage":{"input_tokens":5,"output_tokens":0}}}"#,
         r#"{"type":"ping"}"#,
-        r#"{"type":"from_the_future","index":{}}"#,
+        r#"{"type":"from_the_future","index":{},"delta":"x","message":7}"#,
         // All input in the begin of the block; no index; numbers as strings.
         r#"{"type":"content_block_start","content_block":{"type":"tool_use","id":"","name":"f","input":{"a": 1}}}"#,
         r#"{"type":"content_block_stop"}"#,

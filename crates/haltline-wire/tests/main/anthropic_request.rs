@@ -123,6 +123,28 @@ fn tools_that_the_client_runs_are_counted_though_their_definition_is_not_in_the_
 }
 
 #[test]
+fn what_the_provider_adds_to_the_prompt_is_counted() {
+    let bytes = |body: &Value| parsed(body).measure().ascii_bytes;
+    // Each reference to a tool puts its definition into the prompt once more.
+    let with_references = |count: usize| {
+        let references = vec![json!({"type": "tool_reference", "tool_name": "f"}); count];
+        let mut body = with_block(&json!({"type": "tool_result", "tool_use_id": "t", "content": references}));
+        body["tools"] = json!([
+            {"name": "f", "description": "d".repeat(5_000), "input_schema": {}},
+            {"name": "g", "input_schema": {}},
+        ]);
+        bytes(&body)
+    };
+    assert!(with_references(3) >= with_references(0) + 15_000);
+    // A document that is cited is cut up by marks.
+    let document = |enabled: bool| {
+        let source = json!({"type": "text", "media_type": "text/plain", "data": "a. ".repeat(1_000)});
+        bytes(&with_block(&json!({"type": "document", "source": source, "citations": {"enabled": enabled}})))
+    };
+    assert!(document(true) >= document(false) + 9_000);
+}
+
+#[test]
 fn what_hides_cost_is_refused_by_name() {
     for (name, value, param) in [
         ("container", json!("c"), "container"),
