@@ -143,7 +143,7 @@ pub(super) fn anthropic_request(data: &[u8]) {
         assert_eq!(again.measure(), request.measure());
         let Ok(canonical) = request.canonical() else { continue };
         if let Ok(written) = anthropic::write(&canonical, &target) {
-            assert!(json::check(&written.body).is_ok() || json::check(data).is_err());
+            serde_json::from_slice::<IgnoredAny>(&written.body).expect("what we write is JSON");
         }
     }
 }

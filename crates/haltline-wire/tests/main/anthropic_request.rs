@@ -145,6 +145,18 @@ fn what_the_provider_adds_to_the_prompt_is_counted() {
 }
 
 #[test]
+fn thinking_of_another_provider_is_told_apart() {
+    for (block, unsigned) in [
+        (json!({"type": "thinking", "thinking": "t", "signature": "s"}), false),
+        (json!({"type": "thinking", "thinking": "t", "signature": ""}), true),
+        (json!({"type": "thinking", "thinking": "t"}), true),
+        (json!({"type": "redacted_thinking", "data": "d"}), false),
+    ] {
+        assert_eq!(parsed(&with_block(&block)).has_unsigned_thinking(), unsigned, "{block}");
+    }
+}
+
+#[test]
 fn what_hides_cost_is_refused_by_name() {
     for (name, value, param) in [
         ("container", json!("c"), "container"),
