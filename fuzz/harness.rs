@@ -1,20 +1,38 @@
 //! What must hold for any input whatever. The fuzz targets call these functions with inputs that
 //! they invent, the tests of `haltline-wire` with the files of `corpus/`.
 
+#[path = "harness/anthropic.rs"]
+mod anthropic;
+
+#[path = "harness/chat.rs"]
+mod chat;
+
+#[path = "harness/gemini.rs"]
+mod gemini;
+
+#[path = "harness/media.rs"]
+mod media;
+
+#[path = "harness/responses.rs"]
+mod responses;
+
+pub(super) use anthropic::{anthropic_answer, anthropic_request};
+pub(super) use chat::{chat_stream, ui_request};
+pub(super) use gemini::{gemini_answer, gemini_request};
+pub(super) use media::image_header;
+pub(super) use responses::{responses_request, responses_stream};
+
 use bytes::Bytes;
 use haltline_types::{Billing, Timestamp, Tokens};
 use haltline_wire::PassFields;
-use haltline_wire::canon::{Answer as Whole, Decode, Decoded, Encode, Event as Step, Inspect, Target, metered};
 use haltline_wire::chunk::Chunk;
 use haltline_wire::fault::{BillingRules, classify as classify_fault, classify_inside};
-use haltline_wire::gemini;
 use haltline_wire::json::{self, JsonErrorKind};
-use haltline_wire::media::{self, MediumKind};
 use haltline_wire::openai::chat::response::{self, Answer};
 use haltline_wire::openai::chat::stream;
 use haltline_wire::openai::chat::{CapField, ChatRequest, Edit};
 use haltline_wire::sse::{Event, Splitter, SseError};
-use haltline_wire::{rate_limit_headers, retry_after as retry, texts};
+use haltline_wire::{rate_limit_headers, retry_after as retry};
 use serde::de::IgnoredAny;
 
 /// The guard accepts what serde accepts, but for what it refuses on purpose.
@@ -135,96 +153,4 @@ pub(super) fn retry_after(data: &[u8]) {
     if let Some(wait) = rate_limit_headers::read(&header, now).nothing_left_for() {
         assert!(!wait.is_zero() && wait <= retry::WAIT_MAX);
     }
-}
-
-/// What was accepted can be rewritten, and what crosses to the canonical form and back is
-/// acceptable to ourselves.
-pub(super) fn gemini_request(data: &[u8]) {
-    let target = Target { model: "up", cap: Tokens::new(77) };
-    for pass in [PassFields::none(), PassFields::new(["*"])] {
-        let read = |body: Bytes| gemini::GeminiRequest::parse("m", true, body, &pass);
-        let Ok(request) = read(Bytes::copy_from_slice(data)) else { continue };
-        let again = read(request.rewrite(&target)).expect("what we send is acceptable to ourselves");
-        assert_eq!((again.client_cap(), again.n(), again.user()), (Some(target.cap), request.n(), request.user()));
-        assert_eq!(again.measure(), request.measure());
-        let Ok(canonical) = request.canonical() else { continue };
-        let Ok(written) = gemini::write(&canonical, &target) else { continue };
-        json::check(&written.body).expect("JSON");
-    }
-}
-
-/// Metering and decoding say the same of a chunk, and what was decoded can be written and read.
-pub(super) fn gemini_answer(data: &[u8]) {
-    let event = Event { data: Bytes::copy_from_slice(data), event: None, comment: false };
-    let mut events = Vec::new();
-    let decoded = gemini::Decoder::new().decode(&event, &mut events);
-    match gemini::Inspector::new().inspect(&event) {
-        Ok(Chunk::Delta(delta)) if decoded.is_ok() && delta.finished < 2 => {
-            let canonical = metered(&events);
-            // Decoding reads the first candidate only.
-            assert!(delta.text_bytes >= canonical.text_bytes);
-            assert_eq!((delta.usage, delta.usage_unreadable), (canonical.usage, canonical.usage_unreadable));
-        }
-        Ok(Chunk::Error { seed, .. }) => {
-            assert_eq!(classify_inside(&seed).billing, Billing::Unknown);
-            assert!(decoded.is_err() || events.contains(&Step::Failed(seed)));
-        }
-        Ok(Chunk::Done) => assert_eq!(events, [Step::Done]),
-        Ok(Chunk::Delta(_)) => {}
-        Err(_) => assert!(decoded.is_err()),
-    }
-    if let Ok(Decoded::Answer(answer)) = gemini::decode_answer(data) {
-        let encoded = gemini::encode_answer(&answer);
-        let Ok(Decoded::Answer(again)) = gemini::decode_answer(&encoded) else { panic!("no answer") };
-        assert_eq!((again.text(), again.calls().count()), (answer.text(), answer.calls().count()));
-        let mut frames = Vec::new();
-        let mut encoder = gemini::Encoder::new("id", "model");
-        for event in answer.events() {
-            encoder.encode(&event, &mut frames);
-        }
-        let mut events = Vec::new();
-        let mut decoder = gemini::Decoder::new();
-        for frame in frames {
-            let event = Event { data: frame.data, event: None, comment: false };
-            decoder.decode(&event, &mut events).expect("our own");
-        }
-        assert_eq!(Whole::of(events).text(), answer.text());
-    }
-}
-
-/// An image has a size or a reason, the same by its bytes and by its base64; and what is found in
-/// a body lies in the body.
-pub(super) fn image_header(data: &[u8]) {
-    let size = media::size_of_bytes(data);
-    if let Ok(Some(size)) = size {
-        assert!(size.width > 0 && size.height > 0);
-    }
-    if data.len() < media::HEADER_MAX {
-        assert_eq!(media::size_of_base64(base64(data).as_bytes()), size);
-    }
-    let _ = media::size_of_base64(data);
-    if json::check(data).is_ok() {
-        let found = media::find(data);
-        for medium in &found {
-            assert!(data.get(medium.span.clone()).is_some());
-            if let MediumKind::Image { size: Ok(Some(size)), .. } = medium.kind {
-                assert!(size.width > 0 && size.height > 0);
-            }
-        }
-        let spans: Vec<_> = found.into_iter().map(|medium| medium.span).collect();
-        assert!(texts::texts(data, &spans).is_some());
-    }
-}
-
-fn base64(data: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in data.chunks(3) {
-        let whole = piece.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte)) << (8 * (3 - piece.len()));
-        for digit in 0..=piece.len() {
-            let at = usize::try_from((whole >> (18 - 6 * digit)) & 63).expect("six bits");
-            text.push(char::from(DIGITS[at]));
-        }
-    }
-    text
 }

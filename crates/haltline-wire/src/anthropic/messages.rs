@@ -17,11 +17,42 @@ pub(super) struct Reader<'a> {
     pub(super) cache: Option<CacheTtl>,
     pub(super) client_tools: bool,
     pub(super) unsigned_thinking: bool,
+    /// References to tools: the provider puts the definition there once more.
+    tool_references: u64,
+    /// The longest definition of a tool.
+    longest_tool: Measure,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(pass: &'a PassFields) -> Self {
-        Self { pass, measure: Measure::default(), cache: None, client_tools: false, unsigned_thinking: false }
+        Self {
+            pass,
+            measure: Measure::default(),
+            cache: None,
+            client_tools: false,
+            unsigned_thinking: false,
+            tool_references: 0,
+            longest_tool: Measure::default(),
+        }
+    }
+
+    /// The definition of a tool.
+    pub(super) fn add_tool(&mut self, body: &[u8], value: &Range<usize>) {
+        let mut one = Measure::default();
+        one.add_value(body, value);
+        add_times(&mut self.measure, &one, 1);
+        self.measure.tools += 1;
+        let longest = &mut self.longest_tool;
+        longest.ascii_bytes = longest.ascii_bytes.max(one.ascii_bytes);
+        longest.other_bytes = longest.other_bytes.max(one.other_bytes);
+        longest.other_bytes_decomposed = longest.other_bytes_decomposed.max(one.other_bytes_decomposed);
+    }
+
+    /// All that there is to read, once everything was seen.
+    pub(super) fn total(&self) -> Measure {
+        let mut total = self.measure;
+        add_times(&mut total, &self.longest_tool, self.tool_references);
+        total
     }
 
     /// A `cache_control`.
@@ -31,6 +62,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 }
+
+/// Adds the text of `more` so many times.
+fn add_times(sum: &mut Measure, more: &Measure, times: u64) {
+    let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more.saturating_mul(times));
+    add(&mut sum.ascii_bytes, more.ascii_bytes);
+    add(&mut sum.other_bytes, more.other_bytes);
+    add(&mut sum.other_bytes_decomposed, more.other_bytes_decomposed);
+}
+
+/// How often the text of a document is counted more when it shall be cited: the provider cuts it
+/// into sentences and puts marks between them, whose number the client decides by its full stops.
+const CITED_TIMES: u64 = 3;
 
 /// Reads the `messages` at which `cursor` stands, and steps over them. Returns their number.
 pub(super) fn read_messages(
@@ -180,6 +223,14 @@ fn read_block(body: &[u8], members: &[Member], place: Place, reader: &mut Reader
         // They are framed like messages.
         reader.measure.messages += 1;
     }
+    reader.tool_references += u64::from(*kind == *b"tool_reference");
+    if matches!(&*kind, b"document" | b"search_result") && is_cited(body, members) {
+        let mut text = Measure::default();
+        for member in members {
+            text.add_value(body, &member.value);
+        }
+        add_times(&mut reader.measure, &text, CITED_TIMES);
+    }
     let mut signed = false;
     for member in members {
         let name = member.name(body);
@@ -204,6 +255,14 @@ fn read_block(body: &[u8], members: &[Member], place: Place, reader: &mut Reader
     }
     reader.unsigned_thinking |= *kind == *b"thinking" && !signed;
     Ok(())
+}
+
+/// `"citations":{"enabled":true}`.
+fn is_cited(body: &[u8], members: &[Member]) -> bool {
+    let citations = members.iter().filter(|member| *member.name(body) == *b"citations");
+    citations
+        .flat_map(|member| walk::members(body, member.value.start))
+        .any(|member| *member.name(body) == *b"enabled" && body.get(member.value.clone()) != Some(b"false"))
 }
 
 /// The members that the canonical form is made of have the types that it needs.

@@ -70,7 +70,7 @@ impl Blocks {
     /// Writes all that waits, and closes the last block.
     pub(super) fn finish(&mut self, out: &mut Vec<Frame>) {
         while let Some(next) = self.waiting.pop_front() {
-            self.put_waiting(next, out);
+            self.put_waiting(&next, out);
         }
         self.close(out);
     }
@@ -100,7 +100,7 @@ impl Blocks {
     /// The open call is whole: what waited is written, up to the next call that is not.
     fn go_on(&mut self, out: &mut Vec<Frame>) {
         while let Some(next) = self.waiting.pop_front() {
-            self.put_waiting(next, out);
+            self.put_waiting(&next, out);
             if let Some(Open::Call { arguments, .. }) = &self.open
                 && !is_whole(arguments)
             {
@@ -126,8 +126,8 @@ impl Blocks {
         }
     }
 
-    fn put_waiting(&mut self, waiting: Waiting, out: &mut Vec<Frame>) {
-        match &waiting {
+    fn put_waiting(&mut self, waiting: &Waiting, out: &mut Vec<Frame>) {
+        match waiting {
             Waiting::Text(text) => self.put(Content::Text(text), out),
             Waiting::Thinking(text) => self.put(Content::Thinking(text), out),
             Waiting::Signature(text) => self.put(Content::Signature(text), out),

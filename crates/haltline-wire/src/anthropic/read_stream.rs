@@ -6,7 +6,7 @@
 
 use super::stop::finish_from_word;
 use super::usage::Report;
-use super::wire::{Block, Change, Citation, Count, Data, Message};
+use super::wire::{Block, Change, Citation, Count, Data, Kind, Message};
 use crate::Finish;
 use crate::canon::ReportedUsage;
 use crate::chunk::Malformed;
@@ -64,8 +64,10 @@ impl StreamReader {
         if !data.starts_with(b"{") {
             return read_other(event, data, sink);
         }
-        let wire: Data<'a> = serde_json::from_slice(data)
-            .map_err(|error| Malformed { detail: format!("a stream's data is no event: {error}") })?;
+        let wire: Data<'a> = match serde_json::from_slice(data) {
+            Ok(wire) => wire,
+            Err(error) => return read_odd(data, &error, sink),
+        };
         let kind = match wire.kind.as_str() {
             "" => event.event.as_deref().unwrap_or_default(),
             kind => kind.as_bytes(),
@@ -217,6 +219,26 @@ fn read_other<'a>(event: &'a sse::Event, data: &[u8], sink: &mut impl FnMut(Piec
         _ if event.is_named("error") => sink(Piece::Failed(Box::new(FaultSeed::of_text(data)))),
         _ if event.is_named("ping") => {}
         _ => return Err(Malformed { detail: "a stream's data is no JSON object".to_owned() }),
+    }
+    Ok(())
+}
+
+/// An object in another shape than the known events have. Where nobody knows its type, it means
+/// nothing.
+fn read_odd<'a>(data: &[u8], error: &serde_json::Error, sink: &mut impl FnMut(Piece<'a>)) -> Result<(), Malformed> {
+    let kind = serde_json::from_slice::<Kind<'_>>(data).unwrap_or_default().kind;
+    match kind.as_str() {
+        "error" => sink(Piece::Failed(Box::new(seed_of(data)))),
+        ""
+        | "message_start"
+        | "content_block_start"
+        | "content_block_delta"
+        | "content_block_stop"
+        | "message_delta"
+        | "message_stop" => {
+            return Err(Malformed { detail: format!("a stream's data is no event: {error}") });
+        }
+        _ => {}
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ impl MessagesRequest {
             param: None,
         })?;
         let mut request = Self {
-            body: body.clone(),
+            body,
             members: Vec::with_capacity(12),
             model: String::new(),
             stream: false,
@@ -89,6 +89,8 @@ impl MessagesRequest {
             unsigned_thinking: false,
             measure: Measure::default(),
         };
+        // Cheap: the bytes are shared.
+        let body = request.body.clone();
         let mut reader = Reader::new(pass);
         let messages = request.read(&body, &mut reader)?;
         if request.model.is_empty() {
@@ -97,7 +99,7 @@ impl MessagesRequest {
         if messages == 0 {
             return Err(RequestError::invalid("messages", "`messages` is missing or empty."));
         }
-        request.measure = reader.measure;
+        request.measure = reader.total();
         request.cache = reader.cache;
         request.client_tools = reader.client_tools;
         request.unsigned_thinking = reader.unsigned_thinking;

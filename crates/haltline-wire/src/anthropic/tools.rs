@@ -73,8 +73,7 @@ fn read_tool(body: &[u8], tool: &Range<usize>, reader: &mut Reader<'_>) -> Resul
             other => unknown_unless_passed(other, "", reader.pass)?,
         }
     }
-    reader.measure.tools += 1;
-    reader.measure.add_value(body, tool);
+    reader.add_tool(body, tool);
     if client_tool {
         reader.measure.ascii_bytes = reader.measure.ascii_bytes.saturating_add(CLIENT_TOOL_BYTES);
         reader.client_tools = true;

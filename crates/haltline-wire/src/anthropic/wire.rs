@@ -29,6 +29,14 @@ pub(super) struct Data<'a> {
     pub(super) error: Option<&'a RawValue>,
 }
 
+/// Only the type of an event.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Kind<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Word<'a>,
+}
+
 /// A message: a whole answer, or the head of a stream.
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -75,7 +75,7 @@ const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"]
 /// A text that says something: Anthropic refuses blocks that are empty or white.
 pub(super) fn text_block<'a>(text: &'a str, cache: Option<&'a Value>) -> Option<Block<'a>> {
     let white = text.chars().all(char::is_whitespace);
-    (!white).then(|| Block::Text { text: Cow::Borrowed(text), cache_control: cache })
+    (!white).then_some(Block::Text { text: Cow::Borrowed(text), cache_control: cache })
 }
 
 pub(super) fn image_block<'a>(media: &'a Media, path: &str) -> Result<Block<'a>, RequestError> {

@@ -159,7 +159,7 @@ fn read_stream(body: &[u8], seed: u64) -> Seen {
 
 /// Metering and decoding say the same of one event.
 pub(crate) fn agree(chunk: &Chunk, events: &[Event]) {
-    let done = events.iter().any(|event| *event == Event::Done);
+    let done = events.contains(&Event::Done);
     let seed = events.iter().find_map(|event| if let Event::Failed(seed) = event { Some(seed) } else { None });
     match chunk {
         Chunk::Done => {

@@ -18,13 +18,63 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn json_check() {
-    replay("json_check", harness::json_check);
+fn anthropic_answer() {
+    replay("anthropic_answer", harness::anthropic_answer);
+}
+
+#[test]
+fn anthropic_request() {
+    replay("anthropic_request", harness::anthropic_request);
 }
 
 #[test]
 fn chat_request() {
     replay("chat_request", harness::chat_request);
+}
+
+#[test]
+fn chat_stream() {
+    replay("chat_stream", harness::chat_stream);
+}
+
+#[test]
+fn classify() {
+    replay("classify", harness::classify);
+}
+
+#[test]
+fn gemini_answer() {
+    replay("gemini_answer", harness::gemini_answer);
+}
+
+#[test]
+fn gemini_request() {
+    replay("gemini_request", harness::gemini_request);
+}
+
+#[test]
+fn image_header() {
+    replay("image_header", harness::image_header);
+}
+
+#[test]
+fn json_check() {
+    replay("json_check", harness::json_check);
+}
+
+#[test]
+fn responses_request() {
+    replay("responses_request", harness::responses_request);
+}
+
+#[test]
+fn responses_stream() {
+    replay("responses_stream", harness::responses_stream);
+}
+
+#[test]
+fn retry_after() {
+    replay("retry_after", harness::retry_after);
 }
 
 #[test]
@@ -38,26 +88,6 @@ fn stream_chunk() {
 }
 
 #[test]
-fn classify() {
-    replay("classify", harness::classify);
-}
-
-#[test]
-fn retry_after() {
-    replay("retry_after", harness::retry_after);
-}
-
-#[test]
-fn gemini_request() {
-    replay("gemini_request", harness::gemini_request);
-}
-
-#[test]
-fn gemini_answer() {
-    replay("gemini_answer", harness::gemini_answer);
-}
-
-#[test]
-fn image_header() {
-    replay("image_header", harness::image_header);
+fn ui_request() {
+    replay("ui_request", harness::ui_request);
 }
