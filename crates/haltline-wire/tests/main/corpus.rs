@@ -46,3 +46,13 @@ fn classify() {
 fn retry_after() {
     replay("retry_after", harness::retry_after);
 }
+
+#[test]
+fn responses_request() {
+    replay("responses_request", harness::responses_request);
+}
+
+#[test]
+fn responses_stream() {
+    replay("responses_stream", harness::responses_stream);
+}

@@ -1,0 +1,8 @@
+//! Fuzzes `harness::responses_request`.
+#![no_main]
+
+#[path = "../harness.rs"]
+#[expect(dead_code, reason = "each target uses one of the functions")]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::responses_request(data));
