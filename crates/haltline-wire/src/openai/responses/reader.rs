@@ -337,11 +337,11 @@ impl Reader {
         out(Piece::Call { index, id, name });
     }
 
-    /// The call at `place`; in a final response, where places differ, the one with this id.
+    /// The call at `place`; in a final response, where places differ, the streamed one with this id.
     fn known_call(&mut self, place: u64, id: Option<&str>) -> Option<&mut SeenCall> {
         let id = id.filter(|id| !id.is_empty());
         let by_place = |call: &SeenCall| call.item == place;
-        let by_id = |call: &SeenCall| place >= FINAL && id == Some(call.id.as_str());
+        let by_id = |call: &SeenCall| place >= FINAL && call.item < FINAL && id == Some(call.id.as_str());
         self.calls.iter_mut().rev().find(|call| by_place(call) || by_id(call))
     }
 
