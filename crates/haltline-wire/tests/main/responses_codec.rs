@@ -514,6 +514,10 @@ fn servers_that_repeat_themselves_are_counted_once() {
     assert_eq!(read(&[&added, arguments, &ended]), (4, tools, false, 0));
     assert_eq!(read(&[&added, &ended]), (4, tools, false, 0));
     assert_eq!(read(&[&ended]), (4, tools, false, 0));
+    // Two calls with one id are two calls.
+    let twice =
+        format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{call},{call}]}}}}"#);
+    assert_eq!(read(&[&twice]), (8, tools, false, 0));
 }
 
 #[test]

@@ -3,13 +3,15 @@
 
 use bytes::Bytes;
 use haltline_types::{FaultKind, Timestamp, Tokens, Usage};
-use haltline_wire::Finish;
-use haltline_wire::canon::{Answer, Decode, Decoded, Event, Inspect, ReportedUsage, metered};
+use haltline_wire::canon::{Answer, Decode, Decoded, Event, Inspect, ReportedUsage, Target, metered};
 use haltline_wire::chunk::{Chunk, Delta, Whole};
 use haltline_wire::fault::{BillingRules, FaultSeed, classify, classify_inside};
 use haltline_wire::openai::embeddings::{self, Embedded};
-use haltline_wire::openai::responses::{Decoder, Inspector, StoredResponse, decode_answer, inspect_answer};
+use haltline_wire::openai::responses::{
+    Decoder, Inspector, ResponsesRequest, StoredResponse, decode_answer, inspect_answer,
+};
 use haltline_wire::sse::Splitter;
+use haltline_wire::{Finish, PassFields};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -230,6 +232,34 @@ fn what_xai_and_openrouter_say_it_cost_is_read() {
 fn number_at(text: &str) -> i64 {
     let digits: String = text.trim_start().chars().take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a number")
+}
+
+/// Requests as clients sent them: accepted, but for the tools of providers and the state that
+/// they keep.
+#[test]
+fn recorded_requests_are_accepted_but_for_what_hides_cost() {
+    let mut accepted = 0;
+    for (case, record) in cases("openai.responses") {
+        let request = json(&case.join("request.json"));
+        if !request["body"].is_object() || request["method"] != "POST" {
+            continue;
+        }
+        let body = Bytes::from(request["body"].to_string());
+        // OpenRouter's own field, which an operator may let through.
+        let pass = PassFields::new(["provider"]);
+        match ResponsesRequest::parse(body, &pass) {
+            Ok(request) => {
+                accepted += 1;
+                let sent = request.rewrite(&Target { model: "m", cap: Tokens::new(5) });
+                ResponsesRequest::parse(sent, &pass).expect("acceptable to ourselves");
+            }
+            Err(error) => {
+                let param = error.param.unwrap_or_default();
+                assert!(param.ends_with(".type") || param.ends_with("file_url"), "{}: {param}", record["id"]);
+            }
+        }
+    }
+    assert!(accepted > 30 || fixtures().is_none(), "only {accepted} requests were accepted");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A provider's stream, or whole answer, in canonical form.
 
-use super::reader::{Piece, Reader};
+use super::piece::Piece;
+use super::reader::Reader;
 use crate::canon::{Answer, Decode, Decoded, Event};
 use crate::chunk::Malformed;
 use crate::sse;

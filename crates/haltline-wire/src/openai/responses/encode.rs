@@ -5,18 +5,19 @@
 //! was met.
 
 use super::echo::{Shown, usage as usage_json};
-use super::encode_items::{Message, Open, OpenCall, Part, Reasoning, summary};
+use super::encode_frames::{failure, frame};
+use super::encode_items::{Message, Open, OpenCall, Part, Reasoning, add_to_last_text, citation, summary};
 use super::{FOREIGN_REASONING, WITHHELD};
 use crate::Finish;
 use crate::canon::{Answer, Encode, Event, Frame, ReportedUsage};
 use bytes::Bytes;
 use haltline_types::Usage;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Writes one stream. `sequence_number` counts from 0 without gaps.
 pub struct Encoder {
     shown: Shown,
-    custom: Vec<String>,
+    pub(super) custom: Vec<String>,
     /// As the provider names it.
     model: String,
     number: u64,
@@ -25,7 +26,7 @@ pub struct Encoder {
     /// By place; null while an item is open.
     output: Vec<Value>,
     open: Open,
-    calls: Vec<OpenCall>,
+    pub(super) calls: Vec<OpenCall>,
     usage: Option<Usage>,
     finish: Option<Finish>,
 }
@@ -105,13 +106,13 @@ impl Encoder {
         self.say("response.in_progress", json!({ "response": response }), out);
     }
 
-    fn say(&mut self, kind: &'static str, fields: Value, out: &mut Vec<Frame>) {
+    pub(super) fn say(&mut self, kind: &'static str, fields: Value, out: &mut Vec<Frame>) {
         out.push(frame(kind, self.number, fields));
         self.number += 1;
     }
 
     /// The place and id of a new item.
-    fn place(&mut self, prefix: &str) -> (usize, String) {
+    pub(super) fn place(&mut self, prefix: &str) -> (usize, String) {
         let place = self.output.len();
         self.output.push(Value::Null);
         (place, format!("{prefix}{}_{place}", self.shown.suffix()))
@@ -185,18 +186,17 @@ impl Encoder {
         self.say("response.content_part.done", fields, out);
     }
 
+    /// A source belongs to the text that is open, or else to the last one: then only the final
+    /// object shows it.
     fn source(&mut self, url: &str, title: Option<&str>, out: &mut Vec<Frame>) {
+        let is_open = matches!(&self.open, Open::Message(Message { part: Some(part), .. }) if !part.refusal);
+        if !is_open && add_to_last_text(&mut self.output, url, title) {
+            return;
+        }
         self.open_part(false, out);
         let Open::Message(message) = &mut self.open else { return };
         let Some(part) = &mut message.part else { return };
-        let end = part.text.chars().count();
-        let annotation = json!({
-            "type": "url_citation",
-            "url": url,
-            "title": title.unwrap_or_default(),
-            "start_index": end,
-            "end_index": end,
-        });
+        let annotation = citation(&part.text, url, title);
         let fields = json!({
             "item_id": message.id,
             "output_index": message.place,
@@ -261,7 +261,7 @@ impl Encoder {
     }
 
     /// Closes the message or reasoning item that is open.
-    fn close_open(&mut self, out: &mut Vec<Frame>) {
+    pub(super) fn close_open(&mut self, out: &mut Vec<Frame>) {
         self.close_part(out);
         let (place, item) = match std::mem::replace(&mut self.open, Open::None) {
             Open::None => return,
@@ -287,93 +287,11 @@ impl Encoder {
         self.close_item(place, item, out);
     }
 
-    fn close_item(&mut self, place: usize, item: Value, out: &mut Vec<Frame>) {
+    pub(super) fn close_item(&mut self, place: usize, item: Value, out: &mut Vec<Frame>) {
         self.say("response.output_item.done", json!({ "output_index": place, "item": item }), out);
         if let Some(slot) = self.output.get_mut(place) {
             *slot = item;
         }
-    }
-
-    fn call(&mut self, index: u32, id: &str, name: &str, out: &mut Vec<Frame>) {
-        self.close_open(out);
-        self.close_whole_calls(out);
-        let custom = self.custom.iter().any(|known| known == name);
-        let (place, item_id) = self.place(if custom { "ctc_" } else { "fc_" });
-        let call = OpenCall {
-            index,
-            place,
-            id: item_id,
-            call_id: id.to_owned(),
-            name: name.to_owned(),
-            arguments: String::new(),
-            custom,
-        };
-        let item = call.json("in_progress");
-        self.calls.push(call);
-        self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
-    }
-
-    fn arguments(&mut self, index: u32, fragment: &str, out: &mut Vec<Frame>) {
-        let Some(call) = self.calls.iter_mut().rev().find(|call| call.index == index) else { return };
-        if fragment.is_empty() {
-            return;
-        }
-        call.arguments.push_str(fragment);
-        // What a custom tool gets is inside a string of JSON: it is written when it is whole.
-        if call.custom {
-            return;
-        }
-        let fields = json!({ "item_id": call.id, "output_index": call.place, "delta": fragment });
-        self.say("response.function_call_arguments.delta", fields, out);
-    }
-
-    /// Closes the calls whose arguments are whole: others may go on beside what follows.
-    fn close_whole_calls(&mut self, out: &mut Vec<Frame>) {
-        let calls = std::mem::take(&mut self.calls);
-        for call in calls {
-            if call.is_whole() {
-                self.close_call(&call, out);
-            } else {
-                self.calls.push(call);
-            }
-        }
-    }
-
-    fn close_call(&mut self, call: &OpenCall, out: &mut Vec<Frame>) {
-        let about = json!({ "item_id": call.id, "output_index": call.place });
-        let with = |members: &[(&str, &str)]| {
-            let mut fields = about.clone();
-            if let Some(fields) = fields.as_object_mut() {
-                fields.extend(members.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-            }
-            fields
-        };
-        if call.custom {
-            let input = call.free_text();
-            self.say("response.custom_tool_call_input.delta", with(&[("delta", &input)]), out);
-            self.say("response.custom_tool_call_input.done", with(&[("input", &input)]), out);
-        } else {
-            let fields = with(&[("name", &call.name), ("arguments", &call.arguments)]);
-            self.say("response.function_call_arguments.done", fields, out);
-        }
-        self.close_item(call.place, call.json("completed"), out);
-    }
-
-    fn file(&mut self, media_type: &str, data: &str, out: &mut Vec<Frame>) {
-        self.close_open(out);
-        self.close_whole_calls(out);
-        let (place, id) = self.place("ig_");
-        let item = json!({ "id": id, "type": "image_generation_call", "status": "in_progress", "result": null });
-        self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
-        let format = media_type.strip_prefix("image/").unwrap_or(media_type);
-        let item = json!({
-            "id": id,
-            "type": "image_generation_call",
-            "status": "completed",
-            "output_format": format,
-            "result": data,
-        });
-        self.close_item(place, item, out);
     }
 
     fn end(&mut self, out: &mut Vec<Frame>) {
@@ -437,29 +355,4 @@ pub fn encode_answer(answer: &Answer, shown: Shown) -> Bytes {
     }
     encoder.encode(&Event::Done, &mut frames);
     Bytes::from(serde_json::to_vec(&encoder.response()).unwrap_or_default())
-}
-
-/// The end of a stream that broke, from `sequence_number` on: an `error` event, which the SDKs
-/// raise, and `response.failed`, which Codex reads. `error` is the error object with `type`,
-/// `code`, `message` and `param`.
-#[must_use]
-pub fn failure_frames(shown: &Shown, sequence_number: u64, error: &Value) -> Vec<Frame> {
-    failure(shown.response("", "failed"), sequence_number, error).into()
-}
-
-fn failure(mut response: Map<String, Value>, number: u64, error: &Value) -> [Frame; 2] {
-    let part = |name: &str| error.get(name).cloned().unwrap_or_default();
-    let told = json!({ "code": part("code"), "message": part("message"), "param": part("param"), "error": error });
-    response.insert("error".to_owned(), json!({ "code": part("code"), "message": part("message") }));
-    [frame("error", number, told), frame("response.failed", number.saturating_add(1), json!({ "response": response }))]
-}
-
-fn frame(kind: &'static str, number: u64, fields: Value) -> Frame {
-    let mut event = Map::new();
-    event.insert("type".to_owned(), json!(kind));
-    event.insert("sequence_number".to_owned(), json!(number));
-    if let Value::Object(fields) = fields {
-        event.extend(fields);
-    }
-    Frame { event: Some(kind), data: Bytes::from(serde_json::to_vec(&event).unwrap_or_default()) }
 }

@@ -115,3 +115,29 @@ impl OpenCall {
         serde_json::from_str::<serde::de::IgnoredAny>(&self.arguments).is_ok()
     }
 }
+
+/// A source, at the end of the text so far.
+pub(super) fn citation(text: &str, url: &str, title: Option<&str>) -> Value {
+    let end = text.chars().count();
+    json!({
+        "type": "url_citation",
+        "url": url,
+        "title": title.unwrap_or_default(),
+        "start_index": end,
+        "end_index": end,
+    })
+}
+
+/// Adds a source to the last text of items that are closed. Is there one?
+pub(super) fn add_to_last_text(output: &mut [Value], url: &str, title: Option<&str>) -> bool {
+    let is_text = |part: &&mut Value| part.get("type").and_then(Value::as_str) == Some("output_text");
+    let parts = output.iter_mut().rev().filter_map(|item| item.get_mut("content").and_then(Value::as_array_mut));
+    let Some(part) = parts.flat_map(|parts| parts.iter_mut().rev()).find(is_text) else { return false };
+    let text = part.get("text").and_then(Value::as_str).unwrap_or_default();
+    let annotation = citation(text, url, title);
+    match part.get_mut("annotations").and_then(Value::as_array_mut) {
+        Some(annotations) => annotations.push(annotation),
+        None => return false,
+    }
+    true
+}

@@ -4,6 +4,8 @@
 //! addresses of files, and items of tools that the provider runs.
 
 use super::FOREIGN_REASONING;
+use super::request::HostedTools;
+use super::tools::read_tools;
 use super::values::{array, object};
 use crate::json::walk::{self, Member};
 use crate::refusal::{RequestError, shorten};
@@ -62,35 +64,28 @@ struct Reader<'a> {
     documents: u32,
 }
 
-/// Members that items of the accepted types have.
-const ITEM_MEMBERS: [&str; 27] = [
+/// Members that items of the accepted types have, by the types of openai-python 3.57.
+const ITEM_MEMBERS: [&str; 20] = [
     "action",
     "arguments",
     "call_id",
     "caller",
     "content",
-    "created_by",
     "encrypted_content",
     "environment",
     "execution",
     "id",
     "input",
-    "internal_chat_message_metadata_passthrough",
     "max_output_length",
-    "metadata",
     "name",
     "namespace",
     "operation",
     "output",
     "phase",
-    "reasoning_details",
     "role",
     "status",
     "summary",
     "tools",
-    "type",
-    "agent",
-    "recipient",
 ];
 
 impl Reader<'_> {
@@ -127,6 +122,20 @@ impl Reader<'_> {
             }
             match &*member.name(body) {
                 b"type" | b"role" | b"id" | b"status" | b"phase" => {}
+                // Tools that a search of the client found are tools all the same.
+                b"tools" => {
+                    read_tools(body, &member.value, self.pass, HostedTools::Refuse, self.measure)?;
+                }
+                b"environment" => {
+                    if !matches!(super::values::member(body, &member.value, "type").as_deref(), None | Some("local")) {
+                        return Err(RequestError::invalid(
+                            "environment",
+                            "Only a local `environment` is taken: containers of the provider are state and cost that \
+                             is not in the body.",
+                        ));
+                    }
+                    self.measure.add_value(body, &member.value);
+                }
                 b"content" | b"output" | b"summary" if body.get(member.value.start) == Some(&b'[') => {
                     let list = String::from_utf8_lossy(&member.name(body)).into_owned();
                     self.parts(&list, &member.value)?;
@@ -211,11 +220,11 @@ impl Reader<'_> {
             .find(|member| *member.name(body) == *b"type")
             .and_then(|member| walk::string(body, &member.value));
         let known: &[&str] = match kind.as_deref() {
-            Some(b"input_text" | b"text" | b"summary_text" | b"reasoning_text") => &["text", "prompt_cache_breakpoint"],
-            Some(b"output_text") => &["text", "annotations", "logprobs", "prompt_cache_breakpoint"],
+            Some(b"input_text" | b"text" | b"summary_text" | b"reasoning_text") => &["text"],
+            Some(b"output_text") => &["text", "annotations", "logprobs"],
             Some(b"refusal") => &["refusal"],
-            Some(b"input_image") => &["image_url", "detail", "prompt_cache_breakpoint"],
-            Some(b"input_file") => &["file_data", "filename", "prompt_cache_breakpoint"],
+            Some(b"input_image") => &["image_url", "detail"],
+            Some(b"input_file") => &["file_data", "filename"],
             // What a shell gave.
             None => &["stdout", "stderr", "outcome", "exit_code"],
             Some(b"input_audio") => {
@@ -248,6 +257,7 @@ impl Reader<'_> {
                         format!("`{name}` is not accepted: the file is input that is not in the body."),
                     ));
                 }
+                "prompt_cache_breakpoint" => read_breakpoint(body, &member.value)?,
                 "detail" if is_image => match walk::string(body, &member.value).as_deref() {
                     Some(b"auto" | b"low" | b"high") => {}
                     _ => {
@@ -279,4 +289,24 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// A cache breakpoint, as long as it does not ask for a longer and dearer life.
+fn read_breakpoint(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {
+    object(body, value, "prompt_cache_breakpoint")?;
+    for member in walk::members(body, value.start) {
+        let text = walk::string(body, &member.value);
+        let fits = match &*member.name(body) {
+            b"mode" => text.as_deref() == Some(b"explicit"),
+            b"ttl" => text.as_deref() == Some(b"30m"),
+            _ => false,
+        };
+        if !fits && !walk::is_null(body, &member.value) {
+            return Err(RequestError::invalid(
+                "prompt_cache_breakpoint",
+                "Only `\"mode\":\"explicit\"` and `\"ttl\":\"30m\"` are taken: longer retention raises the price.",
+            ));
+        }
+    }
+    Ok(())
 }

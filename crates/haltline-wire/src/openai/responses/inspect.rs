@@ -1,6 +1,7 @@
 //! Metering: of a stream that passes through, and of a whole answer. Copies no text.
 
-use super::reader::{Piece, Reader};
+use super::piece::Piece;
+use super::reader::Reader;
 use crate::canon::{Inspect, ReportedUsage};
 use crate::chunk::{Chunk, Delta, Malformed, Whole};
 use crate::fault::FaultSeed;

@@ -5,6 +5,7 @@
 //! of the same gives only what was not streamed.
 
 use super::WITHHELD;
+use super::piece::{Came, Kind, Out, Piece, Seen, SeenCall, say};
 use super::wire::{self, Incomplete, Item, Part, Raw, Response, index, list, object, text, text_or_json, word};
 use crate::Finish;
 use crate::canon::ReportedUsage;
@@ -15,96 +16,6 @@ use crate::sse;
 
 /// Parts, calls and sources whose repetition is watched for. Beyond that nothing final is taken.
 const SEEN_MAX: usize = 4096;
-
-/// What a server said, without copies.
-pub(super) enum Piece<'a> {
-    Started {
-        id: &'a str,
-        model: &'a str,
-    },
-    Text(&'a str),
-    Reasoning(&'a str),
-    /// `encrypted_content`, which closes the thoughts before it.
-    Sealed(&'a str),
-    /// Sealed thoughts that another dialect withheld.
-    Withheld(&'a str),
-    Refusal(&'a str),
-    Call {
-        index: u32,
-        id: &'a str,
-        name: &'a str,
-    },
-    Arguments {
-        index: u32,
-        fragment: &'a str,
-    },
-    Source {
-        url: &'a str,
-        title: Option<&'a str>,
-    },
-    File {
-        media_type: &'a str,
-        data: &'a str,
-    },
-    Usage(ReportedUsage),
-    Finished(Finish),
-    Done,
-    Failed(Box<FaultSeed>),
-}
-
-pub(super) type Out<'o> = &'o mut dyn FnMut(Piece<'_>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Refusal,
-    Reasoning,
-    Summary,
-}
-
-/// How much of a part came.
-struct Seen {
-    kind: Kind,
-    item: u64,
-    part: u64,
-    came: Came,
-}
-
-struct SeenCall {
-    item: u64,
-    id: String,
-    index: u32,
-    came: Came,
-}
-
-/// How much came of a text, and a hash of it: a final form may say more.
-struct Came {
-    bytes: usize,
-    hash: u64,
-}
-
-impl Came {
-    /// The start of FNV-1a.
-    const NOTHING: Self = Self { bytes: 0, hash: 0xcbf2_9ce4_8422_2325 };
-
-    fn add(&mut self, words: &str) {
-        self.bytes = self.bytes.saturating_add(words.len());
-        for byte in words.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    /// What `whole` says beyond what came; nothing when it begins with other words.
-    fn rest<'w>(&self, whole: &'w str) -> Option<&'w str> {
-        let (begin, rest) = whole.split_at_checked(self.bytes)?;
-        if rest.is_empty() {
-            return None;
-        }
-        let mut same = Self::NOTHING;
-        same.add(begin);
-        (same.hash == self.hash).then_some(rest)
-    }
-}
 
 /// Reads one stream or one answer.
 #[derive(Default)]
@@ -426,11 +337,11 @@ impl Reader {
         out(Piece::Call { index, id, name });
     }
 
-    /// The call at `place`; in a final response, where places differ, the one with this id.
+    /// The call at `place`; in a final response, where places differ, the streamed one with this id.
     fn known_call(&mut self, place: u64, id: Option<&str>) -> Option<&mut SeenCall> {
         let id = id.filter(|id| !id.is_empty());
         let by_place = |call: &SeenCall| call.item == place;
-        let by_id = |call: &SeenCall| place >= FINAL && id == Some(call.id.as_str());
+        let by_id = |call: &SeenCall| place >= FINAL && call.item < FINAL && id == Some(call.id.as_str());
         self.calls.iter_mut().rev().find(|call| by_place(call) || by_id(call))
     }
 
@@ -482,14 +393,6 @@ impl Reader {
 
 /// Where the places of a final response begin.
 const FINAL: u64 = 1 << 32;
-
-fn say(kind: Kind, words: &str, out: Out<'_>) {
-    out(match kind {
-        Kind::Text => Piece::Text(words),
-        Kind::Refusal => Piece::Refusal(words),
-        Kind::Reasoning | Kind::Summary => Piece::Reasoning(words),
-    });
-}
 
 fn usage(response: &Response<'_>, out: Out<'_>) {
     match response.usage.map_or(Report::Absent, |usage| read_usage(usage.get())) {

@@ -7,8 +7,8 @@ use crate::refusal::{RequestError, shorten};
 use crate::{Measure, PassFields};
 use std::ops::Range;
 
-/// Members of the tools that are accepted.
-const MEMBERS: [&str; 14] = [
+/// Members of the tools that are accepted, by the types of openai-python 3.57.
+const MEMBERS: [&str; 12] = [
     "allowed_callers",
     "defer_loading",
     "description",
@@ -16,13 +16,11 @@ const MEMBERS: [&str; 14] = [
     "execution",
     "format",
     "name",
+    "output_schema",
     "parameters",
     "strict",
     "tools",
     "type",
-    "output_schema",
-    "function",
-    "cache_control",
 ];
 
 /// Reads `tools` and adds them to `measure`. Gives the places of hosted tools to leave out.
@@ -119,8 +117,8 @@ fn refused(param: &str, kind: &str) -> RequestError {
     )
 }
 
-/// `tool_choice` must not name a tool that the provider runs. Says whether it does, when those
-/// are left out.
+/// `tool_choice` must not name a tool that the provider runs, not even where those are left out:
+/// the client relies on it.
 pub(super) fn read_tool_choice(body: &[u8], value: &Range<usize>) -> Result<(), RequestError> {
     if body.get(value.start) == Some(&b'"') {
         return Ok(());
