@@ -46,3 +46,13 @@ fn classify() {
 fn retry_after() {
     replay("retry_after", harness::retry_after);
 }
+
+#[test]
+fn chat_stream() {
+    replay("chat_stream", harness::chat_stream);
+}
+
+#[test]
+fn ui_request() {
+    replay("ui_request", harness::ui_request);
+}
