@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn ticks_are_tenths_of_nanodollars() {
         assert_eq!(ticks("21"), Some(NanoUsd::new(3)));
-        assert_eq!(ticks("1400"), Some(NanoUsd::new(140)));
+        // grok-3-mini at 0.30, 0.075 (cached) and 0.50 dollars a million: 1, 290 and 222 tokens.
+        assert_eq!(ticks("1330500"), Some(NanoUsd::new(300 + 290 * 75 + 222 * 500)));
     }
 
     #[test]

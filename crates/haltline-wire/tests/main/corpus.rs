@@ -101,3 +101,13 @@ fn responses_request() {
 fn responses_stream() {
     replay("responses_stream", harness::responses_stream);
 }
+
+#[test]
+fn chat_stream() {
+    replay("chat_stream", harness::chat_stream);
+}
+
+#[test]
+fn ui_request() {
+    replay("ui_request", harness::ui_request);
+}

@@ -2,16 +2,17 @@
 
 use crate::Finish;
 
-/// From `finish_reason`.
+/// From `finish_reason`. Beside OpenAI's words those of Mistral (`model_length`), Together (`eos`),
+/// Z.ai (`sensitive`, `network_error`) and DeepSeek (`insufficient_system_resource`).
 #[must_use]
 pub fn finish_from_word(word: &str) -> Finish {
     match word {
-        "stop" => Finish::Stop,
-        "length" => Finish::Length,
+        "stop" | "eos" => Finish::Stop,
+        "length" | "model_length" => Finish::Length,
         "tool_calls" => Finish::ToolCalls,
-        "content_filter" => Finish::ContentFilter,
+        "content_filter" | "sensitive" => Finish::ContentFilter,
         "function_call" => Finish::FunctionCall,
-        "error" => Finish::Error,
+        "error" | "network_error" | "insufficient_system_resource" => Finish::Error,
         _ => Finish::Other,
     }
 }
