@@ -1,5 +1,4 @@
-//! HTTP/2 over TLS: many requests on few connections, and what the ends of streams and connections
-//! mean for the bill. Against hyper's server, and against `h2`'s where a frame of our choice is sent.
+//! HTTP/2 over TLS: many requests on few connections. Against hyper's server.
 
 use crate::support::{BODY, Frozen, PATIENCE, ask, call, call_with, heard, next, read, send};
 use crate::tls_server::Http2Server;
@@ -17,7 +16,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,14 +23,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::server::TlsStream;
 
-type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+pub(crate) type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-fn whole(text: &'static str) -> Response<Body> {
+pub(crate) fn whole(text: &'static str) -> Response<Body> {
     Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed())
 }
 
 /// Serves a connection with hyper, at most `streams` requests at once.
-async fn serve<F, Fut>(stream: TlsStream<TcpStream>, streams: u32, answer: F)
+pub(crate) async fn serve<F, Fut>(stream: TlsStream<TcpStream>, streams: u32, answer: F)
 where
     F: Fn(Request<Incoming>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
@@ -49,7 +47,7 @@ where
         .await;
 }
 
-fn upstream(server: &Http2Server, settings: Http2Settings) -> HttpUpstream {
+pub(crate) fn upstream(server: &Http2Server, settings: Http2Settings) -> HttpUpstream {
     made(server.config(settings))
 }
 
@@ -57,12 +55,12 @@ fn made(config: HttpConfig) -> HttpUpstream {
     HttpUpstream::new(config, Arc::new(Frozen)).expect("a usable configuration")
 }
 
-fn judged(fault: &Fault) -> (FaultKind, Billing) {
+pub(crate) fn judged(fault: &Fault) -> (FaultKind, Billing) {
     (fault.kind, fault.billing)
 }
 
-const LOST: (FaultKind, Billing) = (FaultKind::ConnectionLost, Billing::Unknown);
-const NOT_TAKEN: (FaultKind, Billing) = (FaultKind::ConnectFailed, Billing::NotSent);
+pub(crate) const LOST: (FaultKind, Billing) = (FaultKind::ConnectionLost, Billing::Unknown);
+pub(crate) const NOT_TAKEN: (FaultKind, Billing) = (FaultKind::ConnectFailed, Billing::NotSent);
 
 /// A server that answers only when it is told to, by so many permits.
 async fn gated(streams: u32) -> (Http2Server, Arc<Semaphore>, Arc<AtomicUsize>) {
@@ -84,7 +82,7 @@ async fn gated(streams: u32) -> (Http2Server, Arc<Semaphore>, Arc<AtomicUsize>) 
 }
 
 /// Lets others run until `seen` holds.
-async fn until(seen: impl Fn() -> bool) {
+pub(crate) async fn until(seen: impl Fn() -> bool) {
     let waiting = async {
         while !seen() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -93,7 +91,7 @@ async fn until(seen: impl Fn() -> bool) {
     tokio::time::timeout(PATIENCE, waiting).await.expect("it comes to pass");
 }
 
-async fn ask_many(upstream: &Arc<HttpUpstream>, count: usize) -> Vec<tokio::task::JoinHandle<Result<String, Fault>>> {
+fn ask_many(upstream: &Arc<HttpUpstream>, count: usize) -> Vec<tokio::task::JoinHandle<Result<String, Fault>>> {
     (0..count)
         .map(|_| {
             let upstream = Arc::clone(upstream);
@@ -139,7 +137,7 @@ async fn a_request_goes_out_as_http_2_has_it() {
 async fn many_requests_share_one_connection() {
     let (server, gate, waiting) = gated(100).await;
     let upstream = Arc::new(upstream(&server, Http2Settings { spread_at: 100, ..Http2Settings::default() }));
-    let asked = ask_many(&upstream, 40).await;
+    let asked = ask_many(&upstream, 40);
     until(|| waiting.load(Ordering::SeqCst) == 40).await;
     let stats = upstream.pool_stats();
     assert_eq!((stats.open, stats.shared, stats.streams), (1, 1, 40), "{stats:?}");
@@ -156,7 +154,7 @@ async fn load_is_spread_and_bounded() {
     let (server, gate, waiting) = gated(100).await;
     let settings = Http2Settings { connections_max: 3, streams_max: 8, spread_at: 4, ..Http2Settings::default() };
     let upstream = Arc::new(upstream(&server, settings));
-    let asked = ask_many(&upstream, 24).await;
+    let asked = ask_many(&upstream, 24);
     until(|| waiting.load(Ordering::SeqCst) == 24).await;
     let stats = upstream.pool_stats();
     assert_eq!((stats.open, stats.shared, stats.streams), (3, 3, 24), "{stats:?}");
@@ -177,7 +175,7 @@ async fn the_servers_own_limit_makes_more_connections() {
     // The first one learns what the server allows.
     gate.add_permits(1);
     ask(&*upstream, call()).await.expect("an answer");
-    let asked = ask_many(&upstream, 20).await;
+    let asked = ask_many(&upstream, 20);
     until(|| waiting.load(Ordering::SeqCst) == 21).await;
     let stats = upstream.pool_stats();
     assert!(stats.shared >= 4 && stats.streams == 20, "no request waits for another's answer: {stats:?}");
@@ -216,159 +214,6 @@ async fn a_reader_that_stops_stalls_nobody_else() {
     assert_eq!(server.server.accepted(), 1, "leaving an answer does not cost the connection");
 }
 
-/// The first connection is told to end after `requests` requests were taken, with `last` as the
-/// last one that is looked at; later ones are served.
-async fn going_away(abrupt: bool) -> Http2Server {
-    Http2Server::start(move |stream, number| async move {
-        if number > 0 {
-            return serve(stream, 100, |_| async { whole("later") }).await;
-        }
-        if abrupt {
-            // GOAWAY that names no request as looked at, with the request at hand.
-            let mut connection = h2::server::handshake(stream).await.expect("a handshake");
-            let (_request, _respond) = connection.accept().await.expect("a request").expect("a request");
-            raw_go_away_is_written_by_abrupt_shutdown(connection).await;
-            return;
-        }
-        let service = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(whole("first")) });
-        let serving = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
-        let mut serving = pin!(serving);
-        // One answer is under way, and then an end in good order.
-        let _ = tokio::time::timeout(Duration::from_millis(300), serving.as_mut()).await;
-        serving.as_mut().graceful_shutdown();
-        let _ = serving.await;
-    })
-    .await
-}
-
-async fn raw_go_away_is_written_by_abrupt_shutdown(
-    mut connection: h2::server::Connection<TlsStream<TcpStream>, Bytes>,
-) {
-    connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
-    let _ = std::future::poll_fn(|cx| connection.poll_closed(cx)).await;
-}
-
-#[tokio::test]
-async fn a_connection_that_ends_in_good_order_is_replaced_unseen() {
-    let server = going_away(false).await;
-    let upstream = upstream(&server, Http2Settings::default());
-    assert_eq!(ask(&upstream, call()).await.expect("an answer"), "first");
-    until(|| upstream.pool_stats().shared == 0).await;
-    assert_eq!(ask(&upstream, call()).await.expect("an answer"), "later");
-    let stats = upstream.pool_stats();
-    assert_eq!((stats.opened, stats.shared), (2, 1), "{stats:?}");
-}
-
-#[tokio::test]
-async fn a_request_that_the_server_took_may_have_cost_money_when_the_connection_ends() {
-    let server = going_away(true).await;
-    let upstream = upstream(&server, Http2Settings::default());
-    let fault = send(&upstream, call()).await.expect_err("no answer");
-    assert_eq!(judged(&fault), LOST, "{fault}");
-    assert_eq!(ask(&upstream, call()).await.expect("an answer"), "later");
-}
-
-#[tokio::test]
-async fn a_refused_stream_was_not_looked_at() {
-    for (reason, expected) in [
-        (h2::Reason::REFUSED_STREAM, NOT_TAKEN),
-        (h2::Reason::INTERNAL_ERROR, LOST),
-        (h2::Reason::CANCEL, LOST),
-        (h2::Reason::ENHANCE_YOUR_CALM, LOST),
-    ] {
-        let server = Http2Server::start(move |stream, _| async move {
-            let mut connection = h2::server::handshake(stream).await.expect("a handshake");
-            while let Some(Ok((_request, mut respond))) = connection.accept().await {
-                respond.send_reset(reason);
-            }
-        })
-        .await;
-        let upstream = upstream(&server, Http2Settings::default());
-        for _ in 0..2 {
-            let fault = send(&upstream, call()).await.expect_err("a reset");
-            assert_eq!(judged(&fault), expected, "{reason:?}: {fault}");
-            assert_eq!(fault.class, haltline_types::FaultClass::Retryable);
-        }
-        assert_eq!(server.server.accepted(), 1, "a reset ends a stream, not the connection");
-    }
-}
-
-#[tokio::test]
-async fn requests_beyond_the_last_that_is_looked_at_were_not() {
-    let (told, mut came) = mpsc::unbounded_channel();
-    let server = Http2Server::start(move |stream, number| {
-        let told = told.clone();
-        async move {
-            if number > 0 {
-                return serve(stream, 100, |_| async { whole("later") }).await;
-            }
-            crate::tls_server::answer_first_and_go_away(stream, &told).await;
-        }
-    })
-    .await;
-    let upstream = Arc::new(upstream(&server, Http2Settings::default()));
-    let first = Arc::clone(&upstream);
-    let first = tokio::spawn(async move { ask(&*first, call()).await });
-    assert_eq!(heard(&mut came).await, 1);
-    let second = Arc::clone(&upstream);
-    let second = tokio::spawn(async move { ask(&*second, call()).await });
-    assert_eq!(heard(&mut came).await, 3);
-    let fault = second.await.expect("no panic").expect_err("beyond the last");
-    assert_eq!((judged(&fault), fault.breaker), (NOT_TAKEN, false), "{fault}");
-    let fault = first.await.expect("no panic").expect_err("the connection ended without its answer");
-    assert_eq!(judged(&fault), LOST, "{fault}");
-    assert_eq!(ask(&*upstream, call()).await.expect("an answer"), "later");
-}
-
-#[tokio::test]
-async fn a_stream_that_breaks_off_ends_with_a_fault() {
-    for how in ["reset", "close"] {
-        let server = Http2Server::start(move |stream, _| async move {
-            let mut connection = h2::server::handshake(stream).await.expect("a handshake");
-            let (_request, mut respond) = connection.accept().await.expect("a request").expect("a request");
-            let head = Response::builder().status(StatusCode::OK).body(()).expect("a head");
-            let mut body = respond.send_response(head, false).expect("a stream");
-            body.send_data(Bytes::from_static(b"one"), false).expect("a stream");
-            let mut word = pin!(tokio::time::sleep(Duration::from_millis(100)));
-            tokio::select! {
-                () = &mut word => {}
-                _ = std::future::poll_fn(|cx| connection.poll_closed(cx)) => return,
-            }
-            if how == "reset" {
-                body.send_reset(h2::Reason::REFUSED_STREAM);
-                let _ = std::future::poll_fn(|cx| connection.poll_closed(cx)).await;
-            }
-        })
-        .await;
-        let upstream = upstream(&server, Http2Settings::default());
-        let mut answer = send(&upstream, call_with(BODY, true)).await.expect("a head");
-        assert_eq!(next(&mut answer).await.expect("a piece").expect("no fault yet"), "one");
-        let fault = next(&mut answer).await.expect("no clean end").expect_err("a break");
-        assert_eq!(judged(&fault), LOST, "{how}: an answer has begun, whatever the server says: {fault}");
-        assert!(next(&mut answer).await.is_none(), "an error is the last item");
-        assert_eq!(upstream.pool_stats().streams, 0);
-    }
-}
-
-#[tokio::test]
-async fn a_connection_that_gives_no_sign_of_life_is_given_up() {
-    let server = Http2Server::start(|mut stream, _| async move {
-        // Takes all that comes, and says nothing but its settings.
-        tokio::io::AsyncWriteExt::write_all(&mut stream, &[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("a client");
-        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-    })
-    .await;
-    let settings = Http2Settings {
-        ping_interval: Duration::from_millis(50),
-        ping_timeout: Duration::from_millis(50),
-        ..Http2Settings::default()
-    };
-    let upstream = upstream(&server, settings);
-    let fault = send(&upstream, call()).await.expect_err("silence");
-    assert_eq!(judged(&fault), LOST, "{fault}");
-    until(|| upstream.pool_stats().open == 0).await;
-}
-
 #[tokio::test]
 async fn an_idle_connection_and_an_old_one_are_closed() {
     let (server, gate, _waiting) = gated(100).await;
@@ -391,7 +236,7 @@ async fn an_idle_connection_and_an_old_one_are_closed() {
 async fn leaving_before_the_head_resets_one_stream() {
     let (server, gate, waiting) = gated(100).await;
     let upstream = Arc::new(upstream(&server, Http2Settings::default()));
-    let asked = ask_many(&upstream, 2).await;
+    let asked = ask_many(&upstream, 2);
     until(|| waiting.load(Ordering::SeqCst) == 2).await;
     let mut asked = asked.into_iter();
     asked.next().expect("a task").abort();
@@ -446,7 +291,7 @@ async fn a_server_that_cannot_be_reached_fails_all_who_wait() {
     let (mut server, _gate, _waiting) = gated(100).await;
     server.server.stop_listening().await;
     let upstream = Arc::new(upstream(&server, Http2Settings::default()));
-    for answer in join_all(ask_many(&upstream, 10).await).await {
+    for answer in join_all(ask_many(&upstream, 10)).await {
         assert_eq!(judged(&answer.expect("no panic").expect_err("nobody listens")), NOT_TAKEN);
     }
     assert_eq!(upstream.pool_stats().open, 0);

@@ -5,6 +5,7 @@ mod answers;
 mod cost;
 mod faults;
 mod http2;
+mod http2_ends;
 mod load;
 mod providers;
 mod reuse;
