@@ -28,7 +28,6 @@ mod write;
 pub use decode::{Decoder, decode_answer};
 pub use echo::Shown;
 pub use encode::{Encoder, encode_answer};
-pub use encode::{Encoder, encode_answer, failure_frames};
 pub use encode_frames::failure_frames;
 pub use fields::known_fields;
 pub use inspect::{Inspector, inspect_answer};
