@@ -2,10 +2,13 @@
 
 mod breaker;
 mod clock;
+mod latency;
 mod limits;
 mod measure;
 mod meter;
 mod once;
+mod plan;
+mod plan_orders;
 mod price;
 mod quote;
 mod rates;
