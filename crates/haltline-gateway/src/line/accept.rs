@@ -5,8 +5,8 @@ use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::line::identify::Caller;
 use crate::problem::Problem;
+use crate::routing::Routing;
 use bytes::Bytes;
-use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::openai::chat::ChatRequest;
@@ -21,9 +21,8 @@ const CLIENT_RETRIES_MAX: u32 = 3;
 /// A request that can be sent.
 pub(crate) struct Request {
     pub(crate) chat: ChatRequest,
-    /// Where it may go, in order of preference.
-    pub(crate) targets: Vec<ModelName>,
-    pub(crate) fallback_on: Vec<FallbackOn>,
+    /// Where it may go.
+    pub(crate) routing: Routing,
     /// The output cap where the client gives none.
     pub(crate) default_cap: Tokens,
     /// Whom it is for; provider and model are added when the route is known.
@@ -77,7 +76,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     }
     let (chat, route) = understand(live, &caller, &incoming.body)?;
     let asked = Name::new(chat.model());
-    let Resolved { targets, max_output_tokens, fallback_on } = route;
+    let Resolved { routing, max_output_tokens } = route;
     let caller = caller.or_user_of_body(chat.user());
     let fingerprint = Fingerprint { key: caller.key.name.clone(), user: caller.user.clone(), body: incoming.body };
     repeat_failure(gateway, &fingerprint)?;
@@ -85,8 +84,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let cap = chat.client_cap().map_or(default_cap, |(_, cap)| cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
-        targets,
-        fallback_on,
+        routing,
         default_cap,
         subjects: Subjects { model: Some(asked), ..caller.subjects() },
         max_cost: incoming.claims.max_cost,
@@ -116,18 +114,18 @@ fn understand(live: &Live, caller: &Caller, body: &Bytes) -> Result<(ChatRequest
     let mut route = route_for(live, caller, &Name::new(&peek.model))?;
     let vouched =
         |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| provider.pass_fields.clone());
-    let Some(pass) = route.targets.first().and_then(vouched) else { return Err(invalid(refused)) };
+    let Some(pass) = route.routing.first().and_then(vouched) else { return Err(invalid(refused)) };
     let chat = ChatRequest::parse(body.clone(), &pass).map_err(invalid)?;
     let fields: Vec<String> = chat.vouched_fields().collect();
-    route.targets.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
+    route.routing.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
     Ok((chat, route))
 }
 
 /// Where a model's requests go, as far as the caller's key allows it.
 fn route_for(live: &Live, caller: &Caller, asked: &Name) -> Result<Resolved, Problem> {
     let mut route = resolve(live, asked)?;
-    route.targets.retain(|target| allowed(&caller.key, asked, target));
-    if route.targets.is_empty() {
+    route.routing.retain(|target| allowed(&caller.key, asked, target));
+    if route.routing.first().is_none() {
         return Err(Problem::new(
             Code::ModelNotAllowed,
             format!(
@@ -154,9 +152,8 @@ fn invalid(error: RequestError) -> Problem {
 
 /// Where a model's requests go.
 pub(crate) struct Resolved {
-    pub(crate) targets: Vec<ModelName>,
+    pub(crate) routing: Routing,
     pub(crate) max_output_tokens: Tokens,
-    pub(crate) fallback_on: Vec<FallbackOn>,
 }
 
 /// A configured name, `provider/model`, or a bare model id when only one provider has it.
@@ -164,15 +161,13 @@ pub(crate) fn resolve(live: &Live, asked: &Name) -> Result<Resolved, Problem> {
     let settings = &live.settings;
     if let Some(model) = settings.models.get(asked) {
         return Ok(Resolved {
-            targets: model.targets.clone(),
+            routing: Routing::of_model(settings, asked, model),
             max_output_tokens: model.max_output_tokens,
-            fallback_on: model.fallback_on.clone(),
         });
     }
     let direct = |target: ModelName| Resolved {
-        targets: vec![target],
+        routing: Routing::direct(settings, target),
         max_output_tokens: settings.headroom.default_output_tokens,
-        fallback_on: Vec::new(),
     };
     if let Some(endpoint) = ModelName::parse(asked)
         && settings.providers.contains_key(&endpoint.provider)

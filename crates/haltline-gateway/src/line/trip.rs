@@ -1,10 +1,10 @@
 //! What a request has been through so far: the facts that its record will tell. Not a stage; the
 //! traveller's notebook.
 
-use crate::deliver::Notes;
+use crate::deliver::{Degraded, Notes};
 use crate::line::accept::Request;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::AttemptRecord;
+use haltline_ports::{AttemptRecord, Blocked};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,10 @@ pub(crate) struct Trip {
     /// The attempt that is held and not yet closed.
     pub(crate) open: Option<OpenAttempt>,
     pub(crate) cap_lowered_to: Option<Tokens>,
+    /// A cheaper model is asked because a budget is short.
+    pub(crate) degraded: Option<Degraded>,
+    /// A provider's policy has forbidden the content.
+    pub(crate) blocked: Option<Blocked>,
     pub(crate) first_token: Option<Duration>,
     /// Time spent waiting: for providers, for headroom, between attempts, for a slow client.
     pub(crate) waited: Duration,
@@ -68,6 +72,8 @@ impl Trip {
             attempts: Vec::new(),
             open: None,
             cap_lowered_to: None,
+            degraded: None,
+            blocked: None,
             first_token: None,
             waited: Duration::ZERO,
             spent: false,
@@ -109,6 +115,7 @@ impl Trip {
             endpoint,
             cost: None,
             cap_lowered_to: self.cap_lowered_to,
+            degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
         }
