@@ -2,8 +2,8 @@
 //! new configuration is a new value, swapped in whole.
 
 use haltline_ledger::Budgets;
-use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
 use haltline_policy::route::{FallbackOn, RouteRules};
+use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
 use haltline_types::{ModelName, Name, Tokens};
 use haltline_wire::PassFields;
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! The ledger: budgets, accounts, open holds, and its own time. What each command does is in the
 //! file of its name.
 
+use crate::account::Account;
 use crate::hold::Taken;
 use crate::quantity::{amount, part};
 use crate::recover::Run;
-use crate::account::Account;
 use crate::shelf::Shelf;
 use crate::{AccountId, Balance, Budgets, Entry, EntryKind, Headroom, Held, LedgerError, OpenHold, Settled};
 use haltline_types::{AttemptId, Demand, Subjects, Timestamp, Unit};

@@ -2,8 +2,8 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings, ReviewSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;

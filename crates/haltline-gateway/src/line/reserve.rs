@@ -114,8 +114,7 @@ impl Asker<'_> {
             Err(refusal) => refusal,
         };
         // Nobody waits for money where a cheaper model can be asked at once.
-        let degrades =
-            self.routed.is_degradable && self.live.settings.degrade.budgets.contains_key(&refusal.budget);
+        let degrades = self.routed.is_degradable && self.live.settings.degrade.budgets.contains_key(&refusal.budget);
         if refusal.reason != RefusalReason::Held || degrades {
             return Err(self.full(&refusal));
         }

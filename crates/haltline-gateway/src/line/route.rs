@@ -56,8 +56,7 @@ impl<'a> Router<'a> {
         let models = request.routing.models();
         let chance = if models.iter().any(is_by_chance) { gateway.entropy.u64() } else { 0 };
         let affinity = request.subjects.session.as_deref().map(plan::affinity);
-        let degrade = nearly_used(gateway, live, request)
-            .map(|budget| (Degrade { level: 1, budget }, Cause::Nearly));
+        let degrade = nearly_used(gateway, live, request).map(|budget| (Degrade { level: 1, budget }, Cause::Nearly));
         Self { gateway, live, request, measured, affinity, chance, degrade, tried: Vec::new(), fault: None }
     }
 
@@ -235,8 +234,9 @@ impl<'a> Router<'a> {
 
 /// An endpoint that cannot take this request, and never could.
 fn unfit(plan: &Plan) -> Option<&ModelName> {
-    let unfit =
-        |reason: &Reason| matches!(reason, Reason::SkippedUnpriced | Reason::SkippedContext | Reason::SkippedPrice { .. });
+    let unfit = |reason: &Reason| {
+        matches!(reason, Reason::SkippedUnpriced | Reason::SkippedContext | Reason::SkippedPrice { .. })
+    };
     plan.steps.iter().find(|step| unfit(&step.reason)).map(|step| &step.endpoint)
 }
 

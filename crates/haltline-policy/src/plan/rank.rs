@@ -37,7 +37,9 @@ pub(super) fn rank(
         }
         Strategy::Cheapest => {
             let offers = look(targets, &order, |endpoint| ceiling(&state(endpoint).offer));
-            order.sort_by_key(|index| offers.get(*index).copied().flatten().map_or((true, NanoUsd::ZERO), |usd| (false, usd)));
+            order.sort_by_key(|index| {
+                offers.get(*index).copied().flatten().map_or((true, NanoUsd::ZERO), |usd| (false, usd))
+            });
             (order, by)
         }
         Strategy::Fastest => {

@@ -128,9 +128,9 @@ impl Reason {
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::SkippedBreakerOpen { until }
-            | Self::SkippedResting { until }
-            | Self::SkippedExhausted { until } => Some(*until),
+            Self::SkippedBreakerOpen { until } | Self::SkippedResting { until } | Self::SkippedExhausted { until } => {
+                Some(*until)
+            }
             _ => None,
         }
     }

@@ -26,12 +26,7 @@ pub(crate) fn model(called: &str, strategy: Strategy, targets: &[(&str, u32)]) -
         endpoint: name(text),
         weight: NonZeroU32::new(*weight).expect("a weight"),
     };
-    Model {
-        name: called.into(),
-        targets: targets.iter().map(target).collect(),
-        strategy,
-        rules: RouteRules::default(),
-    }
+    Model { name: called.into(), targets: targets.iter().map(target).collect(), strategy, rules: RouteRules::default() }
 }
 
 /// Nothing bad is known.

@@ -8,7 +8,12 @@ use haltline_types::{ModelName, NanoUsd};
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn first(models: &[Model], affinity: Option<u64>, chance: u64, look: &dyn Fn(&ModelName) -> EndpointState) -> ModelName {
+fn first(
+    models: &[Model],
+    affinity: Option<u64>,
+    chance: u64,
+    look: &dyn Fn(&ModelName) -> EndpointState,
+) -> ModelName {
     let input = PlanInput { models, degrade: None, tried: &[], fault: None, affinity, chance, now: NOW };
     plan(&input, look).used().next().expect("a step").endpoint.clone()
 }
