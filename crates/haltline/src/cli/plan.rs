@@ -5,6 +5,7 @@
 use super::args::CheckArgs;
 use super::exit::{CliError, Exit};
 use super::ui::{Format, Ui};
+use super::when::now;
 use haltline_gateway::routing::Routing;
 use haltline_gateway::settings::Settings;
 use haltline_policy::plan::{Degrade, EndpointState, Offer, Plan, PlanInput, Step, affinity, plan};
@@ -27,25 +28,24 @@ const NO_FRAMING: Framing = Framing {
     per_tool: Tokens::ZERO,
     per_image: Tokens::ZERO,
 };
-/// Plans are made at this instant, so that the same question has the same answer.
-const NOW: Timestamp = Timestamp::from_secs(0);
 /// A draw of chance, the same each time; `--session` gives another.
 const CHANCE: u64 = 0;
 
 pub(super) fn run(model: &str, args: &CheckArgs, settings: &Settings, ui: &mut Ui<'_>) -> Result<(), CliError> {
     let name = Name::new(model);
     let (routing, cap) = routing(settings, &name)?;
+    let now = now();
     let asked = Asked { settings, prompt: Tokens::new(args.prompt_tokens.unwrap_or(PROMPT_TOKENS)), cap };
     let degrade = args.short.as_deref().map(|budget| short(settings, &routing, budget)).transpose()?;
     let (mut tried, mut fault) = (Vec::new(), None);
     for failed in &args.failed {
         let (endpoint, kind) = read_failed(failed)?;
         let failure = Fault::new(kind, Origin::Provider, "named on the command line");
-        let rest = rest(&settings.retry, &failure, NOW);
+        let rest = rest(&settings.retry, &failure, now);
         tried.push(Tried { endpoint, class: FallbackOn::of(&failure), rest, avoid_next: false });
         fault = Some(failure);
     }
-    let make = |tried: &[Tried]| {
+    let make = |tried: &[Tried], now: Timestamp| {
         let input = PlanInput {
             models: routing.models(),
             degrade: degrade.as_ref(),
@@ -53,11 +53,11 @@ pub(super) fn run(model: &str, args: &CheckArgs, settings: &Settings, ui: &mut U
             fault: fault.as_ref(),
             affinity: args.session.as_deref().map(affinity),
             chance: CHANCE,
-            now: NOW,
+            now,
         };
         plan(&input, &|endpoint| asked.state(endpoint))
     };
-    let mut made = make(&tried);
+    let mut made = make(&tried, now);
     let mut after = None;
     if let (Some(fault), Some(last)) = (&fault, tried.last().map(|last| last.endpoint.clone())) {
         let allowed = routing.models().get(degrade.as_ref().map_or(0, |degrade| degrade.level));
@@ -65,16 +65,16 @@ pub(super) fn run(model: &str, args: &CheckArgs, settings: &Settings, ui: &mut U
             attempts_made: u8::try_from(tried.len()).unwrap_or(u8::MAX),
             first_byte_delivered: false,
             client_forbids: false,
-            now: NOW,
-            deadline: NOW.saturating_add(settings.deadlines.total),
+            now,
+            deadline: now.saturating_add(settings.deadlines.total),
             other_endpoints: made.leads_elsewhere(&last),
             fallback_allowed: allowed.is_some_and(|model| model.rules.allows(fault)),
         };
         // The longest that chance can make the wait.
         let verdict = decide(&settings.retry, fault, &situation, u64::MAX);
-        if let (RetryVerdict::Again { avoid_endpoint: true, .. }, Some(newest)) = (verdict, tried.last_mut()) {
-            newest.avoid_next = true;
-            made = make(&tried);
+        if let (RetryVerdict::Again { wait, avoid_endpoint }, Some(newest)) = (verdict, tried.last_mut()) {
+            newest.avoid_next = avoid_endpoint;
+            made = make(&tried, now.saturating_add(wait));
         }
         after = Some(verdict);
     }

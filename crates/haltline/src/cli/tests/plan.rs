@@ -106,6 +106,8 @@ fn it_says_what_follows_a_fault() {
     assert!(out.ends_with("\nThe next attempt follows at once.\n"), "{out}");
     let out = shown(&["chat", "--failed", "a/large=server_error", "--failed", "b/large=server_error"]);
     assert!(out.contains("The next attempt follows within "), "{out}");
+    let out = shown(&["small", "--failed", "a/small=rate_limited"]);
+    assert!(out.contains(" again ") && out.contains("The next attempt follows within 37"), "{out}");
     let out = shown(&["chat", "--failed", "a/large=invalid_request"]);
     assert!(out.contains("No further attempt is made: a repetition cannot help"), "{out}");
 }
