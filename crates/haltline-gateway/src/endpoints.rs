@@ -71,7 +71,7 @@ impl Endpoints {
         let limits = rate_limit_headers::read(&header);
         let resets = [limits.requests, limits.tokens].into_iter().filter_map(empty_for).max();
         let until = resets.map(|reset| now.saturating_add(reset.min(EXHAUSTED_MAX)));
-        if until.is_none() && !self.known.read().get(endpoint).is_some_and(|known| known.exhausted_until.is_some()) {
+        if until.is_none() && self.known.read().get(endpoint).is_none_or(|known| known.exhausted_until.is_none()) {
             return;
         }
         self.known.write().entry(endpoint.clone()).or_default().exhausted_until = until;

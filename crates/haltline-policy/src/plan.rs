@@ -229,16 +229,16 @@ impl Making<'_> {
         } else if length && !rules.context_length_to.is_empty() {
             (&rules.context_length_to, Reason::LongerContext, Reason::SkippedContext)
         } else {
-            self.walk_over(ranked, None);
+            self.walk_over(&ranked, None);
             if self.steps.iter().any(|step| step.reason == Reason::SkippedContext)
                 && !self.steps.iter().any(|step| step.reason.is_used())
                 && rules.names(FallbackOn::ContextLength)
             {
-                self.walk_over(rules.context_length_to.clone(), Some(&Reason::LongerContext));
+                self.walk_over(&rules.context_length_to, Some(&Reason::LongerContext));
             }
             return;
         };
-        self.walk_over(named.clone(), Some(&reason));
+        self.walk_over(named, Some(&reason));
         for endpoint in ranked {
             if self.has(&endpoint) {
                 continue;
@@ -249,8 +249,8 @@ impl Making<'_> {
         }
     }
 
-    fn walk_over(&mut self, endpoints: Vec<ModelName>, named: Option<&Reason>) {
-        for endpoint in preference(&endpoints, self.input.tried).into_iter().filter_map(|at| endpoints.get(at)) {
+    fn walk_over(&mut self, endpoints: &[ModelName], named: Option<&Reason>) {
+        for endpoint in preference(endpoints, self.input.tried).into_iter().filter_map(|at| endpoints.get(at)) {
             if self.has(endpoint) {
                 continue;
             }
