@@ -5,13 +5,22 @@ use crate::problem::Problem;
 use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
-use haltline_types::{ModelName, NanoUsd, RequestId, Tokens};
+use haltline_types::{ModelName, Name, NanoUsd, RequestId, Tokens};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Batches that may wait for a slow client, each of at most `BATCH_BYTES`: what bounds the memory
 /// of a stream.
 const PIECES: usize = 4;
+
+/// A cheaper model was asked because a budget was short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    /// What the client asked for.
+    pub from: Name,
+    /// What was asked instead.
+    pub to: Name,
+}
 
 /// Facts about a request, told in headers.
 #[derive(Clone, Debug)]
@@ -30,6 +39,8 @@ pub struct Notes {
     pub cap_lowered_to: Option<Tokens>,
     /// What the client asked for and the provider that answers cannot be told.
     pub dropped: Vec<String>,
+    /// Whether a cheaper model was asked.
+    pub degraded: Option<Degraded>,
     /// Time spent in the gateway itself, when that is known.
     pub overhead: Option<Duration>,
     /// How the rate limit stands that is nearest to its end.
@@ -48,6 +59,7 @@ impl Notes {
             cost: None,
             cap_lowered_to: None,
             dropped: Vec::new(),
+            degraded: None,
             overhead: None,
             rate_limit: None,
         }

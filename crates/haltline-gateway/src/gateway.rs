@@ -1,6 +1,7 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
 use crate::deliver::{Delivery, Notes, Outlet};
+use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
 use crate::lanes::Lanes;
 use crate::line;
@@ -71,6 +72,7 @@ pub struct Gateway {
     pub(crate) limiter: Mutex<Limiter>,
     pub(crate) lanes: Lanes,
     pub(crate) quarantine: Quarantine,
+    pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
@@ -97,6 +99,7 @@ impl Gateway {
             limiter: Mutex::new(limiter),
             lanes: Lanes::default(),
             quarantine: Quarantine::default(),
+            endpoints: Endpoints::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cut: CancellationToken::new(),
             metrics: parts.metrics,

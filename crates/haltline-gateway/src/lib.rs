@@ -3,6 +3,7 @@
 
 mod chance;
 mod deliver;
+mod endpoints;
 mod gateway;
 mod incoming;
 mod lanes;
@@ -11,11 +12,12 @@ mod metrics;
 mod problem;
 mod quarantine;
 mod recover;
+pub mod routing;
 pub mod settings;
 mod voice;
 
 pub use chance::SeededEntropy;
-pub use deliver::{Delivery, Notes, Piece};
+pub use deliver::{Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
 pub use metrics::Metrics;

@@ -18,6 +18,7 @@ pub(crate) use accept::allowed;
 pub(crate) use identify::check_key;
 
 use crate::deliver::{Client, Outlet};
+use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::problem::Problem;
@@ -27,12 +28,12 @@ use call::Times;
 use company::Company;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
-use haltline_policy::route::{RouteRules, Tried, other_endpoints};
 use haltline_ports::Outcome;
-use haltline_types::{Code, Fault, FaultKind, RequestId};
+use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
 use quote::Measured;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
+use route::Router;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,23 +106,24 @@ async fn obtain(
     let total_by = began + deadlines.total;
     let deadline = gateway.clock.now().saturating_add(deadlines.total);
     let mut company: Option<Company> = None;
-    let mut tried: Vec<Tried> = Vec::new();
-    let mut last: Option<Fault> = None;
+    let mut router = Router::new(gateway, live, request, &measured);
     loop {
-        let routed = route::route(gateway, request, &tried, last.as_ref())
-            .map_err(|problem| remember(gateway, request, prefer(last.as_ref(), trip, problem)))?;
+        let routed = router
+            .route(trip)
+            .map_err(|problem| remember(gateway, request, prefer(router.last_fault(), trip, problem)))?;
         let quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
         let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &quoted).await {
             Ok(reserved) => reserved,
             Err(not) => {
                 routed.abandoned(gateway);
                 let problem = match not {
-                    NotReserved::Problem(problem) => problem,
+                    NotReserved::Full { budget, .. } if router.degrade(budget.clone()) => continue,
+                    NotReserved::Full { problem, .. } | NotReserved::Problem(problem) => problem,
                     NotReserved::RetriesUsedUp => {
                         Problem::new(Code::RetryLimit, "The retries of this user and hour are used up.")
                     }
                 };
-                return Err(remember(gateway, request, prefer(last.as_ref(), trip, problem)));
+                return Err(remember(gateway, request, prefer(router.last_fault(), trip, problem)));
             }
         };
         let cap = reserved.cap;
@@ -132,8 +134,13 @@ async fn obtain(
         let (streamed, notes) = (trip.streamed, trip.notes());
         let dialect = call::dialect(live, request, &routed.endpoint.provider);
         let mut tail = Tail::default();
+        let called = Instant::now();
         let calling = call::call(gateway, live, request, trip, &routed, dialect, reserved, times);
-        let finish = match company.keep(outlet, streamed, || notes.clone(), calling).await {
+        let answered = company.keep(outlet, streamed, || notes.clone(), calling).await;
+        if let Ok(answer) = &answered {
+            gateway.endpoints.note_head(&routed.endpoint, answer.exhausted_until, gateway.clock.now());
+        }
+        let finish = match answered {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
                 let ways = Ways {
@@ -152,6 +159,7 @@ async fn obtain(
             }
         };
         routed.ended(gateway, finish.fault.as_ref());
+        measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
         settle::settle(gateway, quoted.price, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
@@ -161,14 +169,11 @@ async fn obtain(
             return Ok(());
         };
         tracing::warn!(request = %trip.id, attempt = trip.attempts_made(), endpoint = %routed.endpoint, %fault, "an attempt failed");
-        let rules = RouteRules { fallback_on: request.fallback_on.clone() };
+        if fault.kind == FaultKind::ContentPolicy {
+            record::note_blocked(gateway, live, trip, request);
+        }
         let now = gateway.clock.now();
-        let mut here = Tried {
-            rest: retry::rest(&live.settings.retry, &fault, now),
-            endpoint: routed.endpoint.clone(),
-            avoid_next: false,
-        };
-        tried.push(here.clone());
+        router.failed(&routed.endpoint, &fault, retry::rest(&live.settings.retry, &fault, now));
         let cancels = matches!(live.settings.streams.on_disconnect, OnDisconnect::Cancel { .. });
         let nobody_waits = cancels && outlet.client() == Client::Gone;
         let situation = RetrySituation {
@@ -177,10 +182,8 @@ async fn obtain(
             client_forbids: request.retries_forbidden || fault.kind == FaultKind::Cancelled || nobody_waits,
             now,
             deadline,
-            other_endpoints: other_endpoints(&request.targets, &tried, &routed.endpoint, now, &mut |endpoint| {
-                gateway.breaker(endpoint).lock().would_admit(now)
-            }),
-            fallback_allowed: rules.allows(&fault),
+            other_endpoints: router.leads_elsewhere(trip, &routed.endpoint),
+            fallback_allowed: router.allows(&fault),
         };
         match retry::decide(&live.settings.retry, &fault, &situation, gateway.entropy.u64()) {
             RetryVerdict::GiveUp(_) => {
@@ -188,11 +191,7 @@ async fn obtain(
                 return Err(remember(gateway, request, problem));
             }
             RetryVerdict::Again { wait, avoid_endpoint } => {
-                here.avoid_next = avoid_endpoint;
-                if let Some(newest) = tried.last_mut() {
-                    *newest = here;
-                }
-                last = Some(fault);
+                router.avoid_last(avoid_endpoint);
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
                 let sleep = async {
@@ -205,13 +204,25 @@ async fn obtain(
                 trip.waited += pause.elapsed();
                 if gateway.cut.is_cancelled() {
                     return Err(prefer(
-                        last.as_ref(),
+                        Some(&fault),
                         trip,
                         Problem::new(Code::Draining, "The gateway is shutting down."),
                     ));
                 }
             }
         }
+    }
+}
+
+/// How fast the endpoint was: to the first content of a stream, to the end of a whole answer. One
+/// that was waited for in vain is at least as slow as the wait.
+fn measure(gateway: &Gateway, trip: &Trip, endpoint: &ModelName, called: Instant, fault: Option<&Fault>) {
+    let timed_out = fault.is_some_and(|fault| fault.kind == FaultKind::FirstTokenTimeout);
+    // Content of an earlier attempt came before this one was called.
+    let content = trip.first_token.and_then(|since| (trip.arrived + since).checked_duration_since(called));
+    if let Some(sample) = content.or_else(|| timed_out.then(|| called.elapsed())) {
+        let manner = Manner::of(trip.streamed);
+        gateway.endpoints.note_latency(&gateway.metrics, endpoint, manner, sample, gateway.clock.now());
     }
 }
 

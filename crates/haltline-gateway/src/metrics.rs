@@ -41,6 +41,27 @@ pub(crate) struct BudgetLabels {
     pub(crate) unit: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DegradedLabels {
+    pub(crate) model: String,
+    pub(crate) to: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabels {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct LatencyLabels {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    /// `stream`: to the first content. `whole`: to the end.
+    pub(crate) answer: &'static str,
+}
+
 /// All metrics of the gateway.
 #[derive(Debug)]
 pub struct Metrics {
@@ -57,6 +78,9 @@ pub struct Metrics {
     pub(crate) bound_violations: Family<EndpointLabels, Counter>,
     pub(crate) underreported: Family<EndpointLabels, Counter>,
     pub(crate) breaker_state: Family<EndpointLabels, Gauge>,
+    pub(crate) degraded: Family<DegradedLabels, Counter>,
+    pub(crate) routes: Family<RouteLabels, Counter>,
+    pub(crate) endpoint_latency: Family<LatencyLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) clock_alarm: Gauge,
@@ -84,6 +108,9 @@ impl Metrics {
             bound_violations: Family::default(),
             underreported: Family::default(),
             breaker_state: Family::default(),
+            degraded: Family::default(),
+            routes: Family::default(),
+            endpoint_latency: Family::default(),
             account_spent: Family::default(),
             account_held: Family::default(),
             clock_alarm: Gauge::default(),
@@ -131,6 +158,18 @@ impl Metrics {
             metrics.underreported.clone(),
         );
         registry.register("breaker_state", "0 closed, 1 half-open, 2 open", metrics.breaker_state.clone());
+        registry.register(
+            "degraded",
+            "Requests for which a cheaper model was asked because a budget was short",
+            metrics.degraded.clone(),
+        );
+        registry.register("routes", "Attempts by endpoint and why it was chosen", metrics.routes.clone());
+        registry.register_with_unit(
+            "endpoint_latency",
+            "Moving average of what `fastest` goes by: first content of a stream, or a whole answer",
+            Unit::Seconds,
+            metrics.endpoint_latency.clone(),
+        );
         registry.register(
             "account_spent",
             "Spent in the current windows, all subjects of a budget together",

@@ -2,12 +2,14 @@
 //! new configuration is a new value, swapped in whole.
 
 use haltline_ledger::Budgets;
-use haltline_policy::{breaker::BreakerRules, limits::RateLimit, price::Price, retry::RetryRules, route::FallbackOn};
+use haltline_policy::route::{FallbackOn, RouteRules};
+use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
 use haltline_types::{ModelName, Name, Tokens};
 use haltline_wire::PassFields;
 use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The whole of it.
@@ -21,6 +23,10 @@ pub struct Settings {
     pub prices: BTreeMap<ModelName, Price>,
     /// Budgets, the one for retries included.
     pub budgets: Budgets,
+    /// Which budgets lead to a cheaper model when they are short.
+    pub degrade: DegradeSettings,
+    /// What is kept of prompts that a provider's policy has forbidden.
+    pub review: ReviewSettings,
     /// Rate limits.
     pub rate_limits: Vec<RateLimit>,
     /// When and how to repeat.
@@ -131,12 +137,55 @@ impl fmt::Debug for Secret {
 /// A name that clients may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelSettings {
-    /// In order of preference.
+    /// Where it leads; in order of preference, unless `strategy` says otherwise.
     pub targets: Vec<ModelName>,
+    /// How the targets are preferred.
+    pub strategy: Strategy,
+    /// Shares of the targets under `Strategy::Weighted`; 1 where there is none.
+    pub weights: BTreeMap<ModelName, NonZeroU32>,
     /// Written to the provider when the client gives no cap; never above the client's own.
     pub max_output_tokens: Tokens,
-    /// Which faults lead to the next target.
-    pub fallback_on: Vec<FallbackOn>,
+    /// Which faults lead to the next target, and which targets are reserved for some of them.
+    pub rules: RouteRules,
+    /// The cheaper model that is asked when a budget that degrades is short: a configured name, or
+    /// `provider/model`.
+    pub degrade_to: Option<Name>,
+}
+
+impl ModelSettings {
+    /// These targets in order, and any fault that another one may cure leads to the next.
+    #[must_use]
+    pub fn in_order(targets: Vec<ModelName>, max_output_tokens: Tokens) -> Self {
+        Self {
+            targets,
+            strategy: Strategy::Ordered,
+            weights: BTreeMap::new(),
+            max_output_tokens,
+            rules: RouteRules::on(FallbackOn::ALL.to_vec()),
+            degrade_to: None,
+        }
+    }
+}
+
+/// Which budgets lead to a cheaper model. To the ledger they are budgets that refuse: what is
+/// asked instead is no business of money's.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DegradeSettings {
+    /// Budgets with `on_full = "degrade"`, and the percentage of the limit from which on the
+    /// cheaper model is asked.
+    pub budgets: BTreeMap<Name, u8>,
+    /// The cheaper model of models that name none of their own.
+    pub to: Option<Name>,
+}
+
+/// What is kept of a prompt that a provider's policy has forbidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ReviewSettings {
+    /// That it happened, where, and a keyed hash.
+    #[default]
+    Fingerprint,
+    /// The beginning of the body, too.
+    Prompt,
 }
 
 /// How long things may take.

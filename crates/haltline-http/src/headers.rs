@@ -193,6 +193,7 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     const MODEL: HeaderName = HeaderName::from_static("x-haltline-model");
     const COST: HeaderName = HeaderName::from_static("x-haltline-cost");
     const CAP: HeaderName = HeaderName::from_static("x-haltline-max-tokens-lowered");
+    const DEGRADED: HeaderName = HeaderName::from_static("x-haltline-degraded");
     const OVERHEAD: HeaderName = HeaderName::from_static("x-haltline-overhead-ms");
     let mut text = String::with_capacity(64);
     text.push_str("00-");
@@ -220,6 +221,9 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     }
     if !notes.dropped.is_empty() {
         put(head, HeaderName::from_static("x-haltline-dropped"), &notes.dropped.join(", "));
+    }
+    if let Some(degraded) = &notes.degraded {
+        put(head, DEGRADED, &format!("{} -> {}", degraded.from, degraded.to));
     }
     if let Some(standing) = &notes.rate_limit {
         write_standing(head, standing, &mut text);

@@ -1,6 +1,7 @@
 //! The ledger: budgets, accounts, open holds, and its own time. What each command does is in the
 //! file of its name.
 
+use crate::account::Account;
 use crate::hold::Taken;
 use crate::quantity::{amount, part};
 use crate::recover::Run;
@@ -142,25 +143,24 @@ impl Ledger {
         let at = self.clamp(at);
         let mut balances = Vec::new();
         for shelf in &self.shelves {
-            let (budget, unit, span) = (shelf.budget(), shelf.unit(), shelf.span_at(at));
+            let span = shelf.span_at(at);
             for (subject, window, account) in shelf.accounts_in_order().filter(|(_, window, _)| *window == span.start) {
                 let (spent, held) = (shelf.spent(Some(account), window, at), account.held());
                 if spent == 0 && held == 0 {
                     continue;
                 }
-                balances.push(Balance {
-                    account: AccountId { budget: budget.name.clone(), subject: subject.to_owned(), window },
-                    scope: budget.scope.clone(),
-                    spent: amount(unit, spent),
-                    held: amount(unit, held),
-                    limit: amount(unit, shelf.limit(subject, at)),
-                    resets_at: shelf.resets_at(span),
-                    window: budget.window.nominal(),
-                    on_full: budget.on_full,
-                });
+                balances.push(balance(shelf, subject, at));
             }
         }
         balances
+    }
+
+    /// How one budget's account stands for an attempt with these subjects; `None` for a budget
+    /// that is not in force.
+    #[must_use]
+    pub fn balance_of(&self, budget: &str, subjects: &Subjects, at: Timestamp) -> Option<Balance> {
+        let shelf = self.shelf(budget)?;
+        Some(balance(shelf, &subjects.subject(&shelf.budget().scope), self.clamp(at)))
     }
 
     /// Drops accounts whose window is over at `at` and which no open hold touches. No answer about
@@ -234,5 +234,21 @@ impl Ledger {
             self.long_lived.push((hold.at, self.now));
         }
         hold
+    }
+}
+
+/// The account of a subject in the window of `at`, which is on the ledger's time.
+fn balance(shelf: &Shelf, subject: &str, at: Timestamp) -> Balance {
+    let (budget, unit, span) = (shelf.budget(), shelf.unit(), shelf.span_at(at));
+    let account = shelf.account(subject, span.start);
+    Balance {
+        account: AccountId { budget: budget.name.clone(), subject: subject.to_owned(), window: span.start },
+        scope: budget.scope.clone(),
+        spent: amount(unit, shelf.spent(account, span.start, at)),
+        held: amount(unit, account.map_or(0, Account::held)),
+        limit: amount(unit, shelf.limit(subject, at)),
+        resets_at: shelf.resets_at(span),
+        window: budget.window.nominal(),
+        on_full: budget.on_full,
     }
 }

@@ -174,6 +174,19 @@ impl Breaker {
         }
     }
 
+    /// Until when nothing passes; `None` when an attempt would pass now. Takes no probe.
+    #[must_use]
+    pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.would_admit(now) {
+            return None;
+        }
+        Some(match (self.force, &self.phase) {
+            (Force::Automatic, Phase::Open { until }) => *until,
+            (Force::Automatic, Phase::Probing { since }) => since.saturating_add(self.rules.open_for),
+            _ => now.saturating_add(self.rules.open_for),
+        })
+    }
+
     /// An operator's order.
     pub fn force(&mut self, order: Force) {
         self.force = order;

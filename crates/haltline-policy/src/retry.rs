@@ -85,7 +85,7 @@ pub struct RetrySituation {
     pub now: Timestamp,
     /// When the request must be finished.
     pub deadline: Timestamp,
-    /// Is there another endpoint that can take the next attempt? See `route::other_endpoints`.
+    /// Is there another endpoint that can take the next attempt? See `Plan::leads_elsewhere`.
     pub other_endpoints: bool,
     /// Does the model's `fallback_on` name this fault? See `RouteRules::allows`.
     pub fallback_allowed: bool,

@@ -1,7 +1,9 @@
-//! Which of a model's targets is tried next. Whether there is a next attempt at all is `retry`'s
-//! decision, and comes first.
+//! Which endpoint of a plan is tried next: the first whose breaker lets the attempt pass. Which
+//! endpoints there are, and their order, is `plan`'s decision; whether there is a next attempt at
+//! all is `retry`'s, and comes first.
 
 use crate::breaker::Admission;
+use crate::plan::Plan;
 use crate::retry::Rest;
 use haltline_types::{Fault, FaultKind, ModelName, Timestamp};
 
@@ -54,24 +56,42 @@ impl FallbackOn {
     }
 }
 
-/// How a model's targets are used.
+/// What may lead a request away from an endpoint, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteRules {
     /// Which faults lead to the next target.
     pub fallback_on: Vec<FallbackOn>,
+    /// The only endpoints that are asked once a provider's policy has forbidden the content; the
+    /// model's other targets when empty.
+    pub content_policy_to: Vec<ModelName>,
+    /// The only endpoints that are asked once the input was too long for one; the model's other
+    /// targets that take more when empty.
+    pub context_length_to: Vec<ModelName>,
 }
 
 impl Default for RouteRules {
     fn default() -> Self {
-        Self { fallback_on: FallbackOn::ALL.to_vec() }
+        Self::on(FallbackOn::ALL.to_vec())
     }
 }
 
 impl RouteRules {
+    /// These faults lead to the next target, and no target is reserved for any of them.
+    #[must_use]
+    pub const fn on(fallback_on: Vec<FallbackOn>) -> Self {
+        Self { fallback_on, content_policy_to: Vec::new(), context_length_to: Vec::new() }
+    }
+
+    /// May this kind of fault lead to another target?
+    #[must_use]
+    pub fn names(&self, kind: FallbackOn) -> bool {
+        self.fallback_on.contains(&kind)
+    }
+
     /// May this fault lead to another target?
     #[must_use]
     pub fn allows(&self, fault: &Fault) -> bool {
-        FallbackOn::of(fault).is_some_and(|kind| self.fallback_on.contains(&kind))
+        FallbackOn::of(fault).is_some_and(|kind| self.names(kind))
     }
 }
 
@@ -80,6 +100,8 @@ impl RouteRules {
 pub struct Tried {
     /// Which one.
     pub endpoint: ModelName,
+    /// The kind of its fault; what it proves of the request holds to the end.
+    pub class: Option<FallbackOn>,
     /// How long the request must leave it alone: `retry::rest` of its fault.
     pub rest: Rest,
     /// The very next attempt must not go there: `avoid_endpoint` of the retry verdict.
@@ -89,7 +111,7 @@ pub struct Tried {
 /// Where the attempt goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteVerdict {
-    /// To the target with this index, which its breaker has let pass.
+    /// To the step of the plan with this index, which its breaker has let pass.
     Use(usize),
     /// To none for the present: every breaker is open, or every endpoint wants a rest.
     AllOpen {
@@ -100,74 +122,31 @@ pub enum RouteVerdict {
     Exhausted,
 }
 
-/// Chooses among `targets`, in order of preference, those that were not tried first, then those
-/// that were, the longest ago first. `tried` is in the order of the attempts; `fault` is that of
-/// the last one. `admissions` asks the breaker and is called at most once for each endpoint, and
-/// for none after one has let the attempt pass.
-///
-/// Without leave to fall back (`rules`) only the endpoint of the last attempt is considered, or,
-/// when an open breaker is no reason to fall back either, the first target.
-pub fn next(
-    targets: &[ModelName],
-    tried: &[Tried],
-    fault: Option<&Fault>,
-    rules: &RouteRules,
-    now: Timestamp,
-    admissions: &mut dyn FnMut(&ModelName) -> Admission,
-) -> RouteVerdict {
-    let last = tried.last().map(|tried| &tried.endpoint);
-    let may_move = match fault {
-        Some(fault) => rules.allows(fault),
-        None => rules.fallback_on.contains(&FallbackOn::Unavailable),
-    };
-    let mut until: Option<Timestamp> = None;
-    let mut wait_for = |instant: Timestamp| until = Some(until.map_or(instant, |earlier| earlier.min(instant)));
-    for index in preference(targets, tried) {
-        let target = &targets[index];
-        let stays = match last {
-            Some(last) => last == target,
-            None => index == 0,
-        };
-        if !may_move && !stays {
-            continue;
-        }
-        match standing(target, tried, now) {
-            Standing::Out => continue,
-            Standing::Resting(instant) => {
-                wait_for(instant);
-                continue;
-            }
-            Standing::Ready => {}
-        }
-        match admissions(target) {
+/// Takes the first step of the plan that passes. `admissions` asks the breaker and is called at
+/// most once for each endpoint, and for none after one has let the attempt pass.
+pub fn next(plan: &Plan, admissions: &mut dyn FnMut(&ModelName) -> Admission) -> RouteVerdict {
+    let mut until = plan.until();
+    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.reason.is_used()) {
+        match admissions(&step.endpoint) {
             Admission::Closed | Admission::Probe => return RouteVerdict::Use(index),
-            Admission::Open { until } => wait_for(until),
+            Admission::Open { until: instant } => until = Some(until.map_or(instant, |first| first.min(instant))),
+        }
+        if plan.stays {
+            break;
         }
     }
     until.map_or(RouteVerdict::Exhausted, |until| RouteVerdict::AllOpen { until })
 }
 
-/// Could another endpoint than `failed` take the next attempt? For `RetrySituation`, asked before
-/// the verdict; `passable` looks at the breaker without taking a probe.
-pub fn other_endpoints(
-    targets: &[ModelName],
-    tried: &[Tried],
-    failed: &ModelName,
-    now: Timestamp,
-    passable: &mut dyn FnMut(&ModelName) -> bool,
-) -> bool {
-    targets.iter().any(|target| target != failed && standing(target, tried, now) == Standing::Ready && passable(target))
-}
-
+/// How an endpoint stands after all its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     Ready,
     Resting(Timestamp),
     Out,
 }
 
-/// How an endpoint stands after all its attempts.
-fn standing(target: &ModelName, tried: &[Tried], now: Timestamp) -> Standing {
+pub(crate) fn standing(target: &ModelName, tried: &[Tried], now: Timestamp) -> Standing {
     let mut standing = Standing::Ready;
     for (index, attempt) in tried.iter().enumerate() {
         if attempt.endpoint != *target {
@@ -184,10 +163,16 @@ fn standing(target: &ModelName, tried: &[Tried], now: Timestamp) -> Standing {
     standing
 }
 
-/// Indices of the targets, each endpoint once: untried ones in order, then by the last attempt.
-fn preference(targets: &[ModelName], tried: &[Tried]) -> Vec<usize> {
-    let mut order: Vec<usize> =
-        (0..targets.len()).filter(|index| !targets[..*index].contains(&targets[*index])).collect();
-    order.sort_by_key(|index| tried.iter().rposition(|attempt| attempt.endpoint == targets[*index]));
+/// Indices of the endpoints, each once: untried ones in order, then those that were tried, the
+/// longest ago first.
+pub(crate) fn preference(endpoints: &[ModelName], tried: &[Tried]) -> Vec<usize> {
+    let first = |index: &usize| {
+        let endpoint = endpoints.get(*index);
+        endpoint.is_some_and(|endpoint| endpoints.iter().position(|other| other == endpoint) == Some(*index))
+    };
+    let mut order: Vec<usize> = (0..endpoints.len()).filter(first).collect();
+    order.sort_by_key(|index| {
+        endpoints.get(*index).and_then(|endpoint| tried.iter().rposition(|attempt| attempt.endpoint == *endpoint))
+    });
     order
 }

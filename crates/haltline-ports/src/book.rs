@@ -102,6 +102,9 @@ pub trait Book: Send + Sync {
     /// What would fit for these subjects now.
     fn headroom(&self, subjects: &Subjects, at: Timestamp) -> Headroom;
 
+    /// How one budget's account stands for these subjects; `None` for a budget that is not in force.
+    fn balance_of(&self, budget: &Name, subjects: &Subjects, at: Timestamp) -> Option<Balance>;
+
     /// Every account of an open window.
     fn balances(&self, at: Timestamp) -> Vec<Balance>;
 

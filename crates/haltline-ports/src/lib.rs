@@ -13,7 +13,7 @@ pub use clock::{Clock, Entropy};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use permit::Permit;
 pub use records::{
-    AttemptRecord, Basis, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
+    AttemptRecord, Basis, Blocked, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 

@@ -121,8 +121,23 @@ pub struct RequestRecord {
     pub first_token: Option<Duration>,
     /// The output cap written to the provider when it was lowered to fit.
     pub cap_lowered_to: Option<Tokens>,
+    /// The cheaper model that was asked because a budget was short.
+    pub degraded_to: Option<Name>,
+    /// What a review needs, when a provider's policy has forbidden the content.
+    pub blocked: Option<Blocked>,
     /// The attempts, in order.
     pub attempts: Vec<AttemptRecord>,
+}
+
+/// A prompt that a provider's policy has forbidden. Which provider's is told by the attempts whose
+/// fault is `content_policy`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The same for the same body at this installation, and says nothing else of it: a keyed hash.
+    pub fingerprint: String,
+    /// The beginning of the body, only where the configuration says that it is kept. Never part of
+    /// an answer to a client.
+    pub prompt: Option<String>,
 }
 
 impl RequestRecord {

@@ -2,14 +2,13 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::price::Price;
 use haltline_policy::retry::RetryRules;
-use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, Keys, KeysError, UserClaims};
 use haltline_types::{ModelName, Name, Timestamp, Tokens};
 use haltline_wire::PassFields;
@@ -42,7 +41,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
             }
         }
     }
-    let chat = ModelSettings { targets, max_output_tokens: Tokens::new(1_024), fallback_on: FallbackOn::ALL.to_vec() };
+    let chat = ModelSettings::in_order(targets, Tokens::new(1_024));
     Settings {
         providers: providers
             .iter()
@@ -51,6 +50,8 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         models: BTreeMap::from([(Name::new("chat"), chat)]),
         prices,
         budgets,
+        degrade: DegradeSettings::default(),
+        review: ReviewSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules::default(),
         breaker: BreakerRules::default(),

@@ -59,6 +59,10 @@ impl Book for EmbeddedStore {
         self.shared().look(|inner| inner.ledger.headroom(subjects, at))
     }
 
+    fn balance_of(&self, budget: &Name, subjects: &Subjects, at: Timestamp) -> Option<Balance> {
+        self.shared().look(|inner| inner.ledger.balance_of(budget, subjects, at))
+    }
+
     fn balances(&self, at: Timestamp) -> Vec<Balance> {
         self.shared().look(|inner| inner.ledger.balances(at))
     }

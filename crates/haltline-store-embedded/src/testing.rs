@@ -37,6 +37,8 @@ pub(crate) fn record(id: u128, user: &str, started: Timestamp, costs: &[(&str, i
         status: 200,
         first_token: Some(Duration::from_millis(120)),
         cap_lowered_to: None,
+        degraded_to: None,
+        blocked: None,
         attempts: attempts.collect(),
     }
 }

@@ -324,6 +324,8 @@ pub(crate) fn record(number: u128, at: Timestamp) -> haltline_ports::RequestReco
         status: 200,
         first_token: None,
         cap_lowered_to: None,
+        degraded_to: None,
+        blocked: None,
         attempts: Vec::new(),
     }
 }

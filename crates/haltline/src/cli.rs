@@ -11,6 +11,7 @@ mod explain;
 mod init;
 mod key;
 mod openapi;
+mod plan;
 mod simulate;
 mod spend;
 mod store;
@@ -67,7 +68,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Serve(args) => (wiring.serve)(global, args, ui),
         Command::Demo(args) => (wiring.demo)(global, args, ui),
         Command::Init(args) => init::run(args, ui, env),
-        Command::Check => check::run(global, ui, env),
+        Command::Check(args) => check::run(args, global, ui, env),
         Command::Explain(args) => explain::run(&args.code, ui),
         Command::Key(command) => key::run(command, global, ui, env),
         Command::Budget(command) => budget::run(command, global, ui, env),

@@ -32,7 +32,7 @@ pub use redact::{Redacted, ShownLine};
 pub use render::Paint;
 pub use safe_default::{Detected, detect, safe_default};
 
-use haltline_gateway::settings::Settings;
+use haltline_gateway::settings::{DegradeSettings, Settings};
 use haltline_ledger::Budgets;
 use haltline_ports::UserClaims;
 use haltline_types::Name;
@@ -58,8 +58,9 @@ const SECTIONS: Keys = Keys {
         "headroom",
         "bounds",
         "keys",
+        "guard",
     ],
-    later: &["alerts", "auth", "cache", "guard", "telemetry"],
+    later: &["alerts", "auth", "cache", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -137,10 +138,11 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let openai = crate::prices::openai()
         .inspect_err(|error| walk.report(Diagnostic::new(ConfigCode::Price, error.to_string())))
         .ok()?;
-    let targets = models.values().flat_map(|model| &model.settings.targets);
-    let shipped = prices::shipped(&providers, targets, &openai);
-    let prices = prices::prices(root, &names, shipped);
     let budgets = budgets::budgets(root);
+    models::check_degrades(root, &models, &names, budgets.degrade_to.as_ref());
+    let targets = models::endpoints(&models, budgets.degrade_to.as_ref());
+    let shipped = prices::shipped(&providers, targets.iter(), &openai);
+    let prices = prices::prices(root, &names, shipped);
     let rate_limits = rate_limits::rate_limits(root);
     let all_budgets =
         budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();
@@ -149,6 +151,8 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         models: models.iter().map(|(name, model)| (name.clone(), model.settings.clone())).collect(),
         prices: prices.all.clone(),
         budgets: Budgets::new(all_budgets).ok()?,
+        degrade: degrade(&budgets),
+        review: rules::review(root),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
         breaker,
@@ -168,4 +172,12 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
     })
+}
+
+fn degrade(budgets: &budgets::Read) -> DegradeSettings {
+    let degrading = |placed: &budgets::Placed| Some((placed.budget.name.clone(), placed.degrade_at?));
+    DegradeSettings {
+        budgets: budgets.placed.iter().filter_map(degrading).collect(),
+        to: budgets.degrade_to.as_ref().map(|text| Name::new(&text.text)),
+    }
 }

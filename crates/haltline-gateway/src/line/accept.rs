@@ -5,8 +5,8 @@ use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
 use crate::problem::Problem;
+use crate::routing::Routing;
 use bytes::Bytes;
-use haltline_policy::route::FallbackOn;
 use haltline_ports::{KeyRecord, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::client::{Address, ClientDialect, ClientRequest};
@@ -21,9 +21,8 @@ const CLIENT_RETRIES_MAX: u32 = 3;
 /// A request that can be sent.
 pub(crate) struct Request {
     pub(crate) asked: ClientRequest,
-    /// Where it may go, in order of preference.
-    pub(crate) targets: Vec<ModelName>,
-    pub(crate) fallback_on: Vec<FallbackOn>,
+    /// Where it may go.
+    pub(crate) routing: Routing,
     /// The output cap where the client gives none.
     pub(crate) default_cap: Tokens,
     /// Whom it is for; provider and model are added when the route is known.
@@ -79,7 +78,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     }
     let (asked, route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
     let model = Name::new(asked.model());
-    let Resolved { targets, max_output_tokens, fallback_on } = route;
+    let Resolved { routing, max_output_tokens } = route;
     let caller = caller.or_user_of_body(asked.user());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
@@ -93,8 +92,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
-        targets,
-        fallback_on,
+        routing,
         default_cap,
         subjects: Subjects { model: Some(model), ..caller.subjects() },
         max_cost: incoming.claims.max_cost,
@@ -136,18 +134,18 @@ fn understand(
     let mut route = route_for(live, caller, &model)?;
     let vouched =
         |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| provider.pass_fields.clone());
-    let Some(pass) = route.targets.first().and_then(vouched) else { return Err(invalid(refused)) };
+    let Some(pass) = route.routing.first().and_then(vouched) else { return Err(invalid(refused)) };
     let asked = ClientRequest::parse(dialect, address, body.clone(), &pass).map_err(invalid)?;
     let fields = asked.vouched_fields();
-    route.targets.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
+    route.routing.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
     Ok((asked, route))
 }
 
 /// Where a model's requests go, as far as the caller's key allows it.
 fn route_for(live: &Live, caller: &Caller, asked: &Name) -> Result<Resolved, Problem> {
     let mut route = resolve(live, asked)?;
-    route.targets.retain(|target| allowed(&caller.key, asked, target));
-    if route.targets.is_empty() {
+    route.routing.retain(|target| allowed(&caller.key, asked, target));
+    if route.routing.first().is_none() {
         return Err(Problem::new(
             Code::ModelNotAllowed,
             format!(
@@ -174,9 +172,8 @@ pub(crate) fn invalid(error: RequestError) -> Problem {
 
 /// Where a model's requests go.
 pub(crate) struct Resolved {
-    pub(crate) targets: Vec<ModelName>,
+    pub(crate) routing: Routing,
     pub(crate) max_output_tokens: Tokens,
-    pub(crate) fallback_on: Vec<FallbackOn>,
 }
 
 /// A configured name, `provider/model`, or a bare model id when only one provider has it.
@@ -184,15 +181,13 @@ pub(crate) fn resolve(live: &Live, asked: &Name) -> Result<Resolved, Problem> {
     let settings = &live.settings;
     if let Some(model) = settings.models.get(asked) {
         return Ok(Resolved {
-            targets: model.targets.clone(),
+            routing: Routing::of_model(settings, asked, model),
             max_output_tokens: model.max_output_tokens,
-            fallback_on: model.fallback_on.clone(),
         });
     }
     let direct = |target: ModelName| Resolved {
-        targets: vec![target],
+        routing: Routing::direct(settings, target),
         max_output_tokens: settings.headroom.default_output_tokens,
-        fallback_on: Vec::new(),
     };
     if let Some(endpoint) = ModelName::parse(asked)
         && settings.providers.contains_key(&endpoint.provider)

@@ -80,7 +80,7 @@ pub(crate) async fn call(
         headers: if request.asked.passes_to(dialect) { request.pass_headers.clone() } else { HeaderMap::new() },
         body: outgoing.body,
         stream: trip.streamed,
-        affinity: None,
+        affinity: request.subjects.session.as_deref().map(haltline_policy::plan::affinity),
     };
     let began = Instant::now();
     let answer = tokio::select! {

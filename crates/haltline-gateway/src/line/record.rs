@@ -1,10 +1,16 @@
 //! Record: closes every journey. Whatever happened, one line of truth per request.
 
-use crate::gateway::{Gateway, endpoint_labels};
+use crate::gateway::{Gateway, Live, endpoint_labels};
+use crate::line::accept::Request;
 use crate::line::trip::Trip;
-use crate::metrics::{AttemptLabels, RequestLabels, TokenLabels};
-use haltline_ports::{AttemptRecord, Outcome, RequestRecord};
+use crate::metrics::{AttemptLabels, DegradedLabels, RequestLabels, TokenLabels};
+use crate::settings::ReviewSettings;
+use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord};
 use haltline_types::{Code, Name, NanoUsd};
+use std::fmt::Write;
+
+/// As much of a forbidden prompt is kept; a record must fit a frame of the journal.
+const PROMPT_CHARS: usize = 32 * 1024;
 
 /// Writes the record and counts.
 pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u16) {
@@ -22,11 +28,33 @@ pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u1
         status,
         first_token: trip.first_token,
         cap_lowered_to: trip.cap_lowered_to,
+        degraded_to: trip.degraded.map(|degraded| degraded.to),
+        blocked: trip.blocked,
         attempts: trip.attempts,
     };
     if let Err(error) = gateway.records.record(&record) {
         tracing::error!(%error, request = %record.id, cost = %record.cost(), "the record of a request could not be kept; the ledger has its money");
     }
+}
+
+/// A provider's policy has forbidden the content: notes what a review needs. The prompt itself is
+/// kept only where the configuration says so.
+pub(crate) fn note_blocked(gateway: &Gateway, live: &Live, trip: &mut Trip, request: &Request) {
+    if trip.blocked.is_some() {
+        return;
+    }
+    let body = String::from_utf8_lossy(request.body());
+    // The prefix keeps it apart from the hashes of keys, which are made with the same pepper.
+    let hash = gateway.keys.hash(&format!("prompt:{body}"));
+    let fingerprint = hash.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let prompt = match live.settings.review {
+        ReviewSettings::Fingerprint => None,
+        ReviewSettings::Prompt => Some(body.chars().take(PROMPT_CHARS).collect()),
+    };
+    trip.blocked = Some(Blocked { fingerprint, prompt });
 }
 
 fn count(gateway: &Gateway, trip: &Trip, outcome: Outcome) {
@@ -41,6 +69,10 @@ fn count(gateway: &Gateway, trip: &Trip, outcome: Outcome) {
     }
     if let Some(repeated) = trip.attempts.len().checked_sub(1).filter(|repeated| *repeated > 0) {
         metrics.retries.inc_by(repeated as u64);
+    }
+    if let Some(degraded) = &trip.degraded {
+        let labels = DegradedLabels { model: degraded.from.to_string(), to: degraded.to.to_string() };
+        metrics.degraded.get_or_create(&labels).inc();
     }
     for attempt in &trip.attempts {
         count_attempt(gateway, attempt);

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use haltline_ledger::{Hold, Refusal, RefusalReason};
 use haltline_policy::quote::Quote;
 use haltline_ports::{BookError, HoldError, Permit};
-use haltline_types::{AttemptId, Code, Demand, NanoUsd, Subjects, Tokens};
+use haltline_types::{AttemptId, Code, Demand, Name, NanoUsd, Subjects, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +28,13 @@ pub(crate) struct Reserved {
 pub(crate) enum NotReserved {
     /// The client is told this.
     Problem(Problem),
+    /// A budget says no; a cheaper model may fit.
+    Full {
+        /// Which budget.
+        budget: Name,
+        /// What the client is told otherwise.
+        problem: Problem,
+    },
     /// The retries of this user and hour are used up: the first attempt's own error stands.
     RetriesUsedUp,
 }
@@ -106,13 +113,15 @@ impl Asker<'_> {
             Ok(reserved) => return Ok(reserved),
             Err(refusal) => refusal,
         };
-        if refusal.reason != RefusalReason::Held {
-            return Err(NotReserved::Problem(self.refused(&refusal)));
+        // Nobody waits for money where a cheaper model can be asked at once.
+        let degrades = self.routed.is_degradable && self.live.settings.degrade.budgets.contains_key(&refusal.budget);
+        if refusal.reason != RefusalReason::Held || degrades {
+            return Err(self.full(&refusal));
         }
         let patience = self.live.settings.headroom.wait;
         match tokio::time::timeout(patience, self.wait_and_hold(first, &refusal)).await {
             Ok(answer) => answer,
-            Err(_) => Err(NotReserved::Problem(self.refused(&refusal))),
+            Err(_) => Err(self.full(&refusal)),
         }
     }
 
@@ -126,11 +135,8 @@ impl Asker<'_> {
                 Ok(reserved) => return Ok(reserved),
                 Err(refusal) => refusal,
             };
-            if refusal.reason != RefusalReason::Held {
-                return Err(NotReserved::Problem(self.refused(&refusal)));
-            }
-            if freed.changed().await.is_err() {
-                return Err(NotReserved::Problem(self.refused(&refusal)));
+            if refusal.reason != RefusalReason::Held || freed.changed().await.is_err() {
+                return Err(self.full(&refusal));
             }
         }
     }
@@ -177,6 +183,10 @@ impl Asker<'_> {
             Err(HoldError::Refused(refusal)) => Ok(Err(refusal)),
             Err(HoldError::Unavailable(error)) => Err(NotReserved::Problem(unavailable(&error))),
         }
+    }
+
+    fn full(&self, refusal: &Refusal) -> NotReserved {
+        NotReserved::Full { budget: refusal.budget.clone(), problem: self.refused(refusal) }
     }
 
     fn refused(&self, refusal: &Refusal) -> Problem {

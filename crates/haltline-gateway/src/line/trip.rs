@@ -1,10 +1,10 @@
 //! What a request has been through so far: the facts that its record will tell. Not a stage; the
 //! traveller's notebook.
 
-use crate::deliver::Notes;
+use crate::deliver::{Degraded, Notes};
 use crate::line::accept::Request;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::AttemptRecord;
+use haltline_ports::{AttemptRecord, Blocked};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::provider::Shown;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub(crate) struct Trip {
     pub(crate) dropped: Vec<&'static str>,
     /// Headers of the client that pass to nobody.
     pub(crate) dropped_headers: Vec<String>,
+    /// A cheaper model is asked because a budget is short.
+    pub(crate) degraded: Option<Degraded>,
+    /// A provider's policy has forbidden the content.
+    pub(crate) blocked: Option<Blocked>,
     pub(crate) first_token: Option<Duration>,
     /// Time spent waiting: for providers, for headroom, between attempts, for a slow client.
     pub(crate) waited: Duration,
@@ -75,6 +79,8 @@ impl Trip {
             cap_lowered_to: None,
             dropped: Vec::new(),
             dropped_headers: Vec::new(),
+            degraded: None,
+            blocked: None,
             first_token: None,
             waited: Duration::ZERO,
             spent: false,
@@ -128,6 +134,7 @@ impl Trip {
                 .map(|word| (*word).to_owned())
                 .chain(self.dropped_headers.iter().cloned())
                 .collect(),
+            degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
         }

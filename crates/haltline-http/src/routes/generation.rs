@@ -75,6 +75,11 @@ pub(crate) fn generation(record: &RequestRecord) -> Value {
         "tokens_completion": usage.map(|usage| usage.output.get()),
         "first_token_ms": record.first_token.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         "max_tokens_lowered_to": record.cap_lowered_to.map(haltline_types::Tokens::get),
+        "degraded_to": record.degraded_to.as_deref(),
+        "blocked": record.blocked.as_ref().map(|blocked| json!({
+            "fingerprint": blocked.fingerprint,
+            "prompt_kept": blocked.prompt.is_some(),
+        })),
         "attempts": attempts,
     })
 }

@@ -2,11 +2,14 @@
 
 mod breaker;
 mod clock;
+mod latency;
 mod limits;
 mod measure;
 mod media;
 mod meter;
 mod once;
+mod plan;
+mod plan_orders;
 mod price;
 mod quote;
 mod rates;

@@ -2,9 +2,10 @@
 
 use crate::fixed;
 use haltline_policy::breaker::Admission;
+use haltline_policy::plan::{EndpointState, Model, Offer, Plan, PlanInput, Strategy, Target, plan};
 use haltline_policy::retry::{Rest, RetryRules, RetrySituation, RetryVerdict, decide, rest};
-use haltline_policy::route::{FallbackOn, RouteRules, RouteVerdict, Tried, next, other_endpoints};
-use haltline_types::{Fault, FaultKind, ModelName, Origin, Timestamp};
+use haltline_policy::route::{FallbackOn, RouteRules, RouteVerdict, Tried, next as walk};
+use haltline_types::{Fault, FaultKind, ModelName, NanoUsd, Origin, Timestamp, Tokens};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -19,7 +20,56 @@ fn fault(kind: FaultKind) -> Fault {
 }
 
 fn tried(index: usize, rest: Rest) -> Tried {
-    Tried { endpoint: targets()[index].clone(), rest, avoid_next: false }
+    Tried { endpoint: targets()[index].clone(), class: None, rest, avoid_next: false }
+}
+
+/// Endpoints of which nothing bad is known; each takes more input than the one before.
+fn fresh(endpoint: &ModelName) -> EndpointState {
+    let place = targets().iter().position(|target| target == endpoint).expect("a target");
+    EndpointState {
+        open_until: None,
+        exhausted_until: None,
+        latency: None,
+        offer: Offer::Ceiling(NanoUsd::new(1)),
+        max_input: Some(Tokens::new(1_000 * (1 + u64::try_from(place).expect("few")))),
+    }
+}
+
+fn planned(
+    targets: &[ModelName],
+    tried: &[Tried],
+    fault: Option<&Fault>,
+    rules: &RouteRules,
+    now: Timestamp,
+    look: &dyn Fn(&ModelName) -> EndpointState,
+) -> Plan {
+    let model = Model {
+        name: "chat".into(),
+        targets: targets.iter().cloned().map(Target::new).collect(),
+        strategy: Strategy::Ordered,
+        rules: rules.clone(),
+    };
+    let models = [model];
+    plan(&PlanInput { models: &models, degrade: None, tried, fault, affinity: None, chance: 7, now }, look)
+}
+
+/// The index of the target that is asked next.
+fn next(
+    targets: &[ModelName],
+    tried: &[Tried],
+    fault: Option<&Fault>,
+    rules: &RouteRules,
+    now: Timestamp,
+    admissions: &mut dyn FnMut(&ModelName) -> Admission,
+) -> RouteVerdict {
+    let plan = planned(targets, tried, fault, rules, now, &fresh);
+    match walk(&plan, admissions) {
+        RouteVerdict::Use(step) => {
+            let endpoint = &plan.steps[step].endpoint;
+            RouteVerdict::Use(targets.iter().position(|target| target == endpoint).expect("a target"))
+        }
+        other => other,
+    }
 }
 
 fn all_closed(_: &ModelName) -> Admission {
@@ -45,7 +95,7 @@ fn the_first_target_whose_breaker_lets_pass_is_used() {
     let mut open =
         |target: &ModelName| Admission::Open { until: later(if target.to_string() == "b/two" { 5 } else { 9 }) };
     assert_eq!(next(&targets(), &[], None, &rules, NOW, &mut open), RouteVerdict::AllOpen { until: later(5) });
-    let stay = RouteRules { fallback_on: vec![FallbackOn::ContextLength] };
+    let stay = RouteRules::on(vec![FallbackOn::ContextLength]);
     assert_eq!(next(&targets(), &[], None, &stay, NOW, &mut open), RouteVerdict::AllOpen { until: later(9) });
     assert_eq!(next(&[], &[], None, &rules, NOW, &mut open), RouteVerdict::Exhausted);
 }
@@ -79,7 +129,7 @@ fn an_endpoint_that_must_rest_is_left_alone() {
 
 #[test]
 fn without_leave_to_fall_back_the_endpoint_stays() {
-    let rules = RouteRules { fallback_on: vec![FallbackOn::RateLimited] };
+    let rules = RouteRules::on(vec![FallbackOn::RateLimited]);
     assert_eq!(route(&[tried(0, Rest::No)], Some(&fault(FaultKind::ServerError)), &rules), RouteVerdict::Use(0));
     assert_eq!(route(&[tried(0, Rest::No)], Some(&fault(FaultKind::RateLimited)), &rules), RouteVerdict::Use(1));
     let policy = fault(FaultKind::ContentPolicy);
@@ -109,7 +159,7 @@ proptest! {
         open in prop::collection::vec(any::<bool>(), 3),
     ) {
         let targets = &targets()[..count];
-        let (rules, routes) = (RetryRules::default(), RouteRules { fallback_on });
+        let (rules, routes) = (RetryRules::default(), RouteRules::on(fallback_on));
         let is_open = |name: &ModelName| targets.iter().position(|target| target == name).is_some_and(|at| open[at]);
         let mut admissions = |name: &ModelName| {
             if is_open(name) { Admission::Open { until: NOW } } else { Admission::Closed }
@@ -141,11 +191,17 @@ proptest! {
             }
             let mut fault = fault(kind);
             fault.retry.after = after.map(Duration::from_secs);
-            let mut attempt =
-                Tried { endpoint: targets[index].clone(), rest: rest(&rules, &fault, now), avoid_next: false };
+            let mut attempt = Tried {
+                endpoint: targets[index].clone(),
+                class: FallbackOn::of(&fault),
+                rest: rest(&rules, &fault, now),
+                avoid_next: false,
+            };
             history.push((index, fault.clone(), now));
-            let others =
-                other_endpoints(targets, &tried, &attempt.endpoint, now, &mut |name| !is_open(name));
+            tried.push(attempt.clone());
+            let look = |name: &ModelName| EndpointState { open_until: is_open(name).then_some(NOW), ..fresh(name) };
+            let after = planned(targets, &tried, Some(&fault), &routes, now, &look);
+            let others = after.leads_elsewhere(&attempt.endpoint);
             let situation = RetrySituation {
                 attempts_made: u8::try_from(history.len()).expect("few"),
                 first_byte_delivered: false,
@@ -157,7 +213,7 @@ proptest! {
             };
             let RetryVerdict::Again { wait, avoid_endpoint } = decide(&rules, &fault, &situation, random) else { break };
             attempt.avoid_next = avoid_endpoint;
-            tried.push(attempt);
+            *tried.last_mut().expect("just pushed") = attempt;
             now = now.saturating_add(wait);
             // A verdict to go on is never a dead end.
             let verdict = next(targets, &tried, Some(&fault), &routes, now, &mut admissions);

@@ -191,6 +191,10 @@ impl Book for WatchedBook {
         self.store.headroom(subjects, at)
     }
 
+    fn balance_of(&self, budget: &Name, subjects: &Subjects, at: Timestamp) -> Option<Balance> {
+        self.store.balance_of(budget, subjects, at)
+    }
+
     fn balances(&self, at: Timestamp) -> Vec<Balance> {
         self.store.balances(at)
     }

@@ -1,10 +1,13 @@
 //! The bytes of a request's record.
 
 use super::{Reader, Writer};
-use haltline_ports::{AttemptRecord, Basis, Outcome, RequestRecord};
+use haltline_ports::{AttemptRecord, Basis, Blocked, Outcome, RequestRecord};
 use haltline_types::{Code, FaultKind, ModelName, NanoUsd, RequestId, Tokens, Usage};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Begins the part that few records have.
+const MORE: u8 = 1;
 
 pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
     let RequestRecord {
@@ -20,6 +23,8 @@ pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
         status,
         first_token,
         cap_lowered_to,
+        degraded_to,
+        blocked,
         attempts,
     } = record;
     writer.u128(id.as_u128());
@@ -35,10 +40,21 @@ pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
     writer.option(*first_token, |writer, wait| writer.u64(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)));
     writer.option(*cap_lowered_to, |writer, tokens| writer.u64(tokens.get()));
     writer.list(attempts, write_attempt);
+    // Only where there is something to say: most records have nothing of it, and those that were
+    // written before there was such a part end here.
+    if degraded_to.is_some() || blocked.is_some() {
+        writer.u8(MORE);
+        writer.option(degraded_to.as_ref(), Writer::name);
+        writer.option(blocked.as_ref(), |writer, blocked| {
+            let Blocked { fingerprint, prompt } = blocked;
+            writer.text(fingerprint);
+            writer.option(prompt.as_deref(), Writer::text);
+        });
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<RequestRecord> {
-    Some(RequestRecord {
+    let record = RequestRecord {
         id: RequestId::from_u128(reader.u128()?),
         trace_id: reader.text()?.to_owned(),
         started: reader.time()?,
@@ -52,7 +68,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<RequestRecord> {
         first_token: reader.option(|reader| reader.u64().map(Duration::from_micros))?,
         cap_lowered_to: reader.option(|reader| reader.u64().map(Tokens::new))?,
         attempts: reader.list(read_attempt)?,
-    })
+        degraded_to: None,
+        blocked: None,
+    };
+    if reader.end().is_some() {
+        return Some(record);
+    }
+    if reader.u8()? != MORE {
+        return None;
+    }
+    let degraded_to = reader.option(Reader::name)?;
+    let blocked = reader.option(|reader| {
+        let fingerprint = reader.text()?.to_owned();
+        Some(Blocked { fingerprint, prompt: reader.option(|reader| reader.text().map(str::to_owned))? })
+    })?;
+    Some(RequestRecord { degraded_to, blocked, ..record })
 }
 
 fn write_attempt(writer: &mut Writer<'_>, attempt: &AttemptRecord) {
@@ -214,8 +244,11 @@ mod tests {
         let numbers = any::<(u128, i64, i64, bool, u16)>();
         let options = (any::<Option<u32>>(), any::<Option<u64>>());
         let attempts = proptest::collection::vec(attempt(), 0..4);
-        (numbers, "[0-9a-f]{32}", subjects(), (name(), name()), outcome(), options, attempts).prop_map(
-            |(numbers, trace_id, subjects, names, outcome, options, attempts)| RequestRecord {
+        let blocked = ("[0-9a-f]{8}", proptest::option::of("\\PC{0,12}"))
+            .prop_map(|(fingerprint, prompt)| Blocked { fingerprint, prompt });
+        let more = (proptest::option::of(name()), proptest::option::of(blocked));
+        (numbers, "[0-9a-f]{32}", subjects(), (name(), name()), outcome(), options, attempts, more).prop_map(
+            |(numbers, trace_id, subjects, names, outcome, options, attempts, more)| RequestRecord {
                 id: RequestId::from_u128(numbers.0),
                 trace_id,
                 started: Timestamp::from_millis(numbers.1),
@@ -228,6 +261,8 @@ mod tests {
                 status: numbers.4,
                 first_token: options.0.map(|micros| Duration::from_micros(u64::from(micros))),
                 cap_lowered_to: options.1.map(Tokens::new),
+                degraded_to: more.0,
+                blocked: more.1,
                 attempts,
             },
         )

@@ -91,23 +91,3 @@ fn stream_chunk() {
 fn ui_request() {
     replay("ui_request", harness::ui_request);
 }
-
-#[test]
-fn responses_request() {
-    replay("responses_request", harness::responses_request);
-}
-
-#[test]
-fn responses_stream() {
-    replay("responses_stream", harness::responses_stream);
-}
-
-#[test]
-fn chat_stream() {
-    replay("chat_stream", harness::chat_stream);
-}
-
-#[test]
-fn ui_request() {
-    replay("ui_request", harness::ui_request);
-}

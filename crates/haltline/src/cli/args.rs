@@ -41,7 +41,7 @@ pub enum Command {
     /// Write a configuration from the keys found in the environment
     Init(InitArgs),
     /// Check the configuration and print the worst case that it allows
-    Check,
+    Check(CheckArgs),
     /// Explain an error code, of an answer (budget_exceeded) or of a configuration (C003)
     Explain(ExplainArgs),
     /// Make and manage API keys
@@ -112,6 +112,29 @@ pub struct InitArgs {
     /// Print it and write nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `haltline check`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// Show instead where requests for this model would go, and why: a configured name or provider/model
+    #[arg(long, value_name = "MODEL")]
+    pub plan: Option<String>,
+    /// The plan of a prompt of so many tokens [default: 1000]
+    #[arg(long, value_name = "N", requires = "plan", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub prompt_tokens: Option<u64>,
+    /// The plan after this endpoint failed, as openai/gpt-5=server_error; once for each attempt
+    #[arg(long, value_name = "PROVIDER/MODEL=FAULT", requires = "plan")]
+    pub failed: Vec<String>,
+    /// The plan when this budget is short
+    #[arg(long, value_name = "BUDGET", requires = "plan")]
+    pub short: Option<String>,
+    /// The plan of this session, which weights keep at one endpoint
+    #[arg(long, value_name = "SESSION", requires = "plan")]
+    pub session: Option<String>,
+    /// As JSON lines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `haltline explain`.

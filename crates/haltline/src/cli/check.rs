@@ -1,7 +1,8 @@
 //! `haltline check`: everything that is wrong with a configuration, or the worst case it allows.
 
-use super::args::Global;
+use super::args::{CheckArgs, Global};
 use super::exit::CliError;
+use super::plan;
 use super::ui::{Format, Ui};
 use super::when::{Direction, now, when};
 use crate::config::worst_case::{self, Bound, Report, WorstCase};
@@ -12,7 +13,16 @@ use serde_json::{Value, json};
 /// Older prices are worth a remark.
 const PRICES_MAX_AGE_DAYS: u64 = 45;
 
-pub(super) fn run(global: &Global, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<(), CliError> {
+pub(super) fn run(
+    args: &CheckArgs,
+    global: &Global,
+    ui: &mut Ui<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), CliError> {
+    if args.json {
+        ui.format = Format::Json;
+        ui.is_explicit = true;
+    }
     let found = find(global.config.as_deref(), env)?;
     let loaded = load_found(&found, env, Secrets::Needed)?;
     let is_json = ui.is_explicit && ui.format == Format::Json;
@@ -21,6 +31,9 @@ pub(super) fn run(global: &Global, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option
     } else {
         let warnings = loaded.warnings.to_text(ui.paint);
         ui.note(&warnings);
+    }
+    if let Some(model) = &args.plan {
+        return plan::run(model, args, &loaded.settings, ui);
     }
     if let Some(age) = price_age_days(now()).filter(|days| *days > PRICES_MAX_AGE_DAYS) {
         ui.note(&format!("note: the shipped prices are {age} days old; compare them with your provider's, or upgrade"));

@@ -3,6 +3,7 @@
 use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
 use super::reader::{Keys, Section};
+use super::value::Text;
 use haltline_ledger::{Budget, BudgetError, Budgets, OnFull, Window, Zone};
 use haltline_types::{Amount, Name, Scope, Unit};
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use std::ops::Range;
 pub const RETRIES: &str = "retries";
 
 const KEYS: Keys =
-    Keys { known: &["name", "scope", "limit", "window", "timezone", "on_full", "alert_at"], later: &["degrade_to"] };
+    Keys::of(&["name", "scope", "limit", "window", "timezone", "on_full", "degrade_at", "degrade_to", "alert_at"]);
+/// From this percentage of its limit on a budget that degrades leads to the cheaper model.
+const DEGRADE_AT: u64 = 90;
 const SCOPES: [&str; 9] = ["global", "team", "tier", "key", "user", "session", "model", "provider", "endpoint"];
 
 /// A budget with the places that warnings point at.
@@ -21,20 +24,25 @@ pub(super) struct Placed {
     pub(super) limit_span: Range<usize>,
     pub(super) scope_span: Range<usize>,
     pub(super) on_full_span: Range<usize>,
+    /// From which percentage on it leads to a cheaper model, if it does.
+    pub(super) degrade_at: Option<u8>,
 }
 
 /// What the configuration says of budgets.
 pub(super) struct Read {
     pub(super) placed: Vec<Placed>,
     pub(super) alerts: BTreeMap<Name, Vec<u8>>,
+    /// The cheaper model of models that name none of their own.
+    pub(super) degrade_to: Option<Text>,
 }
 
 pub(super) fn budgets(root: &Section<'_>) -> Read {
-    let mut read = Read { placed: Vec::new(), alerts: BTreeMap::new() };
+    let mut read = Read { placed: Vec::new(), alerts: BTreeMap::new(), degrade_to: None };
     for section in root.list("budgets", &KEYS) {
         let marks = alert_at(&section);
         let Some(placed) = budget(&section) else { continue };
         check(&section, &placed, &read.placed);
+        degrade_to(&section, &placed, &mut read.degrade_to);
         if !marks.is_empty() {
             read.alerts.insert(placed.budget.name.clone(), marks);
         }
@@ -71,10 +79,15 @@ fn budget(section: &Section<'_>) -> Option<Placed> {
     };
     let window = section.parsed("window", |text| Window::parse(text, zone.as_ref().unwrap_or(&Zone::utc())));
     let scope = scope(section);
-    let on_full = match section.choice("on_full", &["refuse", "warn"], &["degrade"]) {
-        Some("warn") => OnFull::Warn,
-        _ => OnFull::Refuse,
-    };
+    let on_full = section.choice("on_full", &["refuse", "degrade", "warn"], &[]);
+    let degrades = on_full == Some("degrade");
+    let degrade_at = section.integer("degrade_at", 1..=100).unwrap_or(DEGRADE_AT);
+    if !degrades && section.value("degrade_at").is_some() {
+        let message = "`degrade_at` belongs to `on_full = \"degrade\"`".to_owned();
+        section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span("degrade_at")));
+    }
+    // To the ledger a budget that degrades is one that refuses.
+    let on_full = if on_full == Some("warn") { OnFull::Warn } else { OnFull::Refuse };
     let place = |key| section.value(key).map_or(section.span.clone(), |value| value.span);
     zone?;
     Some(Placed {
@@ -82,6 +95,7 @@ fn budget(section: &Section<'_>) -> Option<Placed> {
         limit_span: place("limit"),
         scope_span: place("scope"),
         on_full_span: place("on_full"),
+        degrade_at: u8::try_from(degrade_at).ok().filter(|_| degrades),
     })
 }
 
@@ -139,6 +153,20 @@ pub(super) fn scope(section: &Section<'_>) -> Option<Scope> {
         }
     }
     sound.then(|| Scope::parse(names.iter().map(String::as_str)).ok())?
+}
+
+/// Where models without a `degrade_to` of their own degrade to; the same for all budgets.
+fn degrade_to(section: &Section<'_>, placed: &Placed, chosen: &mut Option<Text>) {
+    let Some(text) = section.text("degrade_to") else { return };
+    let wrong = if placed.degrade_at.is_none() {
+        "`degrade_to` belongs to `on_full = \"degrade\"`".to_owned()
+    } else if let Some(other) = chosen.as_ref().filter(|other| other.text != text.text) {
+        format!("`degrade_to` is `{}` in another budget; name it in the models if it differs", other.text)
+    } else {
+        *chosen = Some(text);
+        return;
+    };
+    section.walk.report(Diagnostic::new(ConfigCode::Contradiction, wrong).at(text.span));
 }
 
 fn alert_at(section: &Section<'_>) -> Vec<u8> {

@@ -21,6 +21,7 @@ pub enum ConfigCode {
     Contradiction,
     Price,
     Empty,
+    Circle,
     Unpriced,
     OpenBind,
     SmallBudget,
@@ -35,11 +36,12 @@ pub enum ConfigCode {
     NoEffect,
     LongPromptRate,
     NoProvider,
+    NotCheaper,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -55,6 +57,7 @@ impl ConfigCode {
         Self::Contradiction,
         Self::Price,
         Self::Empty,
+        Self::Circle,
         Self::Unpriced,
         Self::OpenBind,
         Self::SmallBudget,
@@ -69,6 +72,7 @@ impl ConfigCode {
         Self::NoEffect,
         Self::LongPromptRate,
         Self::NoProvider,
+        Self::NotCheaper,
     ];
 
     /// The number, a title, and what to do.
@@ -123,7 +127,7 @@ impl ConfigCode {
             Self::UnknownReference => (
                 11,
                 "Something is named that is not configured",
-                "A target or a price names a provider that has no `[providers.NAME]`.",
+                "A target or a price names a provider that has no `[providers.NAME]`, or `degrade_to` a model that does not exist.",
             ),
             Self::NotInThisVersion => (
                 12,
@@ -137,6 +141,11 @@ impl ConfigCode {
                 "Prices are decimal strings in USD per million tokens. Zero is refused (write `free = true` for your own machine), and so is what is outside 0.001 to 1,000, or an output price below a tenth of the input price: it is far more often a slip than a bargain.",
             ),
             Self::Empty => (15, "A list is empty", "A model needs a target, a key's users need a name."),
+            Self::Circle => (
+                16,
+                "Models degrade in a circle",
+                "`degrade_to` leads from a model to a cheaper one, and step by step must come to an end. Remove one of the steps that the message names.",
+            ),
             Self::Unpriced => (
                 101,
                 "A model has no price",
@@ -206,6 +215,11 @@ impl ConfigCode {
                 114,
                 "There is no provider",
                 "Every request will be refused. Set OPENAI_API_KEY and leave the configuration out, or add `[providers.NAME]`.",
+            ),
+            Self::NotCheaper => (
+                115,
+                "The cheaper model is not cheaper",
+                "`degrade_to` is what is asked when a budget is short. For a prompt and an answer of 1,000 tokens each it costs at least as much as the model itself, so nothing is saved.",
             ),
         }
     }

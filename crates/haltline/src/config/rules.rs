@@ -1,10 +1,10 @@
 //! The sections that are only numbers: `[retry]`, `[breaker]`, `[deadlines]`, `[streams]`,
-//! `[headroom]`, `[bounds]`; and `[keys]`.
+//! `[headroom]`, `[bounds]`; and `[keys]` and `[guard.review]`.
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
-use haltline_gateway::settings::{Bounds, Deadlines, HeadroomSettings, OnDisconnect, StreamSettings};
+use haltline_gateway::settings::{Bounds, Deadlines, HeadroomSettings, OnDisconnect, ReviewSettings, StreamSettings};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::retry::RetryRules;
 use haltline_ports::UserClaims;
@@ -137,5 +137,16 @@ pub(super) fn users(root: &Section<'_>) -> UserClaims {
             UserClaims::None
         }
         names => UserClaims::Listed(names.iter().map(|name| Name::new(name)).collect()),
+    }
+}
+
+/// `[guard.review]`: what is kept of prompts that a provider's policy has forbidden.
+pub(super) fn review(root: &Section<'_>) -> ReviewSettings {
+    let guard = root.section("guard", &Keys { known: &["review"], later: &["input", "output", "services"] });
+    let review =
+        Section { title: "[guard.review]".to_owned(), ..guard.section("review", &Keys::of(&["keep_prompts"])) };
+    match review.boolean("keep_prompts") {
+        Some(true) => ReviewSettings::Prompt,
+        Some(false) | None => ReviewSettings::Fingerprint,
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn report(
     all.small_budgets(models, budgets);
     all.minted(users, budgets, rate_limits);
     all.no_effect(budgets);
+    all.degrades(models, budgets);
     all.unbounded();
 }
 
@@ -52,14 +53,14 @@ impl Warnings<'_, '_> {
     fn unpriced(&self, models: &BTreeMap<Name, models::Placed>) {
         let mut said: Vec<&ModelName> = Vec::new();
         for model in models.values() {
-            for (target, place) in model.settings.targets.iter().zip(&model.targets) {
+            for (target, place) in model.endpoints() {
                 let is_read = self.settings.providers.contains_key(&target.provider);
                 if !is_read || self.settings.prices.contains_key(target) || said.contains(&target) {
                     continue;
                 }
                 said.push(target);
                 let message = format!("`{target}` has no price: requests for it are refused");
-                let unpriced = Diagnostic::new(ConfigCode::Unpriced, message).at(place.span.clone());
+                let unpriced = Diagnostic::new(ConfigCode::Unpriced, message).at(place.clone());
                 self.root.walk.report(
                     unpriced.help(format!("add [prices.\"{target}\"] with `input` and `output`, or `free = true`")),
                 );
@@ -153,6 +154,38 @@ impl Warnings<'_, '_> {
             if section.value("alert_at").is_some() {
                 let message = "`alert_at` has no effect yet: alerts come in a later version".to_owned();
                 self.say(ConfigCode::NoEffect, message, section.key_span("alert_at"));
+            }
+        }
+    }
+
+    /// A budget that degrades and a model that says where to need each other.
+    fn degrades(&self, models: &BTreeMap<Name, models::Placed>, budgets: &budgets::Read) {
+        let is_named = budgets.degrade_to.is_some() || models.values().any(|model| model.degrade_to.is_some());
+        for placed in budgets.placed.iter().filter(|placed| placed.degrade_at.is_some() && !is_named) {
+            let message = format!("no model names a `degrade_to`: budget `{}` refuses", placed.budget.name);
+            self.say(ConfigCode::NoEffect, message, placed.on_full_span.clone());
+        }
+        for (name, model) in models {
+            let Some(text) = &model.degrade_to else { continue };
+            if self.settings.degrade.budgets.is_empty() {
+                let message = "`degrade_to` has no effect: no budget has `on_full = \"degrade\"`".to_owned();
+                self.say(ConfigCode::NoEffect, message, text.span.clone());
+            }
+            let cheaper = Name::new(&text.text);
+            let theirs = match models.get(&cheaper) {
+                Some(model) => model.settings.targets.clone(),
+                None => ModelName::parse(&cheaper).into_iter().collect(),
+            };
+            let cost = |endpoint: &ModelName| {
+                self.settings.prices.get(endpoint)?.ceiling(Tokens::new(1_000), Tokens::new(1_000))
+            };
+            let dearest = model.settings.targets.iter().filter_map(cost).max();
+            let cheapest = theirs.iter().filter_map(cost).min();
+            if let (Some(dearest), Some(cheapest)) = (dearest, cheapest)
+                && cheapest >= dearest
+            {
+                let message = format!("`{cheaper}` costs {cheapest} where `{name}` costs {dearest}");
+                self.say(ConfigCode::NotCheaper, message, text.span.clone());
             }
         }
     }

@@ -10,8 +10,8 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -20,7 +20,6 @@ use haltline_policy::breaker::BreakerRules;
 use haltline_policy::limits::{Algorithm, LimitUnit, RateLimit};
 use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
-use haltline_policy::route::FallbackOn;
 use haltline_types::{Amount, ModelName, Name, PicoUsdPerToken, Scope, Tokens, Unit};
 use haltline_wire::PassFields;
 use std::collections::BTreeMap;
@@ -124,14 +123,12 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         )]),
         models: BTreeMap::from([(
             Name::new("chat"),
-            ModelSettings {
-                targets: vec![endpoint.clone()],
-                max_output_tokens: Tokens::new(1024),
-                fallback_on: FallbackOn::ALL.to_vec(),
-            },
+            ModelSettings::in_order(vec![endpoint.clone()], Tokens::new(1024)),
         )]),
         prices: BTreeMap::from([(endpoint, price)]),
         budgets,
+        degrade: DegradeSettings::default(),
+        review: ReviewSettings::default(),
         rate_limits: vec![RateLimit {
             name: Name::new("user-10s"),
             scope: scope("user")?,

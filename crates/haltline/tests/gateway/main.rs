@@ -5,6 +5,7 @@ mod bad_input;
 mod failures;
 mod operator;
 mod restart;
+mod routes;
 mod setup;
 mod storm;
 mod streams;

@@ -19,6 +19,7 @@ fn the_contract_s_command_lines_are_understood() {
         "init",
         "check -c a.toml --format json",
         "explain C003",
+        "check --plan chat --prompt-tokens 5000 --failed openai/gpt-5=rate_limited --failed a/b=server_error --short day --session s --json",
         "key create web --team shop --tier gold --users any --models chat,openai/gpt-5 --expires 30d -c a.toml",
         "key list",
         "key rotate web",

@@ -41,7 +41,7 @@ fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
     let chat = &settings.models["chat"];
     assert_eq!(chat.targets.len(), 2);
     assert_eq!(chat.max_output_tokens, Tokens::new(1024));
-    assert_eq!(chat.fallback_on, FallbackOn::ALL);
+    assert_eq!(chat.rules.fallback_on, FallbackOn::ALL);
     assert!(settings.prices[&ModelName::parse("local/llama3.2").expect("name")].free);
     let (_, day) = settings.budgets.find("company-day").expect("budget");
     assert_eq!((day.limit, day.on_full), (Amount::usd(NanoUsd::new(50_000_000_000)), OnFull::Refuse));
