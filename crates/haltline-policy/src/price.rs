@@ -11,7 +11,7 @@ pub use change::{CEILING_HORIZON, Change, DATE_SLACK, When};
 pub use error::PriceError;
 pub use fees::ToolFees;
 pub use multiplier::Multiplier;
-pub use rates::{Dearest, Rates};
+pub use rates::{CacheWrites, Dearest, Rates};
 
 use change::in_force;
 use haltline_types::{NanoUsd, Timestamp, Tokens, Usage};
@@ -72,19 +72,21 @@ impl Price {
     /// of their own: no report tells them from those of text, so all input has the dearer rate.
     #[must_use]
     pub fn with_media(&self) -> Cow<'_, Self> {
-        let all =
-            || self.settle.iter().chain(&self.ceiling).chain(self.changes.iter().flat_map(|change| &change.settle));
-        if all().all(|row| row.media.is_none()) {
+        if self.rows().all(|row| row.media.is_none()) {
             return Cow::Borrowed(self);
         }
-        let rows = |rows: &[Rates]| rows.iter().map(Rates::with_media).collect::<Vec<_>>();
-        let changes = self.changes.iter().map(|change| Change { when: change.when, settle: rows(&change.settle) });
-        Cow::Owned(Self {
-            settle: rows(&self.settle),
-            ceiling: rows(&self.ceiling),
-            changes: changes.collect(),
-            ..self.clone()
-        })
+        Cow::Owned(self.each_row(Rates::with_media))
+    }
+
+    /// The price of a request that can write no more than this to the provider's cache, to be
+    /// quoted with. What is settled is what was reported, so it is settled with the whole price.
+    #[must_use]
+    pub fn with_writes(&self, most: CacheWrites) -> Cow<'_, Self> {
+        let narrowed = |row: &Rates| row.with_writes(most);
+        if self.rows().all(|row| narrowed(row) == *row) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(self.each_row(narrowed))
     }
 
     /// What `usage` costs, rounded up once: the provider's own figure where that is the bill, else
@@ -147,9 +149,7 @@ impl Price {
     /// The dearest of every rate that can apply to a prompt of at most `input` tokens.
     #[must_use]
     pub fn dearest(&self, input: Tokens) -> Option<Dearest> {
-        let changes = self.changes.iter().flat_map(|change| &change.settle);
-        let rows = self.settle.iter().chain(&self.ceiling).chain(changes);
-        rows.filter(|row| row.applies(input)).map(Dearest::of).reduce(Dearest::max)
+        self.rows().filter(|row| row.applies(input)).map(Dearest::of).reduce(Dearest::max)
     }
 
     /// Is the price fit to hold and settle money by?
@@ -174,6 +174,16 @@ impl Price {
             change.when.check()?;
             check_rows(&change.settle, no_output)
         })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Rates> {
+        self.settle.iter().chain(&self.ceiling).chain(self.changes.iter().flat_map(|change| &change.settle))
+    }
+
+    fn each_row(&self, change: impl Fn(&Rates) -> Rates) -> Self {
+        let rows = |rows: &[Rates]| rows.iter().map(&change).collect::<Vec<_>>();
+        let changes = self.changes.iter().map(|other| Change { when: other.when, settle: rows(&other.settle) });
+        Self { settle: rows(&self.settle), ceiling: rows(&self.ceiling), changes: changes.collect(), ..self.clone() }
     }
 
     /// A cost that needs no rates. A stated one of zero or less is no bill, whatever was promised.

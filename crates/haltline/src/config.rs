@@ -8,6 +8,7 @@ mod find;
 mod models;
 mod outside;
 mod place;
+mod price_lists;
 mod prices;
 mod providers;
 mod rate_limits;
@@ -134,12 +135,11 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let names = root.keys_of("providers");
     let providers = providers::providers(root);
     let models = models::models(root, &names, headroom.default_output_tokens);
-    let openai = crate::prices::openai()
-        .inspect_err(|error| walk.report(Diagnostic::new(ConfigCode::Price, error.to_string())))
-        .ok()?;
+    let lists = price_lists::lists(root, &providers);
     let targets = models.values().flat_map(|model| &model.settings.targets);
-    let shipped = prices::shipped(&providers, targets, &openai);
+    let shipped = price_lists::shipped(&providers, targets, &lists);
     let prices = prices::prices(root, &names, shipped);
+    price_lists::grown_old(root, &lists, &models);
     let budgets = budgets::budgets(root);
     let rate_limits = rate_limits::rate_limits(root);
     let all_budgets =

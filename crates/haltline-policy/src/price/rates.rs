@@ -10,6 +10,17 @@ const PLAUSIBLE_MAX: PicoUsdPerToken = PicoUsdPerToken::new(1_000_000_000);
 /// Above this a fee for one request or one use of a tool is a mistake.
 pub(super) const FEE_MAX: NanoUsd = NanoUsd::new(10 * NanoUsd::DOLLAR.get());
 
+/// The dearest way in which a request can write to the provider's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CacheWrites {
+    /// Not at all: the provider writes only what is marked, and nothing is.
+    None,
+    /// For minutes, marked or of the provider's own accord.
+    Short,
+    /// For an hour or more too.
+    Long,
+}
+
 /// Rates for prompts longer than a number of tokens. They apply to *all* tokens of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
@@ -82,6 +93,15 @@ impl Rates {
             cache_write: self.cache_write.map(dearer),
             cache_write_long: self.cache_write_long.map(dearer),
             ..*self
+        }
+    }
+
+    pub(super) fn with_writes(&self, most: CacheWrites) -> Self {
+        match most {
+            CacheWrites::Long => *self,
+            // Without a rate of its own a long one would cost as much as a short one.
+            CacheWrites::Short => Self { cache_write_long: None, ..*self },
+            CacheWrites::None => Self { cache_write: None, cache_write_long: None, ..*self },
         }
     }
 

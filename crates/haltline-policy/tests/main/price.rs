@@ -1,7 +1,9 @@
 //! Costs, ceilings, and which prices are refused.
 
 use crate::fixed;
-use haltline_policy::price::{CEILING_HORIZON, Change, Multiplier, Price, PriceError, Rates, ToolFees, When};
+use haltline_policy::price::{
+    CEILING_HORIZON, CacheWrites, Change, Multiplier, Price, PriceError, Rates, ToolFees, When,
+};
 use haltline_types::{NanoUsd, PicoUsdPerToken, Timestamp, Tokens, Usage};
 use proptest::prelude::*;
 
@@ -167,6 +169,16 @@ fn hours_of_the_day_have_their_rates() {
     assert_eq!(cost(at(22, 55), at(23, 0)), 3_000_000);
     assert_eq!(cost(at(0, 59), at(1, 4)), 3_000_000);
     assert_eq!(cost(at(1, 4), at(1, 9)), 1_000_000);
+}
+
+#[test]
+fn who_can_write_less_to_the_cache_holds_less() {
+    let mut price = tiered();
+    price.settle[0].cache_write_long = Some(rate("2"));
+    let held = |most| price.with_writes(most).ceiling(tokens(1000), Tokens::ZERO).expect("ceiling").get();
+    let all = [CacheWrites::None, CacheWrites::Short, CacheWrites::Long];
+    assert_eq!(all.map(held), [1_000_000, 1_250_000, 2_000_000]);
+    assert!(matches!(price.with_writes(CacheWrites::Long), std::borrow::Cow::Borrowed(_)));
 }
 
 #[test]

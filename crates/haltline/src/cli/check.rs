@@ -3,14 +3,9 @@
 use super::args::Global;
 use super::exit::CliError;
 use super::ui::{Format, Ui};
-use super::when::{Direction, now, when};
 use crate::config::worst_case::{self, Bound, Report, WorstCase};
 use crate::config::{Secrets, find, load_found};
-use haltline_types::Timestamp;
 use serde_json::{Value, json};
-
-/// Older prices are worth a remark.
-const PRICES_MAX_AGE_DAYS: u64 = 45;
 
 pub(super) fn run(global: &Global, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<(), CliError> {
     let found = find(global.config.as_deref(), env)?;
@@ -21,9 +16,6 @@ pub(super) fn run(global: &Global, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option
     } else {
         let warnings = loaded.warnings.to_text(ui.paint);
         ui.note(&warnings);
-    }
-    if let Some(age) = price_age_days(now()).filter(|days| *days > PRICES_MAX_AGE_DAYS) {
-        ui.note(&format!("note: the shipped prices are {age} days old; compare them with your provider's, or upgrade"));
     }
     let report = worst_case::report(&loaded.settings);
     if ui.format == Format::Json {
@@ -38,13 +30,6 @@ pub(super) fn run(global: &Global, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option
         settings.budgets.len()
     ))?;
     print(&report, ui)
-}
-
-/// How old the shipped price list is.
-fn price_age_days(now: Timestamp) -> Option<u64> {
-    let as_of = crate::prices::openai().ok()?.as_of;
-    let then = when(&as_of, now, Direction::Past).ok()?;
-    Some(now.since(then).as_secs() / 86_400)
 }
 
 fn print(report: &Report, ui: &mut Ui<'_>) -> Result<(), CliError> {
@@ -80,18 +65,4 @@ fn row_json(report: &Report, row: &WorstCase) -> Value {
         "calendar_day": bound(&row.calendar_day),
         "any_day": bound(&row.any_day),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prices_grow_old() {
-        let later = |days: u64| {
-            Timestamp::from_secs(1_795_392_000).saturating_add(std::time::Duration::from_secs(days * 86_400))
-        };
-        let age = price_age_days(later(0)).expect("a date");
-        assert_eq!(price_age_days(later(46)), Some(age + 46));
-    }
 }

@@ -21,6 +21,7 @@ pub enum ConfigCode {
     Contradiction,
     Price,
     Empty,
+    PriceList,
     Unpriced,
     OpenBind,
     SmallBudget,
@@ -35,11 +36,13 @@ pub enum ConfigCode {
     NoEffect,
     LongPromptRate,
     NoProvider,
+    StalePrices,
+    Retires,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -55,6 +58,7 @@ impl ConfigCode {
         Self::Contradiction,
         Self::Price,
         Self::Empty,
+        Self::PriceList,
         Self::Unpriced,
         Self::OpenBind,
         Self::SmallBudget,
@@ -69,6 +73,8 @@ impl ConfigCode {
         Self::NoEffect,
         Self::LongPromptRate,
         Self::NoProvider,
+        Self::StalePrices,
+        Self::Retires,
     ];
 
     /// The number, a title, and what to do.
@@ -137,10 +143,15 @@ impl ConfigCode {
                 "Prices are decimal strings in USD per million tokens. Zero is refused (write `free = true` for your own machine), and so is what is outside 0.001 to 1,000, or an output price below a tenth of the input price: it is far more often a slip than a bargain.",
             ),
             Self::Empty => (15, "A list is empty", "A model needs a target, a key's users need a name."),
+            Self::PriceList => (
+                16,
+                "A price list cannot be used",
+                "`[prices] source` names files in the form of `prices/*.toml` of this repository, each for one provider; `haltline prices check FILE` says everything that is wrong with one. A list is taken whole or not at all: half a list would leave models at prices that nobody meant.",
+            ),
             Self::Unpriced => (
                 101,
                 "A model has no price",
-                "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. Only OpenAI's models have shipped prices; for your own machine write `free = true`.",
+                "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. `haltline prices list` shows the models that have a shipped price; for your own machine write `free = true`.",
             ),
             Self::OpenBind => (
                 102,
@@ -206,6 +217,16 @@ impl ConfigCode {
                 114,
                 "There is no provider",
                 "Every request will be refused. Set OPENAI_API_KEY and leave the configuration out, or add `[providers.NAME]`.",
+            ),
+            Self::StalePrices => (
+                115,
+                "A price list is old",
+                "Prices change, and a price list is a claim with a date: what providers charge now may be more than the ceiling. Upgrade, or compare the prices of your models with their provider's page and state them under `[prices]`, or name a newer list with `[prices] source`.",
+            ),
+            Self::Retires => (
+                116,
+                "A model is about to be shut down",
+                "The price list says that its provider shuts it down soon or has done so. Requests for it then fail; what was fallen back to may cost more. Choose its successor.",
             ),
         }
     }
