@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod init;
 mod key;
+mod prices;
 mod simulate;
 mod spend;
 mod store;
@@ -71,6 +72,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Key(command) => key::run(command, global, ui, env),
         Command::Budget(command) => budget::run(command, global, ui, env),
         Command::Spend(args) => spend::run(args, global, ui, env),
+        Command::Prices(command) => prices::run(command, when::now(), ui),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Version(args) => version::run(args, ui),

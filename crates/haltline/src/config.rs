@@ -28,6 +28,7 @@ pub use codes::ConfigCode;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use find::{Found, find, load_found};
 pub use outside::{Outside, Secrets};
+pub use price_lists::check_list;
 pub use place::{ServerSettings, StoreSettings};
 pub use redact::{Redacted, ShownLine};
 pub use render::Paint;

@@ -4,6 +4,7 @@
 mod gateway;
 mod local;
 mod parsing;
+mod prices;
 mod remote;
 
 use super::{Cli, CliError, DemoArgs, Exit, Global, ServeArgs, Ui, Wiring, run};

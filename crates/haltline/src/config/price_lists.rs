@@ -2,16 +2,17 @@
 //! place; what they say of its providers; and what has grown old in them.
 
 use super::codes::ConfigCode;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::models;
 use super::prices::insert_or_remove;
 use super::reader::Section;
+use super::redact::Redacted;
 use super::value::Text;
 use crate::prices::days::{day_of, days_between, midnight};
-use crate::prices::{Catalogue, MAX_AGE_DAYS, RETIRES_SOON_DAYS, Shipped, read, shipped_for, simulated};
+use crate::prices::{Catalogue, CatalogueError, MAX_AGE_DAYS, RETIRES_SOON_DAYS, Shipped, read, shipped_for, simulated};
 use haltline_gateway::settings::{ProviderKind, ProviderSettings};
 use haltline_policy::price::Price;
-use haltline_types::{ModelName, Name};
+use haltline_types::{ModelName, Name, Timestamp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +20,46 @@ use std::time::Duration;
 
 /// The key of `[prices]` that is no model.
 pub(super) const SOURCE: &str = "source";
+
+/// Checks a price list as a configuration is checked: with all that is wrong, or what is
+/// questionable in a sound one. `file` is its name in messages.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check_list(file: &str, text: &str, now: Timestamp) -> Result<(Catalogue, Diagnostics), Box<Diagnostics>> {
+    let found = |items| Diagnostics { file: file.to_owned(), source: Redacted::new(text, &[]), items };
+    let at = |diagnostic: Diagnostic, span: Option<Range<usize>>| match span {
+        Some(span) => diagnostic.at(span),
+        None => diagnostic,
+    };
+    match read(text) {
+        Ok(catalogue) => {
+            let age = age_of(&catalogue, now);
+            let message = format!("the prices of `{}` are {age} days old", catalogue.provider);
+            let place = text.find(&catalogue.as_of).map(|start| start..start + catalogue.as_of.len());
+            let is_old = age > MAX_AGE_DAYS;
+            let stale = is_old.then(|| at(Diagnostic::new(ConfigCode::StalePrices, message), place));
+            Ok((catalogue, found(stale.into_iter().collect())))
+        }
+        Err(CatalogueError::Models(wrong)) => {
+            let items = wrong.into_iter().map(|wrong| {
+                // The fields of a table begin after its header, which is what names the model.
+                let header = format!("[models.\"{}\"]", wrong.model);
+                let place = text.find(&header).map_or(wrong.span, |start| start..start + header.len());
+                Diagnostic::new(ConfigCode::Price, format!("{}: {}", wrong.model, wrong.why)).at(place)
+            });
+            Err(Box::new(found(items.collect())))
+        }
+        Err(CatalogueError::Shape(why, place)) => {
+            Err(Box::new(found(vec![at(Diagnostic::new(ConfigCode::PriceList, why.trim_end()), place)])))
+        }
+        Err(CatalogueError::Absent) => Err(Box::new(found(Vec::new()))),
+    }
+}
+
+fn age_of(catalogue: &Catalogue, now: Timestamp) -> u64 {
+    midnight(&catalogue.as_of).map_or(u64::MAX, |as_of| days_between(as_of, now))
+}
 
 /// The list of one configured provider.
 pub(super) struct List {
@@ -143,7 +184,7 @@ pub(super) fn grown_old(root: &Section<'_>, lists: &BTreeMap<Name, List>, models
     };
     let mut said = Vec::new();
     for list in lists.values() {
-        let age = midnight(&list.catalogue.as_of).map_or(u64::MAX, |as_of| days_between(as_of, now));
+        let age = age_of(&list.catalogue, now);
         let key = (&list.catalogue.provider, &list.place);
         if age > MAX_AGE_DAYS && !said.contains(&key) {
             said.push(key);

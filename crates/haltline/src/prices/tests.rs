@@ -1,5 +1,7 @@
 //! The shipped lists: each is read, can hold money, and is told apart by its host.
 
+mod recorded;
+
 use super::*;
 use haltline_types::{Tokens, Usage};
 
