@@ -128,8 +128,7 @@ fn catalogue(shipped: Shipped) -> Result<&'static Catalogue, CliError> {
 /// Reads and checks a list; warnings go to standard error.
 fn read_list(file: &Path, now: Timestamp, ui: &mut Ui<'_>) -> Result<Catalogue, CliError> {
     let name = file.display().to_string();
-    let text =
-        fs::read_to_string(file).map_err(|error| CliError::usage(format!("{name} cannot be read: {error}")))?;
+    let text = fs::read_to_string(file).map_err(|error| CliError::usage(format!("{name} cannot be read: {error}")))?;
     let (catalogue, warnings) = check_list(&name, &text, now)?;
     if ui.is_explicit && ui.format == Format::Json {
         ui.text(&warnings.to_json_lines())?;
@@ -168,6 +167,12 @@ fn diff(file: &Path, now: Timestamp, ui: &mut Ui<'_>) -> Result<(), CliError> {
         };
     }
     ui.text(&text)?;
-    ui.note(&format!("{} changes from the shipped list of {} to {} of {}", found.len(), old.as_of, file.display(), new.as_of));
+    ui.note(&format!(
+        "{} changes from the shipped list of {} to {} of {}",
+        found.len(),
+        old.as_of,
+        file.display(),
+        new.as_of
+    ));
     Ok(())
 }

@@ -9,7 +9,9 @@ use super::reader::Section;
 use super::redact::Redacted;
 use super::value::Text;
 use crate::prices::days::{day_of, days_between, midnight};
-use crate::prices::{Catalogue, CatalogueError, MAX_AGE_DAYS, RETIRES_SOON_DAYS, Shipped, read, shipped_for, simulated};
+use crate::prices::{
+    Catalogue, CatalogueError, MAX_AGE_DAYS, RETIRES_SOON_DAYS, Shipped, read, shipped_for, simulated,
+};
 use haltline_gateway::settings::{ProviderKind, ProviderSettings};
 use haltline_policy::price::Price;
 use haltline_types::{ModelName, Name, Timestamp};

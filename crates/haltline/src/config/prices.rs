@@ -152,10 +152,9 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
         states_cost: section.boolean("states_cost").unwrap_or_else(|| listed.is_some_and(|listed| listed.states_cost)),
         ..Price::default()
     };
-    let price = match section.value("multiplier") {
-        None => price,
-        Some(_) => times(&price, multiplier(section)?)?,
-    };
+    // A product that does not fit is no price: the check below says so of the factors.
+    let raised = section.value("multiplier").and_then(|_| multiplier(section)).and_then(|factor| times(&price, factor));
+    let price = raised.unwrap_or(price);
     match price.check() {
         Ok(()) => Some(price),
         Err(why) => {

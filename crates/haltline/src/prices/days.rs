@@ -16,7 +16,7 @@ pub fn midnight(day: &str) -> Option<Timestamp> {
 #[must_use]
 pub fn day_of(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.as_millis())
-        .map_or_else(|_| at.to_string(), |at| at.to_zoned(TimeZone::UTC).date().to_string())
+        .map_or_else(|_| at.to_string(), |at| TimeZone::UTC.to_datetime(at).date().to_string())
 }
 
 /// Whole days from one instant to a later one; 0 when it is not later.

@@ -89,8 +89,8 @@ impl Shipped {
     #[must_use]
     pub fn from_base_url(base_url: &str) -> Option<Self> {
         let host = host_of(base_url);
-        let serves = |known: &&str| if known.starts_with('.') { host.ends_with(*known) } else { host == **known };
-        ROWS.iter().find(|row| row.3.iter().any(|known| serves(&known))).map(|row| row.0)
+        let serves = |known: &&str| if known.starts_with('.') { host.ends_with(*known) } else { host == *known };
+        ROWS.iter().find(|row| row.3.iter().any(&serves)).map(|row| row.0)
     }
 
     /// The list, read once.

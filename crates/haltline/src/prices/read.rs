@@ -275,7 +275,7 @@ impl Other {
 
 impl Fees {
     fn read(&self) -> Result<ToolFees, Wrong> {
-        let fee = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
+        let fee = |text: &Option<String>| text.as_ref().map(|text| text.parse::<NanoUsd>()).transpose();
         Ok(ToolFees {
             web_search: fee(&self.web_search)?,
             file_search: fee(&self.file_search)?,

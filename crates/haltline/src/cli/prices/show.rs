@@ -50,6 +50,10 @@ fn find(wanted: &str) -> Result<Vec<Found>, CliError> {
             }
         }
     }
+    // `openai/gpt-5` is OpenAI's, and only else the one that OpenRouter calls so.
+    if found.iter().any(|(shipped, _, name, _)| list == Some(*shipped) && *name == rest) {
+        found.retain(|(shipped, ..)| list == Some(*shipped));
+    }
     if !found.is_empty() {
         return Ok(found);
     }
@@ -124,7 +128,8 @@ fn as_text(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed,
     if let Some(day) = &listed.retires {
         fact("shut down", day.clone());
     }
-    let doubt = if listed.doubt.is_empty() { String::new() } else { format!(" (in doubt: {})", listed.doubt.join(", ")) };
+    let doubt =
+        if listed.doubt.is_empty() { String::new() } else { format!(" (in doubt: {})", listed.doubt.join(", ")) };
     fact("sources", format!("{}: {}{doubt}", listed.status.word(), listed.sources.join(", ")));
     let age = midnight(&catalogue.as_of).map_or(0, |as_of| days_between(as_of, now));
     fact("as of", format!("{}, {age} days ago", catalogue.as_of));
@@ -147,8 +152,11 @@ fn as_json(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed)
         };
         rows.iter().map(row).collect()
     };
-    let changes: Vec<Value> =
-        price.changes.iter().map(|change| json!({ "when": when(change.when), "settle": rows(&change.settle) })).collect();
+    let changes: Vec<Value> = price
+        .changes
+        .iter()
+        .map(|change| json!({ "when": when(change.when), "settle": rows(&change.settle) }))
+        .collect();
     let fees: Map<String, Value> = price
         .fees
         .named()
@@ -158,7 +166,9 @@ fn as_json(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed)
     let examples: Vec<Value> = EXAMPLES
         .into_iter()
         .filter_map(|(input, cap)| example(price, input, cap))
-        .map(|(input, cap, cost, held)| json!({ "input": input.get(), "output": cap.get(), "cost": cost, "held": held }))
+        .map(
+            |(input, cap, cost, held)| json!({ "input": input.get(), "output": cap.get(), "cost": cost, "held": held }),
+        )
         .collect();
     json!({
         "provider": shipped.word(),
