@@ -17,7 +17,7 @@ fn price(model: &str) -> Price {
 fn every_shipped_price_can_hold_money() {
     let mut models = 0;
     for shipped in Shipped::ALL {
-        let catalogue = shipped.catalogue().expect(shipped.word());
+        let catalogue = shipped.catalogue().expect("a list");
         assert_eq!(catalogue.provider, shipped.word());
         assert_eq!(Shipped::from_word(shipped.word()), Some(shipped));
         for (name, listed) in &catalogue.models {
