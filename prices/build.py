@@ -311,8 +311,10 @@ def files():
                 taken.append(entry(model, own))
         out[f"{provider}.toml"] = "\n".join(parts) + "\n" + "\n".join(taken)
     lines = ["# Models that have no shipped price, and why", ""]
-    lines += ["<!-- written by prices/build.py; do not edit -->", "", "| provider | model | why |", "|---|---|---|"]
-    lines += [f"| {provider} | `{name}` | {why} |" for provider, name, why in left_out]
+    lines += ["<!-- written by prices/build.py; do not edit -->", "", "| provider | why | models |", "|---|---|---|"]
+    for provider, why in dict.fromkeys((provider, why) for provider, _, why in left_out):
+        names = ", ".join(f"`{name}`" for of, name, reason in left_out if (of, reason) == (provider, why))
+        lines.append(f"| {provider} | {why} | {names} |")
     out["left-out.md"] = "\n".join(lines) + "\n"
     return out
 

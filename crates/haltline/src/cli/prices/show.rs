@@ -6,7 +6,7 @@ use crate::cli::ui::{Format, Ui};
 use crate::prices::days::{days_between, midnight};
 use crate::prices::{Catalogue, Listed, Shipped, named, usd_per_million, when};
 use comfy_table::{Table, presets};
-use haltline_policy::price::{Price, Rates};
+use haltline_policy::price::{Multiplier, Price, Rates};
 use haltline_policy::quote::OUTPUT_SLACK;
 use haltline_types::{Timestamp, Tokens, Usage};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub(super) fn run(model: &str, now: Timestamp, ui: &mut Ui<'_>) -> Result<(), Cl
     let found = find(model)?;
     for (index, (shipped, catalogue, name, listed)) in found.iter().enumerate() {
         if ui.format == Format::Json {
-            ui.json(&as_json(*shipped, catalogue, name, listed))?;
+            ui.json(&as_json(*shipped, catalogue, name, listed, now))?;
         } else {
             let gap = if index > 0 { "\n" } else { "" };
             ui.text(&format!("{gap}{}", as_text(*shipped, catalogue, name, listed, now)))?;
@@ -64,13 +64,14 @@ fn find(wanted: &str) -> Result<Vec<Found>, CliError> {
     })
 }
 
-/// What one request of so much input and output costs, and what is held for it.
-fn example(price: &Price, input: u64, cap: u64) -> Option<(Tokens, Tokens, String, String)> {
+/// What one request of so much input and output costs now, and what is held for it.
+fn example(price: &Price, (input, cap): (u64, u64), now: Timestamp) -> Option<(Tokens, Tokens, String, String)> {
     let input = price.max_input.map_or(Tokens::new(input), |most| most.min(Tokens::new(input)));
     let cap = price.max_output.map_or(Tokens::new(cap), |most| most.min(Tokens::new(cap)));
     let slack = if cap == Tokens::ZERO { Tokens::ZERO } else { OUTPUT_SLACK };
-    let cost = price.cost(&Usage { input, output: cap, ..Usage::default() })?;
-    let held = price.ceiling(input, cap.checked_add(slack)?)?;
+    let usage = Usage { input, output: cap, ..Usage::default() };
+    let cost = price.cost_between(&usage, Multiplier::ONE, (now, now))?;
+    let held = price.at(now).ceiling(input, cap.checked_add(slack)?)?;
     Some((input, cap, cost.to_decimal(), held.to_decimal()))
 }
 
@@ -109,7 +110,7 @@ fn as_text(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed,
     let tokens = |tokens: Option<Tokens>| tokens.map_or("unknown".to_owned(), |tokens| tokens.get().to_string());
     fact("limits", format!("{} tokens of input, {} of output", tokens(price.max_input), tokens(price.max_output)));
     for (input, cap) in EXAMPLES {
-        if let Some((input, cap, cost, held)) = example(price, input, cap) {
+        if let Some((input, cap, cost, held)) = example(price, (input, cap), now) {
             let both = format!("{} in, {} out: ${cost}, held ${held}", input.get(), cap.get());
             fact("a request", both);
         }
@@ -141,7 +142,7 @@ fn as_text(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed,
     out
 }
 
-fn as_json(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed) -> Value {
+fn as_json(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed, now: Timestamp) -> Value {
     let price = &listed.price;
     let rows = |rows: &[Rates]| -> Vec<Value> {
         let row = |row: &Rates| {
@@ -165,7 +166,7 @@ fn as_json(shipped: Shipped, catalogue: &Catalogue, name: &str, listed: &Listed)
         .collect();
     let examples: Vec<Value> = EXAMPLES
         .into_iter()
-        .filter_map(|(input, cap)| example(price, input, cap))
+        .filter_map(|(input, cap)| example(price, (input, cap), now))
         .map(
             |(input, cap, cost, held)| json!({ "input": input.get(), "output": cap.get(), "cost": cost, "held": held }),
         )
