@@ -1,22 +1,55 @@
 //! Files that are written from code, kept in the repository so that they can be read there, and
-//! compared in continuous integration. To add one: a line in `GENERATED` and a function.
+//! compared in continuous integration. To add one: a line in `GENERATED`, and a function or what
+//! the program prints it with.
 
 use crate::problem::Problem;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use haltline_types::Code;
 use std::fmt::Write as _;
+use std::process::Stdio;
 
-type Producer = fn() -> String;
+/// Where a file comes from.
+enum Producer {
+    /// A function of this crate.
+    Code(fn() -> String),
+    /// `haltline` with these words: what only the program knows.
+    Program(&'static [&'static str]),
+}
 
-const GENERATED: [(&str, Producer); 2] =
-    [("docs/reference/errors.md", error_table), ("docs/reference/faults.md", fault_table)];
+const GENERATED: [(&str, Producer); 3] = [
+    ("docs/reference/errors.md", Producer::Code(error_table)),
+    ("docs/reference/faults.md", Producer::Code(fault_table)),
+    ("docs/reference/cost-matrix.md", Producer::Program(&["prices", "matrix"])),
+];
+
+impl Producer {
+    fn produce(&self, workspace: &Workspace) -> Result<String> {
+        match self {
+            Self::Code(produce) => Ok(produce()),
+            Self::Program(words) => {
+                let run = ["run", "--quiet", "--locked", "-p", "haltline", "--"];
+                let output = workspace
+                    .command("cargo")
+                    .args(run)
+                    .args(*words)
+                    .stderr(Stdio::inherit())
+                    .output()
+                    .context("cargo cannot be started")?;
+                if !output.status.success() {
+                    bail!("`haltline {}`: {}", words.join(" "), output.status);
+                }
+                String::from_utf8(output.stdout).context("what the program printed is no text")
+            }
+        }
+    }
+}
 
 /// Those that are not what the code would write.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for (path, produce) in GENERATED {
-        problems.extend(stale(path, workspace.read(path)?.as_deref(), &produce()));
+        problems.extend(stale(path, workspace.read(path)?.as_deref(), &produce.produce(workspace)?));
     }
     Ok(problems)
 }
@@ -28,7 +61,7 @@ pub(crate) fn write(workspace: &Workspace) -> Result<()> {
         if let Some(folder) = full.parent() {
             std::fs::create_dir_all(folder).with_context(|| path.to_owned())?;
         }
-        std::fs::write(&full, produce()).with_context(|| path.to_owned())?;
+        std::fs::write(&full, produce.produce(workspace)?).with_context(|| path.to_owned())?;
         println!("wrote {path}");
     }
     Ok(())

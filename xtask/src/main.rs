@@ -1,6 +1,6 @@
 //! `cargo xtask`: the project's checks, the same on a laptop and in continuous integration. Owns the
 //! rules (`tidy`), the generated files (`generate`) and the stages (`ci`); knows nothing of what the
-//! product does beyond its table of error codes.
+//! product does beyond its table of error codes and what the program itself prints.
 
 mod ci;
 mod generate;

@@ -1,121 +1,51 @@
 //! What usage costs at a price, and the most that it can cost. Which price belongs to which model
-//! is the catalogue's matter.
+//! is the catalogue's matter; what time it is, the caller's.
 
-use haltline_types::{NanoUsd, PicoUsd, PicoUsdPerToken, Tokens, Usage};
-use std::fmt;
+mod change;
+mod error;
+mod fees;
+mod multiplier;
+mod rates;
 
-/// 0.001 USD per million tokens: below this a price is a mistake.
-const PLAUSIBLE_MIN: PicoUsdPerToken = PicoUsdPerToken::new(1_000);
-/// 1,000 USD per million tokens: above this a price is a mistake.
-const PLAUSIBLE_MAX: PicoUsdPerToken = PicoUsdPerToken::new(1_000_000_000);
-/// Above this a fee per request is a mistake.
-const FEE_MAX: NanoUsd = NanoUsd::new(10 * NanoUsd::DOLLAR.get());
+pub use change::{CEILING_HORIZON, Change, DATE_SLACK, When};
+pub use error::PriceError;
+pub use fees::ToolFees;
+pub use multiplier::Multiplier;
+pub use rates::{CacheWrites, Dearest, Rates};
+
+use change::in_force;
+use haltline_types::{NanoUsd, Timestamp, Tokens, Usage};
+use rates::check_rows;
+use std::borrow::Cow;
 
 /// What one model costs.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Price {
-    /// What is charged, by length of the prompt.
+    /// What is charged, by length of the prompt, where no change is in force.
     pub settle: Vec<Rates>,
-    /// The dearest that may apply (price changes under way, doubtful sources), by length of the
-    /// prompt. Added to `settle`, so it may be empty.
+    /// The dearest that may apply (doubtful sources), by length of the prompt. Added to `settle`,
+    /// so it may be empty.
     pub ceiling: Vec<Rates>,
+    /// Other rates from a day on, until a day or at certain hours. Where several are in force, the
+    /// last in the list is. Whoever has no time to give gets the dearest of all.
+    pub changes: Vec<Change>,
     /// The longest input that the provider takes.
     pub max_input: Option<Tokens>,
     /// The longest output that the model gives.
     pub max_output: Option<Tokens>,
+    /// Fees of tools that the provider runs. Not part of any cost here: a report does not count
+    /// them.
+    pub fees: ToolFees,
+    /// The provider's own figure in its usage report is the bill (xAI, OpenRouter).
+    pub states_cost: bool,
     /// Costs nothing: one's own machine. Then there are no rates.
     pub free: bool,
 }
 
-/// Rates for prompts longer than a number of tokens. They apply to *all* tokens of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rates {
-    /// Applies when the prompt has more tokens than this; 0 is the base row.
-    pub over_prompt_tokens: Tokens,
-    /// Input that is neither read from nor written to the provider's cache.
-    pub input: PicoUsdPerToken,
-    /// Input read from the cache; as `input` when absent.
-    pub cached_input: Option<PicoUsdPerToken>,
-    /// Input written to the cache; as `input` when absent.
-    pub cache_write: Option<PicoUsdPerToken>,
-    /// Output, reasoning included.
-    pub output: PicoUsdPerToken,
-    /// Per request, whatever its size.
-    pub request_fee: NanoUsd,
-}
-
-/// A factor on the whole cost: 11/10 for a regional endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Multiplier {
-    /// Above the line; 0 makes every cost unknown, as nothing becomes free by a factor.
-    pub numerator: u32,
-    /// Below the line; 0 makes every cost unknown.
-    pub denominator: u32,
-}
-
-impl Multiplier {
-    /// No change.
-    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
-
-    /// The product, rounded up; `None` when it does not fit.
-    #[must_use]
-    pub fn of(self, cost: PicoUsd) -> Option<PicoUsd> {
-        let product = cost.checked_mul(u64::from(self.numerator))?.get();
-        (self.numerator > 0 && self.denominator > 0)
-            .then(|| PicoUsd::new(product.div_ceil(u128::from(self.denominator))))
-    }
-}
-
-impl Default for Multiplier {
-    fn default() -> Self {
-        Self::ONE
-    }
-}
-
-/// Why a price cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PriceError {
-    /// There are no rates, and it is not declared free.
-    NoRates,
-    /// Declared free, and rates are given.
-    FreeWithRates,
-    /// No row, or more than one, applies from the first token on.
-    NoBaseRow,
-    /// Two rows begin at the same length.
-    SameThreshold(Tokens),
-    /// A price of zero.
-    Zero,
-    /// Outside 0.001 to 1,000 USD per million tokens.
-    Implausible(PicoUsdPerToken),
-    /// Output is cheaper than a tenth of input.
-    OutputTooCheap,
-    /// A negative fee, or one above 10 USD.
-    ImplausibleFee(NanoUsd),
-}
-
-impl fmt::Display for PriceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRates => write!(f, "there is no price; give `input` and `output`, or `free = true`"),
-            Self::FreeWithRates => write!(f, "`free = true` and rates exclude each other"),
-            Self::NoBaseRow => write!(f, "exactly one row of rates must apply from the first token on"),
-            Self::SameThreshold(at) => write!(f, "two rows of rates begin above {at}"),
-            Self::Zero => write!(f, "a price of zero is refused; write `free = true` if it costs nothing"),
-            Self::Implausible(rate) => {
-                write!(f, "{} picodollars per token is outside 0.001 to 1,000 USD per million tokens", rate.get())
-            }
-            Self::OutputTooCheap => write!(f, "output is cheaper than a tenth of input"),
-            Self::ImplausibleFee(fee) => write!(f, "a fee of {fee} per request is outside $0 to $10"),
-        }
-    }
-}
-
-impl std::error::Error for PriceError {}
-
 impl Price {
     /// A price that is one row for all lengths, without cache rates or fee.
     #[must_use]
-    pub fn flat(input: PicoUsdPerToken, output: PicoUsdPerToken) -> Self {
+    pub fn flat(input: haltline_types::PicoUsdPerToken, output: haltline_types::PicoUsdPerToken) -> Self {
         Self { settle: vec![Rates::flat(input, output)], ..Self::default() }
     }
 
@@ -125,19 +55,79 @@ impl Price {
         Self { free: true, ..Self::default() }
     }
 
-    /// What `usage` costs, rounded up once. `None` when there is no rate or it does not fit.
+    /// The price as it can be within `CEILING_HORIZON` from `now` on: what an attempt that begins
+    /// now is quoted with. Borrowed when no change is known.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Cow<'_, Self> {
+        if self.changes.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut schedules = in_force(&self.changes, now, now.saturating_add(CEILING_HORIZON));
+        let settle = if schedules.base_applies { self.settle.clone() } else { schedules.take_first() };
+        let changes = schedules.into_changes();
+        Cow::Owned(Self { settle, changes, ..self.clone() })
+    }
+
+    /// The price of a request that carries sound, pictures or film, where their tokens have rates
+    /// of their own: no report tells them from those of text, so all input has the dearer rate.
+    #[must_use]
+    pub fn with_media(&self) -> Cow<'_, Self> {
+        if self.rows().all(|row| row.media.is_none()) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(self.each_row(Rates::with_media))
+    }
+
+    /// The price of a request that can write no more than this to the provider's cache, to be
+    /// quoted with. What is settled is what was reported, so it is settled with the whole price.
+    #[must_use]
+    pub fn with_writes(&self, most: CacheWrites) -> Cow<'_, Self> {
+        let narrowed = |row: &Rates| row.with_writes(most);
+        if self.rows().all(|row| narrowed(row) == *row) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(self.each_row(narrowed))
+    }
+
+    /// What `usage` costs, rounded up once: the provider's own figure where that is the bill, else
+    /// the dearest of all rates that have ever a time. `None` when there is no rate or it does not
+    /// fit.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Option<NanoUsd> {
         self.cost_times(usage, Multiplier::ONE)
     }
 
-    /// What `usage` costs times a factor, rounded up once more before that.
+    /// What `usage` costs times a factor, rounded up once more before that. A stated cost has the
+    /// factor in it.
     #[must_use]
     pub fn cost_times(&self, usage: &Usage, multiplier: Multiplier) -> Option<NanoUsd> {
-        if self.free {
-            return Some(NanoUsd::ZERO);
+        match self.known_cost(usage) {
+            Some(cost) => Some(cost),
+            None => {
+                let schedules = self.changes.iter().map(|change| change.settle.as_slice());
+                dearest_cost(std::iter::once(self.settle.as_slice()).chain(schedules), usage, multiplier)
+            }
         }
-        multiplier.of(self.settle_row(usage.input)?.cost(usage)?)?.ceil_nano()
+    }
+
+    /// What `usage` of an attempt that ran from `began` to `ended` costs: by the dearest of the
+    /// rates that were in force meanwhile.
+    #[must_use]
+    pub fn cost_between(
+        &self,
+        usage: &Usage,
+        multiplier: Multiplier,
+        (began, ended): (Timestamp, Timestamp),
+    ) -> Option<NanoUsd> {
+        match self.known_cost(usage) {
+            Some(cost) => Some(cost),
+            None => {
+                let schedules = in_force(&self.changes, began, ended.max(began));
+                let base = schedules.base_applies.then_some(self.settle.as_slice());
+                let rest = schedules.changes.iter().map(|change| change.settle.as_slice());
+                dearest_cost(base.into_iter().chain(rest), usage, multiplier)
+            }
+        }
     }
 
     /// The most that so much input and output can cost. `None` when there is no rate or it does
@@ -159,8 +149,7 @@ impl Price {
     /// The dearest of every rate that can apply to a prompt of at most `input` tokens.
     #[must_use]
     pub fn dearest(&self, input: Tokens) -> Option<Dearest> {
-        let applies = |row: &&Rates| row.over_prompt_tokens < input || row.over_prompt_tokens == Tokens::ZERO;
-        self.settle.iter().chain(&self.ceiling).filter(applies).map(Dearest::of).reduce(Dearest::max)
+        self.rows().filter(|row| row.applies(input)).map(Dearest::of).reduce(Dearest::max)
     }
 
     /// Is the price fit to hold and settle money by?
@@ -169,125 +158,52 @@ impl Price {
     /// The first thing that is wrong with it.
     pub fn check(&self) -> Result<(), PriceError> {
         if self.free {
-            let empty = self.settle.is_empty() && self.ceiling.is_empty();
+            let empty = self.settle.is_empty() && self.ceiling.is_empty() && self.changes.is_empty();
             return if empty { Ok(()) } else { Err(PriceError::FreeWithRates) };
         }
         if self.settle.is_empty() {
             return Err(PriceError::NoRates);
         }
-        check_thresholds(&self.settle)?;
-        if !self.ceiling.is_empty() {
-            check_thresholds(&self.ceiling)?;
-        }
         let no_output = self.max_output == Some(Tokens::ZERO);
-        self.settle.iter().chain(&self.ceiling).try_for_each(|row| row.check(no_output))
+        check_rows(&self.settle, no_output)?;
+        if !self.ceiling.is_empty() {
+            check_rows(&self.ceiling, no_output)?;
+        }
+        self.fees.check()?;
+        self.changes.iter().try_for_each(|change| {
+            change.when.check()?;
+            check_rows(&change.settle, no_output)
+        })
     }
 
-    fn settle_row(&self, prompt: Tokens) -> Option<&Rates> {
-        let applies = |row: &&Rates| row.over_prompt_tokens < prompt || row.over_prompt_tokens == Tokens::ZERO;
-        self.settle.iter().filter(applies).max_by_key(|row| row.over_prompt_tokens)
+    fn rows(&self) -> impl Iterator<Item = &Rates> {
+        self.settle.iter().chain(&self.ceiling).chain(self.changes.iter().flat_map(|change| &change.settle))
+    }
+
+    fn each_row(&self, change: impl Fn(&Rates) -> Rates) -> Self {
+        let rows = |rows: &[Rates]| rows.iter().map(&change).collect::<Vec<_>>();
+        let changes = self.changes.iter().map(|other| Change { when: other.when, settle: rows(&other.settle) });
+        Self { settle: rows(&self.settle), ceiling: rows(&self.ceiling), changes: changes.collect(), ..self.clone() }
+    }
+
+    /// A cost that needs no rates. A stated one of zero or less is no bill, whatever was promised.
+    fn known_cost(&self, usage: &Usage) -> Option<NanoUsd> {
+        if self.free {
+            return Some(NanoUsd::ZERO);
+        }
+        usage.stated_cost.filter(|stated| self.states_cost && *stated > NanoUsd::ZERO)
     }
 }
 
-impl Rates {
-    /// A base row without cache rates or fee.
-    #[must_use]
-    pub const fn flat(input: PicoUsdPerToken, output: PicoUsdPerToken) -> Self {
-        Self {
-            over_prompt_tokens: Tokens::ZERO,
-            input,
-            cached_input: None,
-            cache_write: None,
-            output,
-            request_fee: NanoUsd::ZERO,
-        }
-    }
-
-    /// A report whose parts are more than its input is charged by its parts.
-    fn cost(&self, usage: &Usage) -> Option<PicoUsd> {
-        let plain = usage.input.saturating_sub(usage.cached_input).saturating_sub(usage.cache_write);
-        let cached = self.cached_input.unwrap_or(self.input).cost(usage.cached_input)?;
-        let written = self.cache_write.unwrap_or(self.input).cost(usage.cache_write)?;
-        self.input
-            .cost(plain)?
-            .checked_add(cached)?
-            .checked_add(written)?
-            .checked_add(self.output.cost(usage.output)?)?
-            .checked_add(pico(self.request_fee)?)
-    }
-
-    fn check(&self, no_output: bool) -> Result<(), PriceError> {
-        let token_rates = [Some(self.input), Some(self.output).filter(|_| !no_output)];
-        let cache_rates = [self.cached_input, self.cache_write];
-        for rate in token_rates.into_iter().chain(cache_rates).flatten() {
-            if rate.get() == 0 {
-                return Err(PriceError::Zero);
-            }
-            if rate > PLAUSIBLE_MAX {
-                return Err(PriceError::Implausible(rate));
-            }
-        }
-        // Cache reads are allowed to be cheaper than any input.
-        for rate in token_rates.into_iter().flatten() {
-            if rate < PLAUSIBLE_MIN {
-                return Err(PriceError::Implausible(rate));
-            }
-        }
-        if !no_output && self.output.get() < self.input.get() / 10 {
-            return Err(PriceError::OutputTooCheap);
-        }
-        if self.request_fee < NanoUsd::ZERO || self.request_fee > FEE_MAX {
-            return Err(PriceError::ImplausibleFee(self.request_fee));
-        }
-        Ok(())
-    }
-}
-
-/// The dearest rates that can apply together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dearest {
-    /// Of all ways to charge an input token.
-    pub input: PicoUsdPerToken,
-    /// Of output.
-    pub output: PicoUsdPerToken,
-    /// Of the fee per request.
-    pub request_fee: NanoUsd,
-}
-
-impl Dearest {
-    fn of(row: &Rates) -> Self {
-        let cached = row.cached_input.unwrap_or(row.input);
-        let written = row.cache_write.unwrap_or(row.input);
-        Self { input: row.input.max(cached).max(written), output: row.output, request_fee: row.request_fee }
-    }
-
-    fn max(self, other: Self) -> Self {
-        Self {
-            input: self.input.max(other.input),
-            output: self.output.max(other.output),
-            request_fee: self.request_fee.max(other.request_fee),
-        }
-    }
-
-    /// The cost before the one rounding; `None` when it does not fit.
-    #[must_use]
-    pub fn cost(&self, input: Tokens, output: Tokens) -> Option<PicoUsd> {
-        self.input.cost(input)?.checked_add(self.output.cost(output)?)?.checked_add(pico(self.request_fee)?)
-    }
-}
-
-fn pico(fee: NanoUsd) -> Option<PicoUsd> {
-    u128::try_from(fee.get()).ok().map(|nano| PicoUsd::new(nano * 1000))
-}
-
-fn check_thresholds(rows: &[Rates]) -> Result<(), PriceError> {
-    let mut thresholds: Vec<Tokens> = rows.iter().map(|row| row.over_prompt_tokens).collect();
-    thresholds.sort_unstable();
-    if thresholds.first() != Some(&Tokens::ZERO) || thresholds.get(1) == Some(&Tokens::ZERO) {
-        return Err(PriceError::NoBaseRow);
-    }
-    match thresholds.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(PriceError::SameThreshold(pair[0])),
-        None => Ok(()),
-    }
+fn dearest_cost<'a>(
+    schedules: impl Iterator<Item = &'a [Rates]>,
+    usage: &Usage,
+    multiplier: Multiplier,
+) -> Option<NanoUsd> {
+    // One that is unknown makes all unknown: the known ones may be the cheaper.
+    let costs = schedules.map(|rows| {
+        let row = rows.iter().filter(|row| row.applies(usage.input)).max_by_key(|row| row.over_prompt_tokens)?;
+        multiplier.of(row.cost(usage)?)?.ceil_nano()
+    });
+    costs.reduce(|a, b| Some(a?.max(b?))).flatten()
 }

@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod openapi;
 mod plan;
+mod prices;
 mod simulate;
 mod spend;
 mod store;
@@ -73,6 +74,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Key(command) => key::run(command, global, ui, env),
         Command::Budget(command) => budget::run(command, global, ui, env),
         Command::Spend(args) => spend::run(args, global, ui, env),
+        Command::Prices(command) => prices::run(command, when::now(), ui),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Openapi => openapi::run(ui),

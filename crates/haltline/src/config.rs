@@ -8,6 +8,7 @@ mod find;
 mod models;
 mod outside;
 mod place;
+mod price_lists;
 mod prices;
 mod providers;
 mod rate_limits;
@@ -28,6 +29,7 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use find::{Found, find, load_found};
 pub use outside::{Outside, Secrets};
 pub use place::{ServerSettings, StoreSettings};
+pub use price_lists::check_list;
 pub use redact::{Redacted, ShownLine};
 pub use render::Paint;
 pub use safe_default::{Detected, detect, safe_default};
@@ -135,14 +137,13 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let names = root.keys_of("providers");
     let providers = providers::providers(root);
     let models = models::models(root, &names, headroom.default_output_tokens);
-    let openai = crate::prices::openai()
-        .inspect_err(|error| walk.report(Diagnostic::new(ConfigCode::Price, error.to_string())))
-        .ok()?;
+    let lists = price_lists::lists(root, &providers);
     let budgets = budgets::budgets(root);
     models::check_degrades(root, &models, &names, budgets.degrade_to.as_ref());
     let targets = models::endpoints(&models, budgets.degrade_to.as_ref());
-    let shipped = prices::shipped(&providers, targets.iter(), &openai);
+    let shipped = price_lists::shipped(&providers, targets.iter(), &lists);
     let prices = prices::prices(root, &names, shipped);
+    price_lists::grown_old(root, &lists, &models);
     let rate_limits = rate_limits::rate_limits(root);
     let all_budgets =
         budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();

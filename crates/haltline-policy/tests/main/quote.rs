@@ -159,8 +159,7 @@ prop_compose! {
         numerator in 1_u32..50,
         denominator in 1_u32..20,
     ) -> QuoteInput<'static> {
-        static NONE: Price =
-            Price { settle: Vec::new(), ceiling: Vec::new(), max_input: None, max_output: None, free: false };
+        static NONE: std::sync::LazyLock<Price> = std::sync::LazyLock::new(Price::default);
         QuoteInput {
             text: TextMeasure { ascii, other },
             messages: counts.0,

@@ -52,6 +52,9 @@ pub enum Command {
     Budget(BudgetCommand),
     /// What was spent, grouped
     Spend(SpendArgs),
+    /// What models cost by the shipped price lists, and what another list would change
+    #[command(subcommand)]
+    Prices(PricesCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -323,6 +326,53 @@ pub struct SpendArgs {
     /// Until when; now when absent
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
+}
+
+/// `haltline prices …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PricesCommand {
+    /// All models with their rates
+    List(PricesList),
+    /// Everything about one model: rates, limits, sources, and what requests cost
+    Show(PricesShow),
+    /// What a list in a file would change against the shipped one
+    Diff(PricesFile),
+    /// Check a list in a file: everything that is wrong with it
+    Check(PricesFile),
+    /// Print the cost matrix of the documentation
+    #[command(hide = true)]
+    Matrix,
+}
+
+/// `haltline prices list`.
+#[derive(Clone, Debug, Args)]
+pub struct PricesList {
+    /// Only this list: openai, anthropic, google, …
+    #[arg(long, value_name = "P")]
+    pub provider: Option<String>,
+    /// As JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `haltline prices show`.
+#[derive(Clone, Debug, Args)]
+pub struct PricesShow {
+    /// A model's id, or list/model
+    pub model: String,
+    /// As a JSON line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A price list.
+#[derive(Clone, Debug, Args)]
+pub struct PricesFile {
+    /// In the form of `prices/*.toml`
+    pub file: PathBuf,
+    /// As JSON lines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `haltline store …`.

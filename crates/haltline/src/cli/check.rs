@@ -4,14 +4,9 @@ use super::args::{CheckArgs, Global};
 use super::exit::CliError;
 use super::plan;
 use super::ui::{Format, Ui};
-use super::when::{Direction, now, when};
 use crate::config::worst_case::{self, Bound, Report, WorstCase};
 use crate::config::{Secrets, find, load_found};
-use haltline_types::Timestamp;
 use serde_json::{Value, json};
-
-/// Older prices are worth a remark.
-const PRICES_MAX_AGE_DAYS: u64 = 45;
 
 pub(super) fn run(
     args: &CheckArgs,
@@ -35,9 +30,6 @@ pub(super) fn run(
     if let Some(model) = &args.plan {
         return plan::run(model, args, &loaded.settings, ui);
     }
-    if let Some(age) = price_age_days(now()).filter(|days| *days > PRICES_MAX_AGE_DAYS) {
-        ui.note(&format!("note: the shipped prices are {age} days old; compare them with your provider's, or upgrade"));
-    }
     let report = worst_case::report(&loaded.settings);
     if ui.format == Format::Json {
         return report.rows.iter().try_for_each(|row| ui.json(&row_json(&report, row)));
@@ -51,13 +43,6 @@ pub(super) fn run(
         settings.budgets.len()
     ))?;
     print(&report, ui)
-}
-
-/// How old the shipped price list is.
-fn price_age_days(now: Timestamp) -> Option<u64> {
-    let as_of = crate::prices::openai().ok()?.as_of;
-    let then = when(&as_of, now, Direction::Past).ok()?;
-    Some(now.since(then).as_secs() / 86_400)
 }
 
 fn print(report: &Report, ui: &mut Ui<'_>) -> Result<(), CliError> {
@@ -93,18 +78,4 @@ fn row_json(report: &Report, row: &WorstCase) -> Value {
         "calendar_day": bound(&row.calendar_day),
         "any_day": bound(&row.any_day),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prices_grow_old() {
-        let later = |days: u64| {
-            Timestamp::from_secs(1_795_392_000).saturating_add(std::time::Duration::from_secs(days * 86_400))
-        };
-        let age = price_age_days(later(0)).expect("a date");
-        assert_eq!(price_age_days(later(46)), Some(age + 46));
-    }
 }

@@ -29,6 +29,6 @@ fn page(word: &str) -> Result<(String, String), CliError> {
     let error = CliError::new(Exit::NotFound, format!("there is no code `{word}`"));
     Err(match near {
         Some((distance, near)) if distance <= 4 => error.help(format!("did you mean `{near}`?")),
-        _ => error.help(format!("codes are C001 to C114 in a configuration, and {}", known.join(", "))),
+        _ => error.help(format!("codes are C001 to C116 in a configuration, and {}", known.join(", "))),
     })
 }

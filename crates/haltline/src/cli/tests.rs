@@ -5,6 +5,7 @@ mod gateway;
 mod local;
 mod parsing;
 mod plan;
+mod prices;
 mod remote;
 
 use super::{Cli, CliError, DemoArgs, Exit, Global, ServeArgs, Ui, Wiring, run};

@@ -22,6 +22,7 @@ pub enum ConfigCode {
     Price,
     Empty,
     Circle,
+    PriceList,
     Unpriced,
     OpenBind,
     SmallBudget,
@@ -37,11 +38,13 @@ pub enum ConfigCode {
     LongPromptRate,
     NoProvider,
     NotCheaper,
+    StalePrices,
+    Retires,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -58,6 +61,7 @@ impl ConfigCode {
         Self::Price,
         Self::Empty,
         Self::Circle,
+        Self::PriceList,
         Self::Unpriced,
         Self::OpenBind,
         Self::SmallBudget,
@@ -73,6 +77,8 @@ impl ConfigCode {
         Self::LongPromptRate,
         Self::NoProvider,
         Self::NotCheaper,
+        Self::StalePrices,
+        Self::Retires,
     ];
 
     /// The number, a title, and what to do.
@@ -146,10 +152,15 @@ impl ConfigCode {
                 "Models degrade in a circle",
                 "`degrade_to` leads from a model to a cheaper one, and step by step must come to an end. Remove one of the steps that the message names.",
             ),
+            Self::PriceList => (
+                17,
+                "A price list cannot be used",
+                "`[prices] source` names files in the form of `prices/*.toml` of this repository, each for one provider; `haltline prices check FILE` says everything that is wrong with one. A list is taken whole or not at all: half a list would leave models at prices that nobody meant.",
+            ),
             Self::Unpriced => (
                 101,
                 "A model has no price",
-                "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. Only OpenAI's models have shipped prices; for your own machine write `free = true`.",
+                "Its cost cannot be bounded, so requests for it are refused with unpriced_model until `[prices.\"provider/model\"]` gives one. `haltline prices list` shows the models that have a shipped price; for your own machine write `free = true`.",
             ),
             Self::OpenBind => (
                 102,
@@ -220,6 +231,16 @@ impl ConfigCode {
                 115,
                 "The cheaper model is not cheaper",
                 "`degrade_to` is what is asked when a budget is short. For a prompt and an answer of 1,000 tokens each it costs at least as much as the model itself, so nothing is saved.",
+            ),
+            Self::StalePrices => (
+                116,
+                "A price list is old",
+                "Prices change, and a price list is a claim with a date: what providers charge now may be more than the ceiling. Upgrade, or compare the prices of your models with their provider's page and state them under `[prices]`, or name a newer list with `[prices] source`.",
+            ),
+            Self::Retires => (
+                117,
+                "A model is about to be shut down",
+                "The price list says that its provider shuts it down soon or has done so. Requests for it then fail; what was fallen back to may cost more. Choose its successor.",
             ),
         }
     }

@@ -6,8 +6,10 @@ use super::outside::{Outside, Secrets};
 use super::redact::Redacted;
 use super::safe_default::{detect, safe_default};
 use super::{Loaded, load};
+use haltline_types::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The file that is looked for in the working folder.
 const USUAL: &str = "haltline.toml";
@@ -64,5 +66,7 @@ pub fn load_found(
 ) -> Result<Loaded, Box<Diagnostics>> {
     let base = found.path.as_ref().and_then(|path| path.parent()).unwrap_or(Path::new("")).to_path_buf();
     let read = |path: &Path| fs::read_to_string(path);
-    load(&found.name(), &found.text, &Outside { env, read: &read, base }, secrets)
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    load(&found.name(), &found.text, &Outside { env, read: &read, base, now }, secrets)
 }

@@ -1,5 +1,6 @@
 //! What a configuration takes from its surroundings: environment variables and files of secrets.
 
+use haltline_types::Timestamp;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ pub struct Outside<'o> {
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
     /// The folder that relative paths begin at: the configuration file's.
     pub base: PathBuf,
+    /// The present, for what grows old.
+    pub now: Timestamp,
 }
 
 /// What to do about providers' keys.
@@ -93,7 +96,7 @@ mod tests {
             Some("/run/key") => Ok("k\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
-        let outside = Outside { env: &env, read: &read, base: "/etc".into() };
+        let outside = Outside { env: &env, read: &read, base: "/etc".into(), now: Timestamp::from_secs(0) };
         assert_eq!(fill("x${A}y${B:-two}${EMPTY:-3}", &outside), Ok("xoneytwo3".to_owned()));
         assert_eq!(fill("$50", &outside), Ok("$50".to_owned()));
         assert_eq!(fill("${B}", &outside), Err(Missing::Variable("B".to_owned())));

@@ -1,14 +1,14 @@
-//! `[prices."provider/model"]`, laid over the shipped catalogue.
+//! `[prices."provider/model"]`, laid over the listed prices.
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::models::endpoint;
+use super::price_lists::{SOURCE, ShippedPrices};
 use super::reader::{Keys, Section};
 use super::value::Text;
-use crate::prices::{Catalogue, simulated, times};
-use haltline_gateway::settings::{ProviderKind, ProviderSettings};
-use haltline_policy::price::{Price, PriceError, Rates};
-use haltline_types::{ModelName, Name, NanoUsd, PicoUsdPerToken, Tokens};
+use crate::prices::{factor, times, usd_per_million};
+use haltline_policy::price::{Multiplier, Price, PriceError, Rates};
+use haltline_types::{ModelName, NanoUsd, PicoUsdPerToken, Tokens};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,16 +16,26 @@ const KEYS: Keys = Keys::of(&[
     "input",
     "cached_input",
     "cache_write",
+    "cache_write_long",
+    "media",
     "output",
     "request_fee",
+    "multiplier",
+    "states_cost",
     "max_input",
     "max_output",
     "long_prompts",
     "free",
     "price",
 ]);
-const ROW: Keys = Keys::of(&["over", "input", "cached_input", "cache_write", "output", "request_fee"]);
-const RATES: [&str; 6] = ["input", "cached_input", "cache_write", "output", "request_fee", "long_prompts"];
+const ROW: Keys =
+    Keys::of(&["over", "input", "cached_input", "cache_write", "cache_write_long", "media", "output", "request_fee"]);
+/// What a factor on the listed price excludes, and so does a price of nothing.
+const RATES: [&str; 8] =
+    ["input", "cached_input", "cache_write", "cache_write_long", "media", "output", "request_fee", "long_prompts"];
+/// `[prices."provider/*"]`: the factor of all of a provider's models.
+const ALL_MODELS: &str = "*";
+const FACTOR_ONLY: Keys = Keys::of(&["multiplier"]);
 
 /// Prices, and those that nobody knows.
 pub(super) struct Prices {
@@ -34,39 +44,34 @@ pub(super) struct Prices {
     pub(super) unknown_ok: Vec<(ModelName, Range<usize>)>,
 }
 
-/// What providers cost before the configuration says anything of it.
-pub(super) fn shipped<'m>(
-    providers: &BTreeMap<Name, ProviderSettings>,
-    targets: impl Iterator<Item = &'m ModelName>,
-    openai: &Catalogue,
-) -> BTreeMap<ModelName, Price> {
-    let mut prices = BTreeMap::new();
-    for (name, provider) in providers.iter().filter(|(_, provider)| provider.kind == ProviderKind::OpenAi) {
-        let regional = is_regional(&provider.base_url);
-        for (model, listed) in &openai.models {
-            let raised = listed.regional.filter(|_| regional).map(|factor| times(&listed.price, factor));
-            // A factor that does not fit leaves the model without a price: refused, not too cheap.
-            if let Some(price) = raised.unwrap_or_else(|| Some(listed.price.clone())) {
-                prices.insert(ModelName { provider: name.clone(), model: Name::new(model) }, price);
-            }
+pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: ShippedPrices) -> Prices {
+    let mut prices = Prices { all: shipped.prices, unknown_ok: Vec::new() };
+    let sections = root.named_but("prices", SOURCE);
+    let (whole, single): (Vec<_>, Vec<_>) =
+        sections.into_iter().partition(|(name, _)| name.text.ends_with(&format!("/{ALL_MODELS}")));
+    for (name, section) in whole {
+        section.check_keys(&FACTOR_ONLY);
+        let Some(all) = endpoint(&section, &name, names) else { continue };
+        let Some(factor) = multiplier(&section) else { continue };
+        for (model, listed) in shipped.unraised.iter().filter(|(model, _)| model.provider == all.provider) {
+            insert_or_remove(&mut prices.all, model, times(listed, factor));
         }
     }
-    for target in targets {
-        let kind = providers.get(&target.provider).map(|provider| provider.kind);
-        if kind == Some(ProviderKind::Simulated) {
-            prices.insert(target.clone(), simulated());
-        }
-    }
-    prices
-}
-
-pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: BTreeMap<ModelName, Price>) -> Prices {
-    let mut prices = Prices { all: shipped, unknown_ok: Vec::new() };
-    for (name, section) in root.named("prices") {
+    for (name, section) in single {
         section.check_keys(&KEYS);
         let Some(endpoint) = endpoint(&section, &name, names) else { continue };
         let listed = prices.all.get(&endpoint).cloned();
-        let stated = price(&section, &name, listed.as_ref());
+        let stated = if is_factor_only(&section) {
+            let unraised = shipped.unraised.get(&endpoint);
+            if unraised.is_none() {
+                let message = format!("{}: there is no listed price to multiply", section.title);
+                let wrong = Diagnostic::new(ConfigCode::MissingKey, message).at(section.key_span("multiplier"));
+                section.walk.report(wrong.help("give `input` and `output` beside it"));
+            }
+            unraised.zip(multiplier(&section)).and_then(|(unraised, factor)| times(unraised, factor))
+        } else {
+            price(&section, &name, listed.as_ref())
+        };
         if section.choice("price", &["unknown-ok"], &[]).is_some() {
             let span = section.value("price").map_or(name.span.clone(), |value| value.span);
             prices.unknown_ok.push((endpoint.clone(), span));
@@ -78,10 +83,27 @@ pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: BTreeMap<Mod
     prices
 }
 
-/// Regional endpoints of OpenAI charge a factor on some models.
-fn is_regional(base_url: &str) -> bool {
-    let host = base_url.split("//").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
-    host.ends_with(".api.openai.com")
+/// A factor that does not fit leaves the model without a price: refused, not too cheap.
+pub(super) fn insert_or_remove(prices: &mut BTreeMap<ModelName, Price>, model: &ModelName, price: Option<Price>) {
+    match price {
+        Some(price) => prices.insert(model.clone(), price),
+        None => prices.remove(model),
+    };
+}
+
+/// A factor and no price of one's own.
+fn is_factor_only(section: &Section<'_>) -> bool {
+    let absent = |key: &str| section.value(key).is_none();
+    !absent("multiplier") && RATES.iter().chain(&["free", "price"]).all(|key| absent(key))
+}
+
+fn multiplier(section: &Section<'_>) -> Option<Multiplier> {
+    if section.is_present() && section.value("multiplier").is_none() {
+        section.missing("multiplier", "multiplier = \"1.1\"");
+    }
+    section.parsed("multiplier", |text| {
+        factor(text).ok_or_else(|| "a factor is a decimal from \"1\" to \"10\", like \"1.1\"".to_owned())
+    })
 }
 
 fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<Price> {
@@ -96,7 +118,7 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
         None
     };
     if let Some(stated) = without_rates {
-        for key in RATES.into_iter().filter(|key| section.value(key).is_some()) {
+        for key in RATES.into_iter().chain(["multiplier", "states_cost"]).filter(|key| section.value(key).is_some()) {
             let message = format!("{}: `{stated}` and `{key}` exclude each other", section.title);
             section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span(key)));
         }
@@ -124,11 +146,15 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
     }
     let price = Price {
         settle,
-        ceiling: Vec::new(),
         max_input: limit(section, "max_input", listed),
         max_output: limit(section, "max_output", listed),
-        free: false,
+        fees: listed.map(|listed| listed.fees).unwrap_or_default(),
+        states_cost: section.boolean("states_cost").unwrap_or_else(|| listed.is_some_and(|listed| listed.states_cost)),
+        ..Price::default()
     };
+    // A product that does not fit is no price: the check below says so of the factors.
+    let raised = section.value("multiplier").and_then(|_| multiplier(section)).and_then(|factor| times(&price, factor));
+    let price = raised.unwrap_or(price);
     match price.check() {
         Ok(()) => Some(price),
         Err(why) => {
@@ -144,13 +170,6 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
             None
         }
     }
-}
-
-/// A price as providers print it; a picodollar is a millionth of a dollar per million tokens.
-fn usd_per_million(rate: PicoUsdPerToken) -> String {
-    let fraction = format!("{:06}", rate.get() % 1_000_000);
-    let fraction = fraction.trim_end_matches('0');
-    format!("{}{}{fraction}", rate.get() / 1_000_000, if fraction.is_empty() { "" } else { "." })
 }
 
 fn limit(section: &Section<'_>, key: &str, listed: Option<&Price>) -> Option<Tokens> {
@@ -173,7 +192,8 @@ fn row(section: &Section<'_>, over: Tokens) -> Option<Rates> {
         Some(_) => rate(key).map(Some),
     };
     let (input, output) = (rate("input"), rate("output"));
-    let (cached_input, cache_write) = (optional("cached_input"), optional("cache_write"));
+    let (cached_input, media) = (optional("cached_input"), optional("media"));
+    let (cache_write, cache_write_long) = (optional("cache_write"), optional("cache_write_long"));
     let fee = match section.value("request_fee") {
         None => Some(NanoUsd::ZERO),
         Some(_) => section
@@ -184,6 +204,8 @@ fn row(section: &Section<'_>, over: Tokens) -> Option<Rates> {
         input: input?,
         cached_input: cached_input?,
         cache_write: cache_write?,
+        cache_write_long: cache_write_long?,
+        media: media?,
         output: output?,
         request_fee: fee?,
     })

@@ -119,10 +119,17 @@ impl<'w> Section<'w> {
 
     /// The sections of a section of free names, in the order of the file.
     pub(super) fn named(&self, key: &str) -> Vec<(Text, Section<'w>)> {
+        self.named_but(key, "")
+    }
+
+    /// As `named`, without the one key that is no free name.
+    pub(super) fn named_but(&self, key: &str, except: &str) -> Vec<(Text, Section<'w>)> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let outer = value.into_section(format!("[{key}]"), self.key_span(key));
         let mut sections: Vec<(Text, Section<'w>)> = Vec::new();
-        for (name, inner) in outer.map.into_iter().flat_map(|map| map.iter()) {
+        for (name, inner) in
+            outer.map.into_iter().flat_map(|map| map.iter()).filter(|(name, _)| name.get_ref() != except)
+        {
             let text = Text { text: name.get_ref().to_string(), span: name.span() };
             let value = Value { walk: self.walk, key: text.text.clone(), span: inner.span(), value: inner.get_ref() };
             let title = format!("[{key}.{}]", quoted_if_needed(&text.text));

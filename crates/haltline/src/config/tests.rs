@@ -6,8 +6,16 @@ mod good;
 mod worst;
 
 use super::{Diagnostics, Loaded, Outside, Secrets, load};
+use haltline_types::Timestamp;
 use std::io;
 use std::path::Path;
+
+/// 2026-11-24.
+const NOW: Timestamp = Timestamp::from_secs(1_795_478_400);
+
+/// A list of an operator's own, half a year old.
+const OWN_LIST: &str = "[catalogue]\nprovider = \"groq\"\nas_of = \"2026-05-01\"\n[models.own]\nmax_input = 1000\n\
+    max_output = 100\nsettle = [{ over = 0, input = \"0.2\", output = \"0.4\" }]\n";
 
 /// Loads a text in surroundings with two variables and one file.
 fn load_text(text: &str) -> Result<Loaded, Box<Diagnostics>> {
@@ -18,9 +26,12 @@ fn load_text(text: &str) -> Result<Loaded, Box<Diagnostics>> {
     };
     let read = |path: &Path| match path.to_str() {
         Some("/etc/haltline/key") => Ok("sk-from-a-file\n".to_owned()),
+        Some("/etc/haltline/groq.toml") => Ok(OWN_LIST.to_owned()),
+        Some("/etc/haltline/wrong.toml") => Ok(OWN_LIST.replace("\"0.2\"", "\"0\"")),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    load("haltline.toml", text, &Outside { env: &env, read: &read, base: "/etc/haltline".into() }, Secrets::Needed)
+    let outside = Outside { env: &env, read: &read, base: "/etc/haltline".into(), now: NOW };
+    load("haltline.toml", text, &outside, Secrets::Needed)
 }
 
 /// What is said of a text, errors or warnings.

@@ -105,7 +105,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         ceiling: vec![rates],
         max_input: Some(Tokens::new(128_000)),
         max_output: Some(Tokens::new(16_384)),
-        free: false,
+        ..Price::default()
     };
     Ok(Settings {
         providers: BTreeMap::from([(

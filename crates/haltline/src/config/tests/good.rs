@@ -134,3 +134,39 @@ fn a_file_that_is_named_must_be_there() {
     let error = crate::config::find(Some(Path::new("/no/such/file.toml")), &|_| None).expect_err("absent");
     assert_eq!(error.items[0].code, ConfigCode::Unreadable);
 }
+
+#[test]
+fn providers_have_the_prices_of_their_hosts() {
+    let text = "[providers.g]\nkind = \"openai-compatible\"\nbase_url = \"https://api.groq.com/openai/v1\"\n\
+                [providers.l]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\n";
+    let prices = settings(text).prices;
+    assert!(prices.keys().all(|model| model.provider.as_str() == "g"));
+    let price = &prices[&ModelName::parse("g/llama-3.1-8b-instant").expect("name")];
+    assert_eq!(price.settle[0].input.get(), 50_000);
+}
+
+#[test]
+fn a_factor_multiplies_the_listed_price_and_not_another_factor() {
+    let head = "[providers.p]\nkind = \"openai\"\napi_key = \"${OPENAI_API_KEY}\"\nbase_url = \"https://eu.api.openai.com/v1\"\n";
+    let input = |text: &str, model: &str| {
+        settings(&format!("{head}{text}")).prices[&ModelName::parse(model).expect("name")].settle[0].input.get()
+    };
+    assert_eq!(input("", "p/gpt-6.1-terra"), 1_100_000);
+    let whole = "[prices.\"p/*\"]\nmultiplier = \"1.2\"\n";
+    assert_eq!(input(whole, "p/gpt-6.1-terra"), 1_200_000);
+    assert_eq!(input(&format!("{whole}[prices.\"p/gpt-5\"]\nmultiplier = \"1\"\n"), "p/gpt-5"), 1_250_000);
+    let own = "[prices.\"p/own\"]\ninput = \"2\"\noutput = \"4\"\ncache_write_long = \"4\"\nmedia = \"3\"\nmultiplier = \"1.5\"\n";
+    assert_eq!(input(own, "p/own"), 3_000_000);
+}
+
+#[test]
+fn a_list_of_one_s_own_goes_in_the_place_of_the_shipped_one() {
+    let head = "[providers.g]\nkind = \"openai-compatible\"\nbase_url = \"https://api.groq.com/openai/v1\"\n";
+    let text = format!("[prices]\nsource = \"groq.toml\"\n[prices.\"g/more\"]\nfree = true\n{head}");
+    let prices = settings(&text).prices;
+    let names: Vec<&str> = prices.keys().map(|model| model.model.as_str()).collect();
+    assert_eq!(names, ["more", "own"]);
+    // It is older than a list should be.
+    assert!(codes(&text).contains(&ConfigCode::StalePrices));
+    assert!(!codes(head).contains(&ConfigCode::StalePrices));
+}
