@@ -132,7 +132,7 @@ async fn obtain(
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
         let (streamed, notes) = (trip.streamed, trip.notes());
-        let dialect = call::dialect(live, request, &routed.endpoint.provider);
+        let dialect = call::dialect(live, &request.asked, &routed.endpoint.provider);
         let mut tail = Tail::default();
         let called = Instant::now();
         let calling = call::call(gateway, live, request, trip, &routed, dialect, reserved, times);
@@ -160,7 +160,7 @@ async fn obtain(
         };
         routed.ended(gateway, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
-        settle::settle(gateway, quoted.price, trip, &finish).await;
+        settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
                 Some(body) => outlet.whole(trip.final_notes(), body),

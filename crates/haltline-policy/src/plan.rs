@@ -94,6 +94,8 @@ pub enum Offer {
     },
     /// The input is longer than it takes; proved, not supposed.
     TooLong,
+    /// Its provider's dialect cannot say the request.
+    Unsayable,
     /// There is no price.
     Unpriced,
 }
@@ -283,6 +285,7 @@ impl Making<'_> {
         let state = (self.look)(endpoint);
         match state.offer {
             Offer::Unpriced => return Some(Reason::SkippedUnpriced),
+            Offer::Unsayable => return Some(Reason::SkippedDialect),
             Offer::AboveMaxCost { ceiling, most } => return Some(Reason::SkippedPrice { ceiling, most }),
             Offer::TooLong => {
                 self.block(FallbackOn::ContextLength);

@@ -1,6 +1,6 @@
 //! A request in whatever dialect a client speaks, behind one face.
 
-use crate::anthropic::{self, MessagesRequest};
+use crate::anthropic::{self, CacheTtl, MessagesRequest};
 use crate::canon;
 use crate::gemini::{self, GeminiRequest};
 use crate::openai::chat::{self, ChatRequest};
@@ -94,7 +94,14 @@ impl ClientRequest {
         let model = address.model.as_deref().unwrap_or_default();
         Ok(match dialect {
             ClientDialect::Chat => Self::Chat(Box::new(ChatRequest::parse(body, pass)?)),
-            ClientDialect::Responses => Self::Responses(Box::new(ResponsesRequest::parse_with(body, pass, hosted)?)),
+            ClientDialect::Responses => {
+                let request = ResponsesRequest::parse_with(body, pass, hosted)?;
+                if request.documents() > 0 {
+                    let why = "Files as input are not offered: their pages, and so their price, cannot be known beforehand. Send their text.";
+                    return Err(RequestError::invalid("input", why));
+                }
+                Self::Responses(Box::new(request))
+            }
             ClientDialect::Embeddings => Self::Embeddings(Box::new(EmbeddingsRequest::parse(body, pass)?)),
             ClientDialect::Messages => Self::Messages(Box::new(MessagesRequest::parse(body, pass)?)),
             ClientDialect::Gemini => Self::Gemini(Box::new(GeminiRequest::parse(model, address.stream, body, pass)?)),
@@ -195,6 +202,15 @@ impl ClientRequest {
             Self::Messages(request) => request.session(),
             Self::Ui(request) => request.chat_id().map(str::to_owned),
             Self::Responses(_) | Self::Embeddings(_) | Self::Gemini(_) => None,
+        }
+    }
+
+    /// The longest time for which the request marks input for the provider's cache.
+    #[must_use]
+    pub const fn cache_ttl(&self) -> Option<CacheTtl> {
+        match self {
+            Self::Messages(request) => request.cache(),
+            _ => None,
         }
     }
 

@@ -13,14 +13,14 @@ use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
 use serde::Deserialize;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// A client that has counted more repetitions of its own than this is asking for ever.
 const CLIENT_RETRIES_MAX: u32 = 3;
 
 /// A request that can be sent.
 pub(crate) struct Request {
-    pub(crate) asked: ClientRequest,
+    pub(crate) asked: Arc<ClientRequest>,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -101,7 +101,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         pass_headers: incoming.pass_headers,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
         fingerprint,
-        asked,
+        asked: Arc::new(asked),
     })
 }
 

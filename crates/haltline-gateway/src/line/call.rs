@@ -10,7 +10,7 @@ use crate::settings::ProviderKind;
 use haltline_ports::{Answer, Call};
 use haltline_types::{Fault, FaultKind, Name, Origin};
 use haltline_wire::canon::Target;
-use haltline_wire::client::ClientDialect;
+use haltline_wire::client::{ClientDialect, ClientRequest};
 use haltline_wire::openai::ProviderKind as Server;
 use haltline_wire::provider::ProviderDialect;
 use http::HeaderMap;
@@ -26,10 +26,10 @@ pub(crate) struct Times {
 }
 
 /// The dialect in which the endpoint is asked: the client's own where its provider speaks it.
-pub(crate) fn dialect(live: &Live, request: &Request, provider: &Name) -> ProviderDialect {
+pub(crate) fn dialect(live: &Live, asked: &ClientRequest, provider: &Name) -> ProviderDialect {
     let known = live.settings.providers.get(provider);
     let server = known.map_or(Server::Compatible, |provider| provider.server);
-    let asked = request.asked.dialect();
+    let asked = asked.dialect();
     match known.map(|provider| provider.kind) {
         Some(ProviderKind::Anthropic) => ProviderDialect::Messages,
         Some(ProviderKind::Google) => ProviderDialect::Gemini,

@@ -2,20 +2,35 @@
 //! it meets the request and the endpoint.
 
 use crate::gateway::{Gateway, Live};
-use crate::line::accept::Request;
+use crate::line::accept::{Request, invalid};
+use crate::line::call;
 use crate::line::route::Routed;
 use crate::problem::Problem;
 use crate::settings::ProviderKind;
 use haltline_policy::media::{Detail, ImageRule, Pixels, image_rule, image_tokens};
 use haltline_policy::meter::Pieces;
-use haltline_policy::price::{Multiplier, Price};
-use haltline_policy::quote::{self, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json};
+use haltline_policy::price::{CacheWrites, Multiplier, Price};
+use haltline_policy::quote::{
+    self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json,
+};
 use haltline_policy::vendor::Vendor;
-use haltline_types::{Code, Demand, Tokens};
+use haltline_types::{Code, Demand, Timestamp, Tokens};
+use haltline_wire::RequestError;
+use haltline_wire::anthropic::CacheTtl;
+use haltline_wire::canon::Target;
+use haltline_wire::client::ClientRequest;
 use haltline_wire::media::{self, DetailWord, MediumKind};
+use haltline_wire::provider::ProviderDialect;
+use parking_lot::Mutex;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A request measured once, however many attempts it takes.
 pub(crate) struct Measured {
+    asked: Arc<ClientRequest>,
+    /// Its text as it is written in other dialects than its own; measured when first needed.
+    written: Mutex<Vec<(ProviderDialect, Result<TextMeasure, RequestError>)>>,
+    writes: CacheWrites,
     text: TextMeasure,
     segments: u32,
     messages: u32,
@@ -43,6 +58,13 @@ impl Measured {
             }
         };
         Ok(Self {
+            asked: Arc::clone(&request.asked),
+            written: Mutex::default(),
+            writes: match request.asked.cache_ttl() {
+                None => CacheWrites::None,
+                Some(CacheTtl::FiveMinutes) => CacheWrites::Short,
+                Some(CacheTtl::OneHour) => CacheWrites::Long,
+            },
             text,
             segments,
             messages: measure.messages,
@@ -55,10 +77,43 @@ impl Measured {
         })
     }
 
+    /// The text that the endpoint reads: the body as it was sent or, where it is written anew in
+    /// another dialect, the longer of the two.
+    fn text_for(&self, dialect: ProviderDialect, model: &str) -> Result<TextMeasure, RequestError> {
+        if self.asked.passes_to(dialect) {
+            return Ok(self.text);
+        }
+        let mut written = self.written.lock();
+        if let Some((_, known)) = written.iter().find(|(known, _)| *known == dialect) {
+            return known.clone();
+        }
+        let target = Target { model, cap: self.client_cap.unwrap_or(self.default_cap) };
+        let text =
+            self.asked.outgoing(dialect, &target).map(|outgoing| longer(self.text, written_text(&outgoing.body)));
+        written.push((dialect, text.clone()));
+        text
+    }
+
     fn media_tokens(&self, rule: ImageRule) -> Option<Tokens> {
         let each = self.images.iter().map(|(size, detail)| image_tokens(rule, *size, *detail));
         each.into_iter().try_fold(Tokens::ZERO, Tokens::checked_add)
     }
+}
+
+/// All text of a body that we wrote; media are counted apart.
+fn written_text(body: &[u8]) -> TextMeasure {
+    let mut text = String::with_capacity(body.len());
+    let mut at = 0;
+    for medium in media::find(body) {
+        text.push_str(&String::from_utf8_lossy(body.get(at..medium.span.start).unwrap_or_default()));
+        at = medium.span.end;
+    }
+    text.push_str(&String::from_utf8_lossy(body.get(at..).unwrap_or_default()));
+    measure_json(&text)
+}
+
+fn longer(a: TextMeasure, b: TextMeasure) -> TextMeasure {
+    TextMeasure { ascii: a.ascii.max(b.ascii), other: a.other.max(b.other) }
 }
 
 /// The images of the body, as many as the dialect has counted: those that were not found, or whose
@@ -91,10 +146,51 @@ pub(crate) struct Quoted<'a> {
     pub(crate) quote: Quote,
     /// The ceiling before a quarantine raised it.
     pub(crate) base: Demand,
-    pub(crate) price: &'a Price,
+    /// What is charged once the bill is known.
+    pub(crate) listed: Cow<'a, Price>,
+    /// What may be charged from now on: what the request cannot cause is left out.
+    price: Cow<'a, Price>,
     pub(crate) n: u32,
     pub(crate) pieces: Pieces,
-    input: QuoteInput<'a>,
+    asked: Asked,
+}
+
+/// What a quote is computed from, but for the price.
+#[derive(Clone, Copy)]
+struct Asked {
+    text: TextMeasure,
+    messages: u32,
+    tools: u32,
+    media_tokens: Tokens,
+    names: u32,
+    segments: u32,
+    n: u32,
+    client_cap: Option<Tokens>,
+    default_cap: Tokens,
+    bound: TokenBound,
+    framing: Framing,
+    exact: Option<ExactInput>,
+}
+
+impl Asked {
+    fn at(self, price: &Price) -> QuoteInput<'_> {
+        QuoteInput {
+            text: self.text,
+            messages: self.messages,
+            tools: self.tools,
+            media_tokens: self.media_tokens,
+            names: self.names,
+            segments: self.segments,
+            n: self.n,
+            client_cap: self.client_cap,
+            default_cap: self.default_cap,
+            price,
+            bound: self.bound,
+            framing: self.framing,
+            multiplier: Multiplier::ONE,
+            exact: self.exact,
+        }
+    }
 }
 
 /// Computes the ceiling at the endpoint.
@@ -132,8 +228,9 @@ pub(crate) fn quote<'a>(
     };
     let media_tokens =
         measured.media_tokens(image_rule(vendor, &endpoint.model)).ok_or_else(|| refuse(&QuoteError::Overflow))?;
-    let input = QuoteInput {
-        text: measured.text,
+    let dialect = call::dialect(live, &measured.asked, &endpoint.provider);
+    let asked = Asked {
+        text: measured.text_for(dialect, &endpoint.model).map_err(invalid)?,
         messages: measured.messages,
         tools: measured.tools,
         media_tokens,
@@ -142,14 +239,16 @@ pub(crate) fn quote<'a>(
         n: measured.n,
         client_cap: measured.client_cap,
         default_cap: measured.default_cap,
-        price,
         bound,
         framing,
-        multiplier: Multiplier::ONE,
         exact: None,
     };
-    let quote = quote::quote(&input).map_err(|error| refuse(&error))?;
-    let mut quoted = Quoted { quote, base: quote.ceiling, price, n: measured.n, pieces, input };
+    let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
+    // Anthropic writes to its cache what is marked; others what they like.
+    let writes = if vendor == Vendor::Anthropic { measured.writes } else { CacheWrites::Long };
+    let price = from_now_on(&listed, gateway.clock.now(), writes);
+    let quote = quote::quote(&asked.at(&price)).map_err(|error| refuse(&error))?;
+    let mut quoted = Quoted { quote, base: quote.ceiling, listed, price, n: measured.n, pieces, asked };
     quoted.raise(gateway, routed)?;
     Ok(quoted)
 }
@@ -168,7 +267,12 @@ impl Quoted<'_> {
         if gateway.quarantine.holds(&routed.endpoint) {
             return None;
         }
-        quote::lower_cap(&self.input, fits_usd, fits_tokens, minimum)
+        quote::lower_cap(&self.asked.at(&self.price), fits_usd, fits_tokens, minimum)
+    }
+
+    /// The most that so much input and output can cost from now on.
+    pub(crate) fn ceiling(&self, input: Tokens, output: Tokens) -> Option<haltline_types::NanoUsd> {
+        self.price.ceiling(input, output)
     }
 
     fn raise(&mut self, gateway: &Gateway, routed: &Routed) -> Result<(), Problem> {
@@ -177,6 +281,21 @@ impl Quoted<'_> {
         ceiling.usd = gateway.quarantine.raise(&routed.endpoint, ceiling.usd).ok_or_else(overflow)?;
         ceiling.tokens = gateway.quarantine.raise_tokens(&routed.endpoint, ceiling.tokens).ok_or_else(overflow)?;
         Ok(())
+    }
+}
+
+/// The rates that can apply from `now` to the end of any request.
+fn from_now_on<'a>(listed: &Cow<'a, Price>, now: Timestamp, writes: CacheWrites) -> Cow<'a, Price> {
+    let price = match listed {
+        Cow::Borrowed(listed) => listed.at(now),
+        Cow::Owned(listed) => Cow::Owned(listed.at(now).into_owned()),
+    };
+    if writes == CacheWrites::Long {
+        return price;
+    }
+    match price {
+        Cow::Borrowed(price) => price.with_writes(writes),
+        Cow::Owned(price) => Cow::Owned(price.with_writes(writes).into_owned()),
     }
 }
 

@@ -201,12 +201,17 @@ impl<'a> Router<'a> {
     }
 
     fn offer(&self, endpoint: &ModelName, left: Option<NanoUsd>) -> Offer {
+        // With nothing to choose from, the next stages say precisely what is wrong.
+        if matches!(self.request.routing.models(), [only] if only.targets.len() == 1) {
+            return Offer::Ceiling(NanoUsd::ZERO);
+        }
         let (gateway, minimum) = (self.gateway, self.live.settings.headroom.min_output_tokens);
         let asked = Routed { endpoint: endpoint.clone(), is_degradable: false, admission: Admission::Closed };
         let quoted = match quote::quote(gateway, self.live, &asked, self.measured) {
             Ok(quoted) => quoted,
             Err(problem) if problem.code == Code::ContextLengthExceeded => return Offer::TooLong,
-            Err(_) => return Offer::Unpriced,
+            Err(problem) if problem.code == Code::UnpricedModel => return Offer::Unpriced,
+            Err(_) => return Offer::Unsayable,
         };
         let ceiling = quoted.quote.ceiling.usd;
         match left.filter(|most| ceiling > *most) {
@@ -235,7 +240,10 @@ impl<'a> Router<'a> {
 /// An endpoint that cannot take this request, and never could.
 fn unfit(plan: &Plan) -> Option<&ModelName> {
     let unfit = |reason: &Reason| {
-        matches!(reason, Reason::SkippedUnpriced | Reason::SkippedContext | Reason::SkippedPrice { .. })
+        matches!(
+            reason,
+            Reason::SkippedUnpriced | Reason::SkippedDialect | Reason::SkippedContext | Reason::SkippedPrice { .. }
+        )
     };
     plan.steps.iter().find(|step| unfit(&step.reason)).map(|step| &step.endpoint)
 }

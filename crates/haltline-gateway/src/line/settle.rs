@@ -5,7 +5,7 @@ use crate::line::quote::Quoted;
 use crate::line::relay::Finish;
 use crate::line::trip::{OpenAttempt, Trip};
 use haltline_policy::meter::Meter;
-use haltline_policy::price::Price;
+use haltline_policy::price::{Multiplier, Price};
 use haltline_ports::{AttemptRecord, Basis, BookError};
 use haltline_types::{Billing, Demand, Fault, FaultKind, NanoUsd, Tokens, Usage};
 
@@ -33,7 +33,10 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
     if gateway.quarantine.holds(&open.endpoint) {
         return;
     }
-    let (Some(usd), Some(tokens)) = (quoted.price.ceiling(usage.input, output), usage.input.checked_add(output)) else {
+    // Some providers count what came from the cache beside the input.
+    let cached = usage.cached_input.checked_add(usage.cache_write).unwrap_or(Tokens::new(u64::MAX));
+    let input = usage.input.max(cached);
+    let (Some(usd), Some(tokens)) = (quoted.ceiling(input, output), input.checked_add(output)) else {
         return;
     };
     let lower = Demand { usd, tokens, ..open.ceiling };
@@ -77,7 +80,7 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
         );
         return at_least_ceiling(gateway, price, open, finish);
     }
-    let (Some(usd), Some(tokens)) = (price.cost(&reported), countable(&reported)) else {
+    let (Some(usd), Some(tokens)) = (cost(gateway, price, open, &reported), countable(&reported)) else {
         return at_least_ceiling(gateway, price, open, finish);
     };
     Charge {
@@ -91,7 +94,7 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
 fn at_least_ceiling(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) -> Charge {
     let mut used = finish.usage_at_least.unwrap_or_default();
     used.output = used.output.max(finish.output_at_least);
-    let usd = price.cost(&used).unwrap_or(open.ceiling.usd).max(open.ceiling.usd);
+    let usd = cost(gateway, price, open, &used).unwrap_or(open.ceiling.usd).max(open.ceiling.usd);
     let tokens = countable(&used).unwrap_or(open.ceiling.tokens).max(open.ceiling.tokens);
     let cost = Demand { usd, tokens, ..open.ceiling };
     let certain = finish.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::CeilingReached);
@@ -102,6 +105,11 @@ fn at_least_ceiling(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish
         return Charge { basis: Basis::Ceiling, usage: finish.usage_at_least, cost };
     }
     Charge { basis: Basis::Reported, usage: finish.usage_at_least, cost }
+}
+
+/// What `used` costs at the rates that were in force while the attempt ran.
+fn cost(gateway: &Gateway, price: &Price, open: &OpenAttempt, used: &Usage) -> Option<NanoUsd> {
+    price.cost_between(used, Multiplier::ONE, (open.started, gateway.clock.now()))
 }
 
 /// All tokens of a report, if a ledger can count so many.

@@ -60,7 +60,7 @@ pub(super) fn rank(
 pub(super) fn ceiling(offer: &Offer) -> Option<NanoUsd> {
     match offer {
         Offer::Ceiling(usd) | Offer::AboveMaxCost { ceiling: usd, .. } => Some(*usd),
-        Offer::TooLong | Offer::Unpriced => None,
+        Offer::TooLong | Offer::Unsayable | Offer::Unpriced => None,
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Reason {
     },
     /// It has no price, so its cost cannot be bounded.
     SkippedUnpriced,
+    /// The dialect of its provider cannot say the request.
+    SkippedDialect,
     /// The input is longer than it takes, or is not known to fit after another one refused it.
     SkippedContext,
     /// It is not among those that take what another one's policy forbids.
@@ -97,6 +99,7 @@ impl Reason {
             Self::SkippedExhausted { .. } => "skipped_exhausted",
             Self::SkippedPrice { .. } => "skipped_price",
             Self::SkippedUnpriced => "skipped_unpriced",
+            Self::SkippedDialect => "skipped_dialect",
             Self::SkippedContext => "skipped_context",
             Self::SkippedPolicy => "skipped_policy",
             Self::SkippedFailed => "skipped_failed",
@@ -163,6 +166,7 @@ impl fmt::Display for Reason {
                 write!(f, "may cost up to {ceiling}, and the request at most {most}, with the shortest answer too")
             }
             Self::SkippedUnpriced => f.write_str("has no price, so its cost cannot be bounded"),
+            Self::SkippedDialect => f.write_str("its provider's dialect cannot say this request"),
             Self::SkippedContext => f.write_str("is not known to take input of this length"),
             Self::SkippedPolicy => f.write_str("content_policy_to does not name it"),
             Self::SkippedFailed => f.write_str("failed in a way that rules it out for this request"),

@@ -139,7 +139,11 @@ pub fn shipped_for(provider: &ProviderSettings) -> Option<Shipped> {
         ProviderKind::Simulated => None,
         // Also behind a proxy of the operator's own.
         ProviderKind::OpenAi => Some(Shipped::OpenAi),
-        _ => Shipped::from_base_url(&provider.base_url),
+        ProviderKind::Anthropic => Some(Shipped::Anthropic),
+        ProviderKind::Google => Some(Shipped::Google),
+        ProviderKind::Mistral => Some(Shipped::Mistral),
+        ProviderKind::Azure => Some(Shipped::Azure),
+        ProviderKind::OpenAiCompatible => Shipped::from_base_url(&provider.base_url),
     }
 }
 

@@ -59,7 +59,7 @@ fn a_list_in_a_file_is_checked_and_compared() {
     let sound = with_list(LIST, &["prices", "check"]);
     assert_eq!(sound.exit, Exit::Ok);
     assert!(sound.out.contains("sound. 1 models of `groq`"), "{}", sound.out);
-    assert!(sound.err.contains("warning[C115]") && sound.err.contains("list.toml:3:"), "{}", sound.err);
+    assert!(sound.err.contains("warning[C116]") && sound.err.contains("list.toml:3:"), "{}", sound.err);
     let diff = with_list(LIST, &["prices", "diff"]);
     assert_eq!(diff.exit, Exit::Ok);
     assert!(
@@ -86,7 +86,7 @@ fn everything_that_is_wrong_with_a_list_is_said_with_its_place() {
     }
     let shape = with_list(&LIST.replace("max_input", "max_inptu"), &["prices", "check"]);
     assert_eq!(shape.exit, Exit::Usage);
-    assert!(shape.err.contains("error[C016]") && shape.err.contains("max_inptu"), "{}", shape.err);
+    assert!(shape.err.contains("error[C017]") && shape.err.contains("max_inptu"), "{}", shape.err);
     let absent = haltline(Reader::Person, &no_env, &["prices", "check", "nowhere.toml"]);
     assert_eq!(absent.exit, Exit::Usage);
 }
