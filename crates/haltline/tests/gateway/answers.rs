@@ -61,7 +61,7 @@ async fn an_image_whose_size_cannot_be_read_is_refused_before_it_costs() {
         let body = format!(
             r#"{{"model":"chat","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}]}}"#
         );
-        let answer = setup.post_bytes(&body).send().await.expect("answer");
+        let answer = setup.post_bytes(body).send().await.expect("answer");
         assert_eq!(answer.status, 400, "{data}: {:?}", answer.body);
         assert!(String::from_utf8_lossy(&answer.body).contains("image"), "{data}: {:?}", answer.body);
     }
