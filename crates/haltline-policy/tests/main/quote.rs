@@ -109,7 +109,12 @@ fn an_exact_count_lowers_the_input_and_keeps_its_margins() {
     // Lowering the cap reckons with the count as well.
     let fits = Some(NanoUsd::new(367_000 + 94 * 5_000));
     assert_eq!(lower_cap(&plain, fits, None, tokens(1)), None, "stage one");
-    let lowered = lower_cap(&plain.with_exact(ExactInput { rendered: Tokens::ZERO, ..exact }), fits, None, tokens(1));
+    let lowered = lower_cap(
+        &plain.with_exact(ExactInput { rendered: Tokens::ZERO, rendered_lines: 0, opaque_bytes: 0, ..exact }),
+        fits,
+        None,
+        tokens(1),
+    );
     assert_eq!(lowered.map(|quote| quote.cap), Some(tokens(30)));
 }
 

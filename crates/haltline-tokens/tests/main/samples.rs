@@ -135,7 +135,7 @@ fn any_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(Config {
-        cases: 1_500,
+        cases: 400,
         rng_seed: RngSeed::Fixed(0x4861_6c74),
         failure_persistence: None,
         ..Config::default()

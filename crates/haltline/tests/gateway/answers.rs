@@ -37,14 +37,14 @@ async fn the_cap_is_written_into_what_the_provider_gets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_images_and_schemas_reach_the_provider_as_they_were_sent() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
-    let body = r#"{"model":"chat","temperature":1.10000000000000000001e0,"messages":[{"role":"user","content":[{"type":"text","text":"what is it? \u00e9"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo=","detail":"low"}}]}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"number","minimum":-0}}}}}],"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"}}},"max_tokens":9,"seed":23456789012345678901234}"#;
+    let body = r#"{"model":"chat","temperature":1.10000000000000000001e0,"messages":[{"role":"user","content":[{"type":"text","text":"what is it? \u00e9"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAoAAAAHgCAIAAAC6s0uz","detail":"low"}}]}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"number","minimum":-0}}}}}],"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"}}},"max_tokens":9,"seed":23456789012345678901234}"#;
     let answer = setup.post_bytes(body).send().await.expect("answer");
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     let seen = setup.provider.seen();
     let sent = String::from_utf8(seen.last().expect("call").body.to_vec()).expect("utf-8");
     for part in [
         r#""temperature":1.10000000000000000001e0"#,
-        r#"[{"type":"text","text":"what is it? \u00e9"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo=","detail":"low"}}]"#,
+        r#"[{"type":"text","text":"what is it? \u00e9"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAoAAAAHgCAIAAAC6s0uz","detail":"low"}}]"#,
         r#""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"number","minimum":-0}}}}}]"#,
         r#""response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"}}}"#,
         r#""seed":23456789012345678901234"#,
@@ -52,6 +52,20 @@ async fn tools_images_and_schemas_reach_the_provider_as_they_were_sent() {
     ] {
         assert!(sent.contains(part), "{part} is not in {sent}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_whose_size_cannot_be_read_is_refused_before_it_costs() {
+    let setup = Setup::start(FakeConfig::default(), MODEL).await;
+    for data in ["iVBORw0KGgo=", "AAAAHGZ0eXBhdmlmAAAAAA==", "no base64"] {
+        let body = format!(
+            r#"{{"model":"chat","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}]}}"#
+        );
+        let answer = setup.post_bytes(body).send().await.expect("answer");
+        assert_eq!(answer.status, 400, "{data}: {:?}", answer.body);
+        assert!(String::from_utf8_lossy(&answer.body).contains("image"), "{data}: {:?}", answer.body);
+    }
+    assert!(setup.provider.seen().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
