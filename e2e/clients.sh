@@ -73,8 +73,11 @@ scope = "key"
 limit = "\$100"
 window = "day"
 TOML
-for name in compatible vllm ollama llama-cpp lm-studio groq deepseek xai together openrouter; do
-  printf '[providers.%s]\nkind = "openai-compatible"\nbase_url = "%s/%s/v1"\n' "$name" "$fakes" "$name" >>"$config"
+for pair in compatible:openai-compatible vllm:vllm ollama:ollama llama-cpp:llama.cpp lm-studio:lmstudio groq:groq \
+  deepseek:deepseek xai:xai together:together openrouter:openrouter; do
+  name="${pair%%:*}"
+  printf '[providers.%s]\nkind = "openai-compatible"\nserver = "%s"\nbase_url = "%s/%s/v1"\n' \
+    "$name" "${pair#*:}" "$fakes" "$name" >>"$config"
 done
 for model in openai/gpt openai/embed anthropic/claude google/gemini mistral/mistral azure/gpt compatible/llama; do
   for id in "$model" "${model%%/*}/cut" "${model%%/*}/fail-500"; do

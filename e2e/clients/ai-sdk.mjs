@@ -14,7 +14,7 @@ const { z } = await load("zod");
 const clients = (apiKey) => ({
   "openai (responses)": createOpenAI({ baseURL: `${url}/v1`, apiKey }),
   "openai (chat)": createOpenAI({ baseURL: `${url}/v1`, apiKey }).chat,
-  "openai-compatible": createOpenAICompatible({ name: "haltline", baseURL: `${url}/v1`, apiKey }),
+  "openai-compatible": createOpenAICompatible({ name: "haltline", baseURL: `${url}/v1`, apiKey, includeUsage: true, supportsStructuredOutputs: true }),
   anthropic: createAnthropic({ baseURL: `${url}/v1`, apiKey }),
   google: createGoogleGenerativeAI({ baseURL: `${url}/v1beta`, apiKey }),
 });

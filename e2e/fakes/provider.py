@@ -41,7 +41,7 @@ class Say:
         self.text = ""
         if tools and not results:
             count = 2 if parallel else 1
-            self.calls = [{"id": f"call{n}abcde", "name": tools[0], "arguments": json.dumps({"city": ["Paris", "Rome"][n]})} for n in range(count)]
+            self.calls = [{"id": f"call{n}abcde", "name": tools[0][0], "arguments": json.dumps(arguments(tools[0][1], n))} for n in range(count)]
             self.finish = "tool"
         elif schema:
             self.text = json.dumps({"answer": 42})
@@ -55,6 +55,12 @@ class Say:
         self.output = max(1, len(self.text.split(" ")) + 4 * len(self.calls) + (3 if think else 0))
         self.input = max(1, len(prompt) // 4 + 10)
         self.pieces = [word if n == 0 else " " + word for n, word in enumerate(self.text.split(" "))] if self.text else []
+
+
+def arguments(schema, number):
+    """Arguments that a schema of these tests allows."""
+    wanted = (schema or {}).get("properties") or {}
+    return {"answer": 42} if "answer" in wanted else {"city": ["Paris", "Rome"][number]}
 
 
 def text_of(content):
@@ -76,7 +82,7 @@ def chat(provider, body):
     need(isinstance(body.get("messages"), list) and body["messages"], "messages: a list that is not empty")
     caps = [name for name in ("max_tokens", "max_completion_tokens") if name in body]
     need(len(caps) == 1, f"exactly one output cap, not {caps}")
-    wanted = "max_completion_tokens" if provider in ("openai", "azure") else "max_tokens"
+    wanted = "max_completion_tokens" if provider in ("openai", "azure", "groq", "xai") else "max_tokens"
     need(caps == [wanted], f"{provider} obeys {wanted}, not {caps}")
     need(isinstance(body[wanted], int) and body[wanted] > 0, f"{wanted}: a whole number above zero")
     if provider == "mistral":
@@ -98,7 +104,7 @@ def chat(provider, body):
     tools = []
     for tool in body.get("tools") or []:
         need(tool["type"] == "function" and tool["function"]["name"], "tools: functions with names")
-        tools.append(tool["function"]["name"])
+        tools.append((tool["function"]["name"], tool["function"].get("parameters")))
     schema = (body.get("response_format") or {}).get("type") in ("json_schema", "json_object")
     if schema and body["response_format"]["type"] == "json_schema":
         need(body["response_format"]["json_schema"]["name"], "response_format.json_schema.name")
@@ -160,7 +166,7 @@ def responses(provider, body):
         elif kind == "function_call_output":
             need(item["call_id"] in called, f"No tool call found for {item['call_id']}")
             results.append(text_of(item["output"]))
-    tools = [tool["name"] for tool in body.get("tools") or [] if tool["type"] in ("function", "custom")]
+    tools = [(tool["name"], tool.get("parameters")) for tool in body.get("tools") or [] if tool["type"] in ("function", "custom")]
     schema = ((body.get("text") or {}).get("format") or {}).get("type") in ("json_schema", "json_object")
     say = Say(prompt, [] if body.get("tool_choice") == "none" else tools, results, schema, bool(body.get("reasoning")), body["max_output_tokens"], "both" in prompt)
     usage = {"input_tokens": say.input, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": say.output,
@@ -240,7 +246,7 @@ def messages(provider, body):
                 elif block["type"] == "thinking":
                     need(block.get("signature"), "thinking.signature: Field required")
         before = message["role"]
-    tools = [tool["name"] for tool in body.get("tools") or []]
+    tools = [(tool["name"], tool["input_schema"]) for tool in body.get("tools") or []]
     for tool in body.get("tools") or []:
         need(isinstance(tool.get("input_schema"), dict) and tool["input_schema"].get("type") == "object", "tools.input_schema.type: must be object")
     thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
@@ -308,7 +314,7 @@ def generate(provider, body, model, stream):
                 results.append(" ".join(str(value) for value in part["functionResponse"]["response"].values()))
             elif "text" in part and content.get("role", "user") == "user":
                 prompt, results = part["text"], []
-    tools = [function["name"] for tool in body.get("tools") or [] for function in tool.get("functionDeclarations", [])]
+    tools = [(function["name"], function.get("parametersJsonSchema") or function.get("parameters")) for tool in body.get("tools") or [] for function in tool.get("functionDeclarations", [])]
     mode = ((body.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode")
     schema = config.get("responseMimeType") == "application/json"
     think = bool((config.get("thinkingConfig") or {}).get("includeThoughts"))

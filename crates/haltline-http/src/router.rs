@@ -39,7 +39,7 @@ pub fn router(app: App) -> Router {
     for entry in plain() {
         router = router.route(entry.path, only(entry.methods));
     }
-    router.nest("/admin/v1", admin::router()).fallback(errors::not_found).with_state(app)
+    router.nest("/admin/v1", admin::router()).fallback(google::or_nothing).with_state(app)
 }
 
 /// Routes that stand below each of the bases.

@@ -23,7 +23,8 @@ pub(crate) async fn page(State(app): State<App>, Path(code): Path<String>, head:
     }
 }
 
-pub(crate) async fn not_found(State(app): State<App>, uri: Uri, head: HeaderMap) -> Response {
+/// There is no such route.
+pub(crate) fn nothing_there(app: &App, uri: &Uri, head: &HeaderMap) -> Response {
     let problem = Problem::new(
         Code::NotFound,
         format!(
@@ -31,7 +32,7 @@ pub(crate) async fn not_found(State(app): State<App>, uri: Uri, head: HeaderMap)
             uri.path()
         ),
     );
-    chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head))
+    chat_problem(&problem, &notes_without_a_journey(&app.gateway, head))
 }
 
 pub(crate) async fn method_not_allowed(State(app): State<App>, method: Method, uri: Uri, head: HeaderMap) -> Response {

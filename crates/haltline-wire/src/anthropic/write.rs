@@ -3,7 +3,7 @@
 //! What the dialect cannot say is dropped by name where it is a preference, and refused where it
 //! changes what the client gets.
 
-use super::write_blocks::{Block, is_tool_name};
+use super::write_blocks::{Block, is_tool_name, text_block};
 use super::write_options::{SamplingFields, ThinkingStyle, TierPin, WriteOptions, budget_below};
 use super::write_turns::{Dropped, Turn, Turns, is_mid_round_without_thinking, turns_of};
 use crate::canon::{Effort, Format, Reasoning, Request, Target, Tool, ToolChoice, Written};
@@ -76,8 +76,8 @@ pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestE
 /// `user` when it is too long, `request.lost` not included.
 ///
 /// # Errors
-/// What would change the answer: audio, other media than the provider reads, `json_object` (there
-/// is no promise of JSON without a schema), stop texts that are white space, names of tools that
+/// What would change the answer: audio, other media than the provider reads, stop texts that are
+/// white space, names of tools that
 /// the provider does not take.
 pub fn write_with(request: &Request, target: &Target<'_>, options: &WriteOptions) -> Result<Written, RequestError> {
     let mut dropped = Dropped::default();
@@ -125,6 +125,9 @@ fn bytes_of(body: &Body<'_>) -> Bytes {
     Bytes::from(serde_json::to_vec(body).unwrap_or_default())
 }
 
+/// What a client wants that asks for some JSON object.
+const JSON_PLEASE: &str = "Answer with one JSON object and nothing else.";
+
 /// What was said of thinking.
 struct Said {
     thinks: bool,
@@ -138,7 +141,12 @@ fn common<'a>(
     options: &WriteOptions,
     dropped: &mut Dropped,
 ) -> Result<(Body<'a>, Said), RequestError> {
-    let Turns { system, turns } = turns_of(request, dropped)?;
+    let Turns { mut system, turns } = turns_of(request, dropped)?;
+    if request.format == Format::JsonObject {
+        // There is no promise of JSON without a schema: the model is asked, and the client is told.
+        system.extend(text_block(JSON_PLEASE, None));
+        dropped.add("response_format");
+    }
     let tools = write_tools(request)?;
     let tool_choice = if tools.is_empty() { None } else { write_choice(request) };
     let kind = tool_choice.as_ref().and_then(|choice| choice.get("type")).and_then(Value::as_str);
@@ -153,7 +161,7 @@ fn common<'a>(
         tools,
         tool_choice,
         thinking,
-        output_config: write_output(&request.format, effort)?,
+        output_config: write_output(&request.format, effort),
         temperature: None,
         top_p: None,
         top_k: None,
@@ -220,24 +228,18 @@ fn write_choice(request: &Request) -> Option<Value> {
     Some(choice)
 }
 
-fn write_output(format: &Format, effort: Option<&'static str>) -> Result<Option<Value>, RequestError> {
+fn write_output(format: &Format, effort: Option<&'static str>) -> Option<Value> {
     let mut members = serde_json::Map::new();
     if let Some(effort) = effort {
         members.insert("effort".to_owned(), Value::from(effort));
     }
     match format {
-        Format::Text => {}
-        Format::JsonObject => {
-            return Err(RequestError::invalid(
-                "response_format",
-                "The provider promises JSON only for a schema: use a response format of type `json_schema`.",
-            ));
-        }
+        Format::Text | Format::JsonObject => {}
         Format::JsonSchema { schema, .. } => {
             members.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema}));
         }
     }
-    Ok((!members.is_empty()).then_some(Value::Object(members)))
+    (!members.is_empty()).then_some(Value::Object(members))
 }
 
 /// The `thinking` member, and the word for `output_config.effort`.
