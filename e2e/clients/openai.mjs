@@ -1,4 +1,5 @@
 // openai-node, unchanged, against every provider dialect: Chat Completions, Responses, embeddings.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { assert, calls, city, key, models, poorKey, run, url } from "./harness.mjs";
 
@@ -108,4 +109,5 @@ tests["responses in the background"] = async () => {
   }
   assert.equal(answer.output_text, "Hello! You said: good day");
 };
-await run(`openai-node ${require("openai/package.json").version}`, tests);
+const { version } = JSON.parse(readFileSync("node_modules/openai/package.json", "utf8"));
+await run(`openai-node ${version}`, tests);

@@ -77,7 +77,8 @@ fn fault_of(row: &Row, status: Option<u16>, seed: &FaultSeed) -> Fault {
 /// Is this rejection documented, or inferred, to be never billed? Only what is refused before
 /// inference: the model's own bad output, timeouts and server errors may have cost money.
 fn never_billed(status: u16, row: &Row, seed: &FaultSeed, rules: BillingRules) -> bool {
-    if rules == BillingRules::Gemini && status == 500 && row.kind == FaultKind::ServerError {
+    // Its own word and no proxy's: the error names a status of Google's, as `INTERNAL`.
+    if rules == BillingRules::Gemini && status == 500 && row.kind == FaultKind::ServerError && seed.kind.is_some() {
         return true;
     }
     // A filtered prompt was looked at by a model of its own, and Azure bills it, also behind a

@@ -143,6 +143,7 @@ pub(super) const ROWS: &[Row] = &[
             "prompt too long",
             "input token count",
             "context window",
+            "exceed context limit",
             "too many tokens",
             "total length of all messages is too long",
             "exceeds the available context size",
@@ -240,6 +241,8 @@ pub(super) const ROWS: &[Row] = &[
         words(&[
             "invalid_api_key",
             "api_key_invalid",
+            "api_key_expired",
+            "api_key_service_blocked",
             "invalid_authentication",
             "authentication_error",
             "unauthenticated",

@@ -214,7 +214,7 @@ fn how_tools_may_be_called_crosses() {
 }
 
 #[test]
-fn the_form_of_the_answer_crosses_or_is_refused() {
+fn the_form_of_the_answer_crosses_or_is_asked_for_in_words() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
     let format = Format::JsonSchema {
         name: Some("n".to_owned()),
@@ -224,8 +224,10 @@ fn the_form_of_the_answer_crosses_or_is_refused() {
     };
     let (body, _) = written(&Request { format, ..hello() });
     assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
-    let error = write(&Request { format: Format::JsonObject, ..hello() }, &target()).expect_err("no such promise");
-    assert_eq!(error.param.as_deref(), Some("response_format"));
+    // Without a schema there is no promise: it is asked for in words, and the client is told.
+    let (body, dropped) = written(&Request { format: Format::JsonObject, ..hello() });
+    assert!(body["system"][0]["text"].as_str().is_some_and(|text| text.contains("JSON object")), "{body}");
+    assert_eq!(dropped, ["response_format"]);
 }
 
 #[test]
