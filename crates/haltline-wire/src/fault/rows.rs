@@ -123,7 +123,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         "OpenAI, xAI",
-        says(&["flagged as potentially violating", "usage guidelines"]),
+        says(&["flagged as potentially violating", "usage guidelines", "blocked by content filtering"]),
         K::ContentPolicy,
         No,
         (400, r#"{"error":{"message":"Your prompt was flagged as potentially violating our usage policy."}}"#),
