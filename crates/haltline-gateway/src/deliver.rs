@@ -163,7 +163,8 @@ impl Outlet {
         out.freeze()
     }
 
-    fn has_begun(&self) -> bool {
+    /// Has the client any event?
+    pub(crate) fn has_begun(&self) -> bool {
         self.next_event > 1
     }
 

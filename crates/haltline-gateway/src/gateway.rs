@@ -3,12 +3,14 @@
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
+use crate::kept::Background;
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::Settings;
+use crate::shelf::Shelf;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
@@ -75,13 +77,15 @@ pub struct Gateway {
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Requests whose journeys must end now, the drain's time being over.
+    /// Responses that clients asked us to keep.
+    pub(crate) shelf: Mutex<Shelf>,
     pub(crate) cut: CancellationToken,
     /// What is counted.
     pub metrics: Metrics,
     breakers: RwLock<HashMap<ModelName, Arc<Mutex<Breaker>>>>,
     in_flight: AtomicUsize,
     draining: AtomicBool,
-    journeys: TaskTracker,
+    pub(crate) journeys: TaskTracker,
 }
 
 impl Gateway {
@@ -100,6 +104,7 @@ impl Gateway {
             lanes: Lanes::default(),
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
+            shelf: Mutex::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cut: CancellationToken::new(),
             metrics: parts.metrics,
@@ -114,6 +119,22 @@ impl Gateway {
     /// task of its own: dropping this future does not end it.
     pub async fn submit(self: &Arc<Self>, incoming: Incoming) -> Delivery {
         let id = RequestId::from_parts(u64::try_from(self.clock.now().as_millis()).unwrap_or(0), self.entropy.u128());
+        if let Some(background) = self.background(&incoming) {
+            return self.in_background(id, incoming, &background).await;
+        }
+        self.journey(id, incoming).await
+    }
+
+    fn background(&self, incoming: &Incoming) -> Option<Background> {
+        if incoming.surface != Surface::Responses {
+            return None;
+        }
+        let key = self.key_of(incoming.key.as_deref()).ok()?;
+        Background::of(incoming, &key.name)
+    }
+
+    /// One journey, to the head of its answer.
+    pub(crate) async fn journey(self: &Arc<Self>, id: RequestId, incoming: Incoming) -> Delivery {
         let trace_id = incoming.trace_id.clone().unwrap_or_else(|| format!("{:032x}", self.entropy.u128()));
         let fallback_notes = Notes::new(id, trace_id.clone());
         if self.draining.load(Ordering::Acquire) {

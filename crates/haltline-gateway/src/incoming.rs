@@ -5,6 +5,7 @@ use bytes::Bytes;
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::client::{Address, ClientDialect};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The way by which a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +105,8 @@ pub struct Incoming {
     pub pass_headers: http::HeaderMap,
     /// What was left out of them, for the client to know.
     pub dropped: Vec<String>,
+    /// Ends the request before its time. Ends with it everything that it has begun.
+    pub stop: Option<CancellationToken>,
     /// The body.
     pub body: Bytes,
     /// When its last byte arrived.

@@ -6,6 +6,7 @@ mod deliver;
 mod endpoints;
 mod gateway;
 mod incoming;
+mod kept;
 mod lanes;
 mod line;
 mod metrics;
@@ -14,6 +15,7 @@ mod quarantine;
 mod recover;
 pub mod routing;
 pub mod settings;
+mod shelf;
 mod voice;
 
 pub use chance::SeededEntropy;

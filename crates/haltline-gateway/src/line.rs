@@ -16,6 +16,7 @@ mod trip;
 
 pub(crate) use accept::allowed;
 pub(crate) use identify::check_key;
+pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
@@ -24,12 +25,16 @@ use crate::incoming::Incoming;
 use crate::problem::Problem;
 use crate::settings::OnDisconnect;
 use accept::Request;
+use bytes::BytesMut;
 use call::Times;
 use company::Company;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
 use haltline_ports::Outcome;
 use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
+use haltline_wire::openai::responses::StoredResponse;
+use haltline_wire::passage::Passage;
+use haltline_wire::provider::early_frames;
 use quote::Measured;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
@@ -51,7 +56,9 @@ pub(crate) async fn travel(
     incoming: Incoming,
     mut outlet: Outlet,
 ) {
-    let mut trip = Trip::begin(id, trace_id, incoming.surface.word(), incoming.arrived, gateway.clock.now());
+    let cut = incoming.stop.clone().unwrap_or_else(|| gateway.cut.clone());
+    let surface = incoming.surface.word();
+    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     let ended = match ended {
         Ok(ended) => ended,
@@ -128,6 +135,9 @@ async fn obtain(
         };
         let cap = reserved.cap;
         // No refusal can come any more: from here on a waiting client may get its head.
+        if company.is_none() {
+            begin_early(request, trip, outlet);
+        }
         let company = company.get_or_insert_with(|| Company::new(live.settings.streams.heartbeat));
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
@@ -135,7 +145,7 @@ async fn obtain(
         let dialect = call::dialect(live, &request.asked, &routed.endpoint.provider);
         let mut tail = Tail::default();
         let called = Instant::now();
-        let calling = call::call(gateway, live, request, trip, &routed, dialect, reserved, times);
+        let calling = call::call(live, request, trip, &routed, dialect, reserved, times);
         let answered = company.keep(outlet, streamed, || notes.clone(), calling).await;
         if let Ok(answer) = &answered {
             gateway.endpoints.note_head(&routed.endpoint, answer.exhausted_until, gateway.clock.now());
@@ -143,8 +153,12 @@ async fn obtain(
         let finish = match answered {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
+                let mut stream = request.asked.passage(dialect, &trip.shown());
+                if let (Passage::Crossing(crossing), true) = (&mut stream, outlet.has_begun()) {
+                    crossing.resume();
+                }
                 let ways = Ways {
-                    stream: request.asked.passage(dialect, &trip.shown()),
+                    stream,
                     whole: request.asked.whole_passage(dialect, &trip.shown()),
                     usage_wanted: request.asked.usage_wanted(),
                 };
@@ -155,7 +169,7 @@ async fn obtain(
             }
             Ok(answer) => {
                 let passage = request.asked.whole_passage(dialect, &trip.shown());
-                relay::relay_whole(gateway, live, trip, &passage, answer, times).await
+                relay::relay_whole(live, trip, &passage, answer, times).await
             }
         };
         routed.ended(gateway, finish.fault.as_ref());
@@ -163,7 +177,14 @@ async fn obtain(
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
-                Some(body) => outlet.whole(trip.final_notes(), body),
+                Some(body) => {
+                    if let Some(keeping) = trip.keeping.take()
+                        && let Some(response) = StoredResponse::read(&body)
+                    {
+                        gateway.keep(keeping, &response, body.clone());
+                    }
+                    outlet.whole(trip.final_notes(), body);
+                }
                 None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,
             }
             return Ok(());
@@ -194,15 +215,16 @@ async fn obtain(
                 router.avoid_last(avoid_endpoint);
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
+                let cut_short = trip.cut.clone();
                 let sleep = async {
                     tokio::select! {
-                        () = gateway.cut.cancelled() => {}
+                        () = cut_short.cancelled() => {}
                         () = tokio::time::sleep(wait) => {}
                     }
                 };
                 company.keep(outlet, streamed, || notes.clone(), sleep).await;
                 trip.waited += pause.elapsed();
-                if gateway.cut.is_cancelled() {
+                if trip.cut.is_cancelled() {
                     return Err(prefer(
                         Some(&fault),
                         trip,
@@ -224,6 +246,19 @@ fn measure(gateway: &Gateway, trip: &Trip, endpoint: &ModelName, called: Instant
         let manner = Manner::of(trip.streamed);
         gateway.endpoints.note_latency(&gateway.metrics, endpoint, manner, sample, gateway.clock.now());
     }
+}
+
+/// A page shows that an answer is on its way as soon as nothing can refuse it any more.
+fn begin_early(request: &Request, trip: &Trip, outlet: &mut Outlet) {
+    let frames = early_frames(&request.asked, &trip.shown());
+    if frames.is_empty() || outlet.is_open() {
+        return;
+    }
+    let mut out = BytesMut::new();
+    for frame in frames {
+        outlet.event(&mut out, frame.event, &frame.data);
+    }
+    outlet.open(trip.notes(), out.freeze());
 }
 
 /// What the client is told when a further attempt cannot be made: the fault of the attempt that

@@ -16,15 +16,15 @@ const BYTES_MAX: usize = 64 << 20;
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub struct Shelved {
+pub(crate) struct Shelved {
     /// Whose key asked for it. Another key's answers do not exist for it.
-    pub owner: Name,
+    pub(crate) owner: Name,
     /// The response object, as JSON.
-    pub response: Bytes,
+    pub(crate) response: Bytes,
     /// The items of its input, older turns included, as a JSON array.
-    pub input: Bytes,
+    pub(crate) input: Bytes,
     /// Ends it, while it is made in the background.
-    pub running: Option<CancellationToken>,
+    pub(crate) running: Option<CancellationToken>,
 }
 
 /// All answers that are kept.
@@ -91,7 +91,12 @@ mod tests {
     use super::*;
 
     fn shelved(owner: &str, bytes: usize) -> Shelved {
-        Shelved { owner: Name::new(owner), response: Bytes::from(vec![b' '; bytes]), input: Bytes::new(), running: None }
+        Shelved {
+            owner: Name::new(owner),
+            response: Bytes::from(vec![b' '; bytes]),
+            input: Bytes::new(),
+            running: None,
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, ui};
+use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -50,6 +50,8 @@ pub(crate) fn dialects() -> Vec<Entry> {
     };
     let tell = |id, summary| Operation::new("get", id, summary, "Models", Security::Key);
     let model = Parameter::path("id", "The model.");
+    let response = Parameter::path("id", "The response.");
+    let kept = || Answer::json(200, "The response", any_object());
     vec![
         Entry::new(
             "/chat/completions",
@@ -60,6 +62,41 @@ pub(crate) fn dialects() -> Vec<Entry> {
             "/responses",
             post(openai::responses),
             [ask("responses", "OpenAI Responses", ClientDialect::Responses)],
+        ),
+        Entry::new(
+            "/responses/{id}",
+            get(responses::show).delete(responses::forget),
+            [
+                tell("getResponse", "A response that was kept, or that is made in the background")
+                    .with(response)
+                    .answers(kept()),
+                Operation::new("delete", "deleteResponse", "Forgets a response", "Models", Security::Key)
+                    .with(response)
+                    .answers(kept()),
+            ],
+        ),
+        Entry::new(
+            "/responses/{id}/cancel",
+            post(responses::cancel),
+            [Operation::new(
+                "post",
+                "cancelResponse",
+                "Stops a response that is made in the background",
+                "Models",
+                Security::Key,
+            )
+            .with(response)
+            .answers(kept())],
+        ),
+        Entry::new(
+            "/responses/{id}/input_items",
+            get(responses::input_items),
+            [tell("listInputItems", "What a kept response was made of")
+                .with(response)
+                .with(Parameter::query("after", "The last item of the page before.", false))
+                .with(Parameter::query("limit", "1 to 100; 20 unless said.", false))
+                .with(Parameter::query("order", "asc or desc.", false))
+                .answers(Answer::json(200, "A page", any_object()))],
         ),
         Entry::new(
             "/embeddings",

@@ -109,6 +109,7 @@ impl Ask {
             surface: Surface::ChatCompletions,
             address: haltline_wire::client::Address::default(),
             dropped: Vec::new(),
+            stop: None,
             key: Some(self.key.clone()),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,

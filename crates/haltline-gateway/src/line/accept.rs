@@ -77,6 +77,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         ));
     }
     let (asked, route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
+    let (asked, body) = with_turns_before(gateway, live, &caller, &route, asked, incoming.body)?;
     let model = Name::new(asked.model());
     let Resolved { routing, max_output_tokens } = route;
     let caller = caller.or_user_of_body(asked.user());
@@ -85,7 +86,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         user: caller.user.clone(),
         surface: incoming.surface,
         address: incoming.address,
-        body: incoming.body,
+        body,
     };
     repeat_failure(gateway, &fingerprint)?;
     let default_cap = max_output_tokens;
@@ -139,6 +140,31 @@ fn understand(
     let fields = asked.vouched_fields();
     route.routing.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
     Ok((asked, route))
+}
+
+/// The request with the turns before it, where it names a response that was kept. What is measured
+/// and sent from here on is the whole conversation.
+fn with_turns_before(
+    gateway: &Gateway,
+    live: &Live,
+    caller: &Caller,
+    route: &Resolved,
+    asked: ClientRequest,
+    body: Bytes,
+) -> Result<(ClientRequest, Bytes), Problem> {
+    let request = match asked {
+        ClientRequest::Responses(request)
+            if request.previous_response_id().is_some() || request.conversation().is_some() =>
+        {
+            request
+        }
+        other => return Ok((other, body)),
+    };
+    let provider = route.routing.first().and_then(|target| live.settings.providers.get(&target.provider));
+    let pass = provider.map_or_else(PassFields::none, |provider| provider.pass_fields.clone());
+    let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
+    let body = Bytes::copy_from_slice(request.fingerprint_material());
+    Ok((ClientRequest::Responses(Box::new(request)), body))
 }
 
 /// Where a model's requests go, as far as the caller's key allows it.

@@ -1,7 +1,7 @@
 //! Call: writes the request to the provider, spending the permit, and waits for the head of the
 //! answer.
 
-use crate::gateway::{Gateway, Live};
+use crate::gateway::Live;
 use crate::line::accept::Request;
 use crate::line::reserve::Reserved;
 use crate::line::route::Routed;
@@ -51,9 +51,7 @@ fn address(live: &Live, routed: &Routed, path: String) -> String {
 }
 
 /// Sends.
-#[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
 pub(crate) async fn call(
-    gateway: &Gateway,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
@@ -83,9 +81,10 @@ pub(crate) async fn call(
         affinity: request.subjects.session.as_deref().map(haltline_policy::plan::affinity),
     };
     let began = Instant::now();
+    let cut_short = trip.cut.clone();
     let answer = tokio::select! {
         biased;
-        () = gateway.cut.cancelled() => Ok(Err(cut())),
+        () = cut_short.cancelled() => Ok(Err(cut())),
         answer = tokio::time::timeout_at(times.first_by, upstream.call(reserved.permit, call)) => answer,
     };
     trip.waited += began.elapsed();

@@ -17,6 +17,7 @@ use haltline_types::{Fault, FaultKind, NanoUsd, Origin, Tokens, Usage};
 use haltline_wire::canon::Frame;
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
+use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::{Crossing, End, Passage, Taken, WholePassage};
 use haltline_wire::sse::{Event, Splitter};
 use http::header::CONTENT_TYPE;
@@ -24,7 +25,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFuture;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -69,7 +70,6 @@ impl Finish {
 
 /// Relays an answer that is not a stream: nothing goes out before it is whole and settled.
 pub(crate) async fn relay_whole(
-    gateway: &Gateway,
     live: &Live,
     trip: &mut Trip,
     passage: &WholePassage,
@@ -77,9 +77,10 @@ pub(crate) async fn relay_whole(
     times: Times,
 ) -> Finish {
     let began = Instant::now();
+    let cut_short = trip.cut.clone();
     let collected = tokio::select! {
         collected = tokio::time::timeout_at(times.total_by, collect(answer.body, live.settings.bounds.answer_bytes)) => collected,
-        () = gateway.cut.cancelled() => Ok(Err(cut())),
+        () = cut_short.cancelled() => Ok(Err(cut())),
     };
     trip.waited += began.elapsed();
     let body = match collected {
@@ -151,10 +152,11 @@ pub(crate) async fn relay_stream(
     ways: Ways,
     times: Times,
 ) -> (Finish, Tail) {
+    let token = trip.cut.clone();
     if !is_event_stream(&answer) {
         let fault = tokio::select! {
             fault = unexpected(answer, &ways.whole, times) => fault,
-            () = gateway.cut.cancelled() => cut(),
+            () = token.cancelled() => cut(),
         };
         return (Finish::failed(fault), Tail::default());
     }
@@ -184,14 +186,14 @@ pub(crate) async fn relay_stream(
         last: Instant::now(),
         timer: Box::pin(sleep_until(times.first_by)),
     };
-    let mut cut_short = std::pin::pin!(gateway.cut.cancelled());
+    let mut cut_short = std::pin::pin!(token.cancelled());
     let mut body = answer.body;
     let mut delivered = false;
     let mut last_piece: Option<Instant> = None;
     let fault = loop {
         let began = Instant::now();
         let piece = company
-            .keep(outlet, true, || trip.notes(), watch.next(gateway, &mut body, cut_short.as_mut(), reading.content))
+            .keep(outlet, true, || trip.notes(), watch.next(&token, &mut body, cut_short.as_mut(), reading.content))
             .await;
         trip.waited += began.elapsed();
         watch.note_client(outlet.client());
@@ -207,7 +209,7 @@ pub(crate) async fn relay_stream(
                 note_content(gateway, trip, &mut last_piece);
             }
             delivered = true;
-            send(gateway, trip, outlet, reading.out.split().freeze(), watch.patience()).await;
+            send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
             watch.last = Instant::now();
             watch.note_client(outlet.client());
         }
@@ -251,16 +253,17 @@ fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Inst
 }
 
 /// Sends events; the first ones together with the head.
-async fn send(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
     if !outlet.is_open() {
         outlet.open(trip.notes(), bytes);
         return;
     }
     let began = Instant::now();
+    let token = trip.cut.clone();
     let sent = tokio::select! {
         biased;
         () = outlet.send(bytes, patience) => true,
-        () = gateway.cut.cancelled() => false,
+        () = token.cancelled() => false,
     };
     if !sent {
         // Bytes are lost: no later event may follow them.
@@ -282,11 +285,18 @@ pub(crate) async fn finish_stream(
     let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
     outlet.remark(&mut out, &told);
     let events = tail.events(cost);
+    let last = events.last().map(|event| event.data.clone());
+    if let Some(keeping) = trip.keeping.take()
+        && let Some(response) = last.as_deref().and_then(StoredResponse::of_event)
+    {
+        let id = response.id().to_owned();
+        gateway.keep(keeping, &response.clone(), response.under_id(&id));
+    }
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
     }
     outlet.close(&mut out);
-    send(gateway, trip, outlet, out.freeze(), patience).await;
+    send(trip, outlet, out.freeze(), patience).await;
     outlet.complete(patience).await;
 }
 
@@ -547,13 +557,13 @@ impl Watch {
     /// not outrun them.
     async fn next(
         &mut self,
-        gateway: &Gateway,
+        token: &CancellationToken,
         body: &mut AnswerBody,
         mut cut_short: Pin<&mut WaitForCancellationFuture<'_>>,
         content: bool,
     ) -> Result<Option<Bytes>, Fault> {
         let (by, kind, what) = self.deadline(content);
-        if gateway.cut.is_cancelled() {
+        if token.is_cancelled() {
             return Err(cut());
         }
         let now = Instant::now();

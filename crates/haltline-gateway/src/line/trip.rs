@@ -2,14 +2,18 @@
 //! traveller's notebook.
 
 use crate::deliver::{Degraded, Notes};
+use crate::kept;
 use crate::line::accept::Request;
+use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
 use haltline_ports::{AttemptRecord, Blocked};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
+use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// One request's notebook.
 pub(crate) struct Trip {
@@ -42,6 +46,19 @@ pub(crate) struct Trip {
     pub(crate) rate_limit: Option<LimitStanding>,
     /// Places taken in concurrency limits.
     pub(crate) running: Option<Running>,
+    /// Cuts the journey short: the end of the drain, or a stop of its own.
+    pub(crate) cut: CancellationToken,
+    /// The response that a client wants to be kept, with its input.
+    pub(crate) keeping: Option<Keeping>,
+}
+
+/// What becomes of a response that is to be kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeping {
+    /// Whose key asked.
+    pub(crate) owner: Name,
+    /// The items of its input, as a JSON array.
+    pub(crate) input: Bytes,
 }
 
 /// An attempt between its hold and its settlement.
@@ -64,6 +81,7 @@ impl Trip {
         surface: &'static str,
         arrived: Instant,
         started: Timestamp,
+        cut: CancellationToken,
     ) -> Self {
         Self {
             id,
@@ -86,6 +104,8 @@ impl Trip {
             spent: false,
             rate_limit: None,
             running: None,
+            cut,
+            keeping: None,
         }
     }
 
@@ -94,6 +114,12 @@ impl Trip {
         self.subjects = Arc::new(request.subjects.clone());
         self.model = Name::new(request.asked.model());
         self.streamed = request.asked.stream();
+        if let ClientRequest::Responses(asked) = &*request.asked
+            && asked.store() != Some(false)
+        {
+            let owner = request.subjects.key.clone().unwrap_or_else(|| Name::new(""));
+            self.keeping = Some(Keeping { owner, input: kept::input_of(asked) });
+        }
     }
 
     /// What an answer shows of this request.

@@ -49,6 +49,7 @@ pub(crate) async fn ask(app: &App, surface: Surface, mut address: Address, reque
             trace_id: headers::trace_id(&head.headers),
             pass_headers: passing.headers,
             dropped: passing.dropped,
+            stop: None,
             body,
             arrived: Instant::now(),
         })

@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod openai;
+pub(crate) mod responses;
 pub(crate) mod ui;
 
 use crate::headers;
