@@ -99,11 +99,12 @@ def langchain(model):
 
 
 def budgets():
+    google = genai.Client(api_key=POOR, http_options=types.HttpOptions(base_url=URL))
     for ask, kind in (
         (lambda: openai.OpenAI(base_url=f"{URL}/v1", api_key=POOR).chat.completions.create(model="openai/gpt", messages=[{"role": "user", "content": "hi"}]), openai.APIStatusError),
         (lambda: openai.OpenAI(base_url=f"{URL}/v1", api_key=POOR).responses.create(model="openai/gpt", input="hi"), openai.APIStatusError),
         (lambda: anthropic.Anthropic(base_url=URL, api_key=POOR).messages.create(model="anthropic/claude", max_tokens=100, messages=[{"role": "user", "content": "hi"}]), anthropic.APIStatusError),
-        (lambda: genai.Client(api_key=POOR, http_options=types.HttpOptions(base_url=URL)).models.generate_content(model="google/gemini", contents="hi"), genai.errors.APIError),
+        (lambda: google.models.generate_content(model="google/gemini", contents="hi"), genai.errors.APIError),
     ):
         try:
             ask()

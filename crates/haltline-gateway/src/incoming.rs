@@ -61,9 +61,8 @@ impl Surface {
     #[must_use]
     pub const fn voice(self) -> Voice {
         match self {
-            Self::ChatCompletions | Self::Responses | Self::Embeddings | Self::GenerateContent { array: false } => {
-                Voice::Events
-            }
+            Self::ChatCompletions | Self::Responses | Self::Embeddings => Voice::Events,
+            Self::GenerateContent { array: false } => Voice::DataLines,
             Self::Messages | Self::CountTokens => Voice::EventsWithPings,
             Self::GenerateContent { array: true } => Voice::Array,
             Self::UiStream => Voice::DataOnly,

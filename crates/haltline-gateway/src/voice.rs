@@ -11,6 +11,10 @@ pub enum Voice {
     Events,
     /// The same, kept alive by Anthropic's `event: ping`.
     EventsWithPings,
+    /// Server-sent events of `data` alone, as Google's own clients want them: google-genai 3.1 (js)
+    /// and 3.4 (py) stumble over any other line, a comment or an `id`. Kept alive by blank lines,
+    /// which both skip.
+    DataLines,
     /// Server-sent events of `data` alone, as the AI SDK's UI message stream has them; kept alive by
     /// transient `data-status` parts, as its parsers take nothing else for a sign of life.
     DataOnly,
@@ -23,7 +27,7 @@ impl Voice {
     pub fn event(self, out: &mut BytesMut, id: u64, event: Option<&str>, data: &[u8]) {
         match self {
             Self::Events | Self::EventsWithPings => write_event(out, (id > 0).then_some(id), event, data),
-            Self::DataOnly => write_event(out, None, None, data),
+            Self::DataLines | Self::DataOnly => write_event(out, None, None, data),
             Self::Array => {
                 out.reserve(data.len() + 3);
                 out.put_slice(if id == 1 { b"[" } else { b",\n" });
@@ -36,7 +40,7 @@ impl Voice {
     pub fn remark(self, out: &mut BytesMut, text: &str) {
         match self {
             Self::Events | Self::EventsWithPings => write_comment(out, text.as_bytes()),
-            Self::DataOnly | Self::Array => {}
+            Self::DataLines | Self::DataOnly | Self::Array => {}
         }
     }
 
@@ -50,7 +54,7 @@ impl Voice {
                 write_event(out, None, None, br#"{"type":"data-status","data":{"state":"waiting"},"transient":true}"#);
             }
             Self::DataOnly => write_comment(out, b"waiting"),
-            Self::Array => out.put_u8(b'\n'),
+            Self::DataLines | Self::Array => out.put_u8(b'\n'),
         }
     }
 
