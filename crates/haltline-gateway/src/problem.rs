@@ -171,14 +171,19 @@ impl Problem {
             FaultKind::ContextLength => {
                 (Code::ContextLengthExceeded, "The input is longer than the model's context. Shorten it.".to_owned())
             }
-            FaultKind::ContentPolicy => {
-                (Code::ContentBlocked, "The provider's content policy does not allow this request. Rephrase it.".to_owned())
+            FaultKind::ContentPolicy => (
+                Code::ContentBlocked,
+                "The provider's content policy does not allow this request. Rephrase it.".to_owned(),
+            ),
+            FaultKind::RequestTooLarge => {
+                (Code::BodyTooLarge, "The request is larger than the provider takes.".to_owned())
             }
-            FaultKind::RequestTooLarge => (Code::BodyTooLarge, "The request is larger than the provider takes.".to_owned()),
             FaultKind::InvalidRequest => (
                 Code::InvalidRequest,
-                "The provider does not accept this request as it is; check its parameters against the model's documentation."
-                    .to_owned(),
+                format!(
+                    "The provider does not accept this request as it is; it says: {}",
+                    without_accounts(&fault.detail)
+                ),
             ),
             FaultKind::FirstTokenTimeout => {
                 (Code::UpstreamTimeout, format!("The provider did not begin to answer in time ({tries})."))
@@ -188,17 +193,23 @@ impl Problem {
             }
             FaultKind::CeilingReached => (
                 Code::CeilingReached,
-                "The answer was cut because the provider produced more than it was asked for and than was held for it.".to_owned(),
+                "The answer was cut because the provider produced more than it was asked for and than was held for it."
+                    .to_owned(),
             ),
             FaultKind::Auth | FaultKind::Permission | FaultKind::NotFound | FaultKind::QuotaExhausted => (
                 Code::UpstreamFailed,
-                format!("The provider refuses the gateway's own access ({}). The operator must act; your key is fine.", fault.kind.word()),
+                format!(
+                    "The provider refuses the gateway's own access ({}). The operator must act; your key is fine.",
+                    fault.kind.word()
+                ),
             ),
-            FaultKind::Cancelled => (Code::UpstreamFailed, "The answer was cut short by the gateway, which is shutting down or was told to stop.".to_owned()),
-            FaultKind::RateLimited | FaultKind::Overloaded => (
+            FaultKind::Cancelled => (
                 Code::UpstreamFailed,
-                format!("The provider has no capacity for this request now ({tries})."),
+                "The answer was cut short by the gateway, which is shutting down or was told to stop.".to_owned(),
             ),
+            FaultKind::RateLimited | FaultKind::Overloaded => {
+                (Code::UpstreamFailed, format!("The provider has no capacity for this request now ({tries})."))
+            }
             _ => (Code::UpstreamFailed, format!("The provider failed ({}, {tries}).", fault.kind.word())),
         };
         let mut problem = Self::new(code, message);
@@ -206,5 +217,31 @@ impl Problem {
             Some(UpstreamNote { status: fault.status, code: fault.provider_code.clone(), kind: fault.kind });
         problem.spent = spent;
         problem
+    }
+}
+
+/// The most of a provider's words that a client is shown.
+const SAID_MAX: usize = 300;
+
+/// What a provider said, without words that look like a key, an organization or a project of the
+/// operator's.
+fn without_accounts(said: &str) -> String {
+    const SIGNS: [&str; 7] = ["sk-", "sk_", "org-", "proj_", "AIza", "hl-", "projects/"];
+    let shown: Vec<&str> = said
+        .split_whitespace()
+        .map(|word| if SIGNS.iter().any(|sign| word.contains(sign)) { "…" } else { word })
+        .collect();
+    shown.join(" ").chars().take(SAID_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_s_words_are_shown_without_accounts() {
+        let said = without_accounts("model `x` is not open to org-abc123 with\nkey sk-proj-1 (AIzaSy9)");
+        assert_eq!(said, "model `x` is not open to … with key … …");
+        assert_eq!(without_accounts(&"a".repeat(1000)).len(), SAID_MAX);
     }
 }

@@ -197,7 +197,8 @@ pub struct Fault {
     pub status: Option<u16>,
     /// The provider's own code or type, where there was one.
     pub provider_code: Option<String>,
-    /// For operators' logs only: may hold the provider's text. Never shown to a client.
+    /// For operators' logs: may hold the provider's text. A client is shown it only where it says
+    /// what is wrong with the client's own request, and then without what names an account.
     pub detail: String,
 }
 

@@ -4,9 +4,9 @@
 //! grammar is told in the description, not enforced. `Encoder` turns calls of them back. Tools
 //! that only this dialect has (shells, patches, namespaces, tool search) do not cross.
 
-use super::ResponsesRequest;
 use super::canonical_items::{error, messages, string};
 use super::fields::Field;
+use super::{HostedTools, ResponsesRequest};
 use crate::canon::{Effort, Format, Reasoning, Request, Role, Sampling, Tool, ToolChoice};
 use crate::json::walk;
 use crate::refusal::RequestError;
@@ -65,6 +65,7 @@ impl ResponsesRequest {
         };
         let list = body.get("tools").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let kept = list.iter().enumerate().filter(|(index, _)| self.hosted.is_empty() || hosted(*index).is_none());
+        let kept = kept.filter(|(_, value)| self.mode == HostedTools::Refuse || crosses(value));
         kept.map(|(index, value)| tool(index, value)).collect()
     }
 
@@ -81,6 +82,10 @@ impl ResponsesRequest {
             if has(name) {
                 lost.push(name);
             }
+        }
+        let tools = body.get("tools").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if self.mode == HostedTools::LeaveOut && !tools.iter().all(crosses) {
+            lost.push("tools");
         }
         if has("user") && has("safety_identifier") {
             lost.push("safety_identifier");
@@ -101,6 +106,11 @@ impl ResponsesRequest {
         }
         Ok(())
     }
+}
+
+/// Is it a tool that other dialects can offer?
+fn crosses(tool: &Value) -> bool {
+    matches!(tool.get("type").and_then(Value::as_str), Some("function" | "custom"))
 }
 
 fn tool(index: usize, value: &Value) -> Result<Tool, RequestError> {

@@ -22,7 +22,8 @@ pub enum HostedTools {
     /// The request is refused.
     #[default]
     Refuse,
-    /// They are left out of what is sent, and named in `dropped`. For clients that offer them
+    /// They are left out of what is sent, and named in `dropped`; so are, in other dialects, tools
+    /// that only this one has. For clients that offer them
     /// without being asked to, such as Codex.
     LeaveOut,
 }
@@ -43,6 +44,8 @@ pub struct ResponsesRequest {
     pub(super) members: Vec<Member>,
     pub(super) input: Input,
     pub(super) hosted: Vec<Range<usize>>,
+    /// What becomes of tools that cannot be offered.
+    pub(super) mode: HostedTools,
     model: String,
     stream: bool,
     background: bool,
@@ -82,6 +85,7 @@ impl ResponsesRequest {
             members: Vec::with_capacity(16),
             input: Input::default(),
             hosted: Vec::new(),
+            mode: hosted,
             model: String::new(),
             stream: false,
             background: false,

@@ -99,8 +99,7 @@ impl ResponsesRequest {
                 _ => writer.kept(&member.key, &member.value),
             }
         }
-        let hosted = if self.hosted.is_empty() { super::HostedTools::Refuse } else { super::HostedTools::LeaveOut };
-        Self::parse_with(writer.finish(), pass, hosted)
+        Self::parse_with(writer.finish(), pass, self.mode)
     }
 
     fn joined(&self, items: &[Bytes], input: &Range<usize>) -> Vec<u8> {
