@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 wanted=" ${*:-openai6 openai7 ai6 ai7 vendors python curl agents attempts} "
 
 cargo build --locked --quiet -p haltline
+if [[ "$wanted" == *" attempts "* ]]; then cargo build --locked --quiet -p haltline-http --example problems; fi
 target_dir="${CARGO_TARGET_DIR:-target}"
 root="$PWD"
 work="$(mktemp -d)"
@@ -20,7 +21,7 @@ trap cleanup EXIT
 wants() { [[ "$wanted" == *" $1 "* ]]; }
 
 venv="$target_dir/e2e-clients-venv"
-if wants python && ! "$venv/bin/python" -c 'import langchain_anthropic, mistralai' 2>/dev/null; then
+if { wants python || wants attempts; } && ! "$venv/bin/python" -c 'import langchain_anthropic, mistralai' 2>/dev/null; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r e2e/clients/python/requirements.txt
 fi
@@ -121,6 +122,16 @@ if wants curl; then
       status=1
     fi
   done
+fi
+if wants attempts; then
+  "$target_dir/debug/examples/problems" >"$work/problems" &
+  pids+=($!)
+  wait_for "$work/problems" "the server of problems"
+  HALTLINE_E2E_PROBLEMS="$(sed -n 's/^ready //p' "$work/problems")"
+  export HALTLINE_E2E_PROBLEMS
+  (cd e2e/clients/node20 && node ../attempts.mjs openai ai) || status=1
+  (cd e2e/clients/node24 && "$node24" ../attempts.mjs openai ai vendors) || status=1
+  "$venv/bin/python" e2e/clients/attempts.py || status=1
 fi
 if wants agents; then bash e2e/clients/agents.sh || status=1; fi
 if [ "$status" != 0 ]; then echo "--- the gateway"; tail -n 40 "$work/err"; fi

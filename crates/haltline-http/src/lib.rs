@@ -13,6 +13,6 @@ mod server;
 mod stream_body;
 
 pub use openapi::document as openapi_document;
-pub use problem::{chat_error_body, error_page};
+pub use problem::{chat_error_body, error_page, problem_response};
 pub use router::{App, router};
 pub use server::{ServerBounds, serve};

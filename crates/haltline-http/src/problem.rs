@@ -27,6 +27,12 @@ pub fn chat_error_body(problem: &Problem, notes: &Notes) -> Vec<u8> {
     bodies::body(Surface::ChatCompletions, problem, notes).to_string().into_bytes()
 }
 
+/// A problem as an HTTP answer in the words of a surface, for the client that sent `request`.
+#[must_use]
+pub fn problem_response(surface: Surface, request: &http::HeaderMap, problem: &Problem, notes: &Notes) -> Response {
+    answer(surface, Audience::of(request), problem, notes)
+}
+
 /// A problem as an HTTP answer in the OpenAI dialect.
 pub(crate) fn chat_problem(problem: &Problem, notes: &Notes) -> Response {
     answer(Surface::ChatCompletions, Audience::Any, problem, notes)

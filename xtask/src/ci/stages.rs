@@ -93,7 +93,7 @@ pub(super) static STAGES: [Stage; 6] = [
         name: "e2e",
         about: "the vendors' own clients against the real binary",
         env: &[],
-        steps: &[Step::Run(&["bash", "e2e/run.sh"])],
+        steps: &[Step::Run(&["bash", "e2e/run.sh"]), Step::Run(&["bash", "e2e/clients.sh"])],
         has_tests: true,
     },
 ];
