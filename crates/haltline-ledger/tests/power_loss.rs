@@ -232,12 +232,15 @@ fn what_was_spent_stays_spent_where_it_once_did_not() {
         let hold = Step::Hold { id: 0, user: 0, ask: Ask { usd: 0, tokens, retries: 0 } };
         [Step::Wait { millis }, hold]
     };
+    let cost = Ask { usd: 0, tokens: 20, retries: 0 };
     let loss = Loss { kept: 0, outage: 0, again: None, later: 0, set: 0, new_set: 2 };
     // A trim that has nothing to write, at the instant at which the hour ends; then the clock goes
     // back into that hour.
     let (to_the_hour, back) = ([Step::Wait { millis: 106_475 }, Step::Trim], [Step::Wait { millis: -2 }]);
     let open = [&hold(32_293_525, 1)[..], &to_the_hour, &back].concat();
-    for steps in [open] {
+    // The same with a mark that a trim in the hour would have lowered.
+    let closed = [&hold(32_293_525, 5_000)[..], &[Step::Settle { id: 0, cost }], &to_the_hour, &back].concat();
+    for steps in [open, closed] {
         println!("{steps:?}");
         lose_power_after(&steps, loss);
     }
