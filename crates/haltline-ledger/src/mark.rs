@@ -57,14 +57,17 @@ impl Ledger {
     /// The marks to write in the background, so that a power loss costs little headroom: lower ones
     /// for accounts that have fallen more than a lease below theirs, and again those that the
     /// horizon would reach.
+    ///
+    /// Windows count that the last entry does not lie beyond, also those that are over at `at`: a
+    /// clock that goes back before the next entry opens them again for a recovery.
     #[must_use]
     pub fn marks_to_trim(&self, at: Timestamp) -> Vec<Entry> {
         let at = self.clamp(at);
         let mut marks = Vec::new();
         for shelf in &self.shelves {
-            let current = shelf.span_at(at).start;
+            let latest = shelf.span_at(self.now()).start;
             for (subject, window, account) in shelf.accounts_in_order() {
-                if window < current && account.open() == 0 {
+                if window < latest && account.open() == 0 {
                     continue;
                 }
                 let used = shelf.spent(Some(account), window, at) + account.held();
