@@ -38,6 +38,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
     let url = instance.url();
     eprintln!("haltline {}", env!("CARGO_PKG_VERSION"));
     eprintln!("  API        {url}/v1      OPENAI_BASE_URL");
+    eprintln!("             {url}         ANTHROPIC_BASE_URL");
     eprintln!("  Store      {kept}");
     eprintln!("  Metrics    {url}/metrics");
     if instance.gateway.keys().list().is_empty() {

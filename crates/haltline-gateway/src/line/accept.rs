@@ -21,6 +21,8 @@ const CLIENT_RETRIES_MAX: u32 = 3;
 /// A request that can be sent.
 pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
+    /// The model by the name under which it was asked for.
+    pub(crate) model: Name,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -78,7 +80,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     }
     let (asked, route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
     let (asked, body) = with_turns_before(gateway, live, &caller, &route, asked, incoming.body)?;
-    let model = Name::new(asked.model());
+    let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
     let caller = caller.or_user_of_body(asked.user());
     let fingerprint = Fingerprint {
@@ -95,7 +97,8 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     Ok(Request {
         routing,
         default_cap,
-        subjects: Subjects { model: Some(model), ..caller.subjects() },
+        subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
+        model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
         speaks_for_any: caller.key.users == UserClaims::Any,
@@ -117,7 +120,7 @@ fn understand(
 ) -> Result<(ClientRequest, Resolved), Problem> {
     let refused = match ClientRequest::parse(dialect, address, body.clone(), &PassFields::none()) {
         Ok(asked) => {
-            let route = route_for(live, caller, &Name::new(asked.model()))?;
+            let route = route_for(live, caller, &meant(live, asked.model()))?;
             return Ok((asked, route));
         }
         Err(error) => error,
@@ -126,9 +129,9 @@ fn understand(
         return Err(invalid(refused));
     }
     let model = match &address.model {
-        Some(model) => Name::new(model),
+        Some(model) => meant(live, model),
         None => match serde_json::from_slice::<ModelOnly<'_>>(body) {
-            Ok(peek) => Name::new(&peek.model),
+            Ok(peek) => meant(live, &peek.model),
             Err(_) => return Err(invalid(refused)),
         },
     };
@@ -202,9 +205,23 @@ pub(crate) struct Resolved {
     pub(crate) max_output_tokens: Tokens,
 }
 
+/// The model that is meant: a page may leave the choice to the gateway, where there is none to make.
+fn meant(live: &Live, asked: &str) -> Name {
+    let models = &live.settings.models;
+    match models.keys().next() {
+        Some(only) if asked.is_empty() && models.len() == 1 => only.clone(),
+        _ => Name::new(asked),
+    }
+}
+
 /// A configured name, `provider/model`, or a bare model id when only one provider has it.
 pub(crate) fn resolve(live: &Live, asked: &Name) -> Result<Resolved, Problem> {
     let settings = &live.settings;
+    if asked.is_empty() {
+        let names: Vec<&str> = settings.models.keys().map(|name| &**name).collect();
+        let message = format!("The request names no model; send `model`, one of: {}.", names.join(", "));
+        return Err(Problem::new(Code::InvalidRequest, message).about("model"));
+    }
     if let Some(model) = settings.models.get(asked) {
         return Ok(Resolved {
             routing: Routing::of_model(settings, asked, model),

@@ -112,7 +112,7 @@ impl Trip {
     /// What is known once the request was understood.
     pub(crate) fn note_request(&mut self, request: &Request) {
         self.subjects = Arc::new(request.subjects.clone());
-        self.model = Name::new(request.asked.model());
+        self.model = request.model.clone();
         self.streamed = request.asked.stream();
         if let ClientRequest::Responses(asked) = &*request.asked
             && asked.store() != Some(false)

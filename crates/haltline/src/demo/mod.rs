@@ -67,6 +67,7 @@ impl Demo {
         format!(
             "haltline {version}   demo: nothing is kept, simulated models, loopback only\n\
              \x20 API        {url}/v1      OPENAI_BASE_URL\n\
+             \x20            {url}         ANTHROPIC_BASE_URL\n\
              \x20 Key        {key}      budget $1.00 a day\n\
              \x20 Metrics    {url}/metrics\n\
              \x20 Try        curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'\n\
