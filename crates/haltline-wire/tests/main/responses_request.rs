@@ -277,7 +277,12 @@ fn all_text_that_a_model_may_read_is_measured() {
 fn a_file_is_plain_text_only_if_nothing_says_otherwise() {
     let documents = |file: Value| {
         let part = [json!({ "type": "input_file" }), file];
-        let part: serde_json::Map<_, _> = part.iter().filter_map(Value::as_object).cloned().flatten().collect();
+        let part: serde_json::Map<_, _> = part
+            .iter()
+            .filter_map(Value::as_object)
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         let body = json!({ "model": "m", "input": [{ "role": "user", "content": [part] }] });
         parse(&body).expect("accepted").documents()
     };
