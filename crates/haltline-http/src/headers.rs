@@ -3,6 +3,7 @@
 use haltline_gateway::{Claims, Notes, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
+use haltline_wire::anthropic::is_known_beta;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt::Write;
 
@@ -115,26 +116,6 @@ pub(crate) struct Passing {
     pub(crate) dropped: Vec<String>,
 }
 
-/// Betas of Anthropic that change form, not price: they pass, whatever date is appended. Sources:
-/// the beta headers that Claude Code and the official SDKs send, and Anthropic's documentation of
-/// each. A beta that is not here might raise a bill beyond its bound.
-const BETAS: [&str; 14] = [
-    "claude-code-",
-    "context-1m-",
-    "context-management-",
-    "effort-",
-    "extended-cache-ttl-",
-    "fine-grained-tool-streaming-",
-    "interleaved-thinking-",
-    "max-tokens-3-5-sonnet-",
-    "oauth-",
-    "output-128k-",
-    "pdfs-",
-    "prompt-caching-",
-    "structured-outputs-",
-    "token-efficient-tools-",
-];
-
 /// The client's headers for the provider. Those that name an account there are left out: the
 /// account is the operator's. A beta can change what a request costs: one of OpenAI's is refused by
 /// name, one of Anthropic's that is not known is left out, and the client is told.
@@ -165,9 +146,8 @@ pub(crate) fn passing(surface: Surface, headers: &HeaderMap) -> Result<Passing, 
 }
 
 fn pass_betas(value: &HeaderValue, passing: &mut Passing) {
-    let known = |beta: &&str| BETAS.iter().any(|prefix| beta.starts_with(prefix));
     let all = value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|beta| !beta.is_empty());
-    let (pass, drop): (Vec<&str>, Vec<&str>) = all.partition(known);
+    let (pass, drop): (Vec<&str>, Vec<&str>) = all.partition(|beta| is_known_beta(beta));
     passing.dropped.extend(drop.iter().map(|beta| format!("anthropic-beta {beta}")));
     if let Ok(value) = HeaderValue::from_str(&pass.join(","))
         && !pass.is_empty()

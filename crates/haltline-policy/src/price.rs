@@ -89,6 +89,15 @@ impl Price {
         Cow::Owned(self.each_row(narrowed))
     }
 
+    /// The price of a request whose inputs are read apart (embeddings), each of them as long as the
+    /// model takes: to be quoted with, as `max_input` bounds one of them and not their sum.
+    #[must_use]
+    pub fn with_inputs(&self, inputs: u32) -> Cow<'_, Self> {
+        let Some(each) = self.max_input.filter(|_| inputs > 1) else { return Cow::Borrowed(self) };
+        // What does not fit is no bound.
+        Cow::Owned(Self { max_input: each.checked_mul(u64::from(inputs)), ..self.clone() })
+    }
+
     /// What `usage` costs, rounded up once: the provider's own figure where that is the bill, else
     /// the dearest of all rates that have ever a time. `None` when there is no rate or it does not
     /// fit.

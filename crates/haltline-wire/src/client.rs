@@ -168,6 +168,15 @@ impl ClientRequest {
         }
     }
 
+    /// Inputs that the model reads apart, each of them within its context.
+    #[must_use]
+    pub const fn inputs(&self) -> u32 {
+        match self {
+            Self::Embeddings(request) => request.inputs(),
+            _ => 1,
+        }
+    }
+
     /// The output cap that the client set. Embeddings have no output.
     #[must_use]
     pub fn client_cap(&self) -> Option<Tokens> {

@@ -12,6 +12,9 @@ use haltline_types::{Billing, Fault, FaultKind, Origin, RetryAdvice, Timestamp};
 pub use seed::FaultSeed;
 pub use table::{Charged, Row, Sign, Status, When, table};
 
+/// The longest word of a provider's that is taken for a code.
+const CODE_BYTES_MAX: usize = 64;
+
 /// Which rejections are known never to be billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BillingRules {
@@ -70,8 +73,15 @@ pub fn classify_inside(seed: &FaultSeed) -> Fault {
 fn fault_of(row: &Row, status: Option<u16>, seed: &FaultSeed) -> Fault {
     let mut fault = Fault::new(row.kind, Origin::Provider, seed.detail());
     fault.status = status;
-    fault.provider_code = seed.code.clone().or_else(|| seed.kind.clone());
+    // Clients are shown it, and nobody knows what prose may quote.
+    fault.provider_code = [&seed.code, &seed.kind].into_iter().flatten().find(|code| is_code(code)).cloned();
     fault
+}
+
+/// Is it a word for programs? Some providers write a sentence where a code belongs.
+fn is_code(text: &str) -> bool {
+    text.len() <= CODE_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/'))
 }
 
 /// Is this rejection documented, or inferred, to be never billed? Only what is refused before
@@ -97,5 +107,21 @@ fn never_billed(status: u16, row: &Row, seed: &FaultSeed, rules: BillingRules) -
         | BillingRules::Mistral => {
             matches!(status, 400..=404 | 413 | 422 | 429 | 503 | 529)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_in_the_place_of_a_code_is_not_shown() {
+        let body =
+            br#"{"code":"Client specified an invalid argument: key xai-abc","error":"Incorrect API key provided"}"#;
+        let fault = classify(400, &|_| None, body, BillingRules::Compatible, Timestamp::from_millis(0));
+        assert_eq!((fault.kind, fault.provider_code), (FaultKind::Auth, None));
+        let body = br#"{"error":{"code":"A sentence.","type":"invalid_request_error","message":"m"}}"#;
+        let fault = classify(400, &|_| None, body, BillingRules::Compatible, Timestamp::from_millis(0));
+        assert_eq!(fault.provider_code.as_deref(), Some("invalid_request_error"));
     }
 }

@@ -60,6 +60,15 @@ impl ClientRequest {
         )
     }
 
+    /// Does the provider get the client's own bytes, but for the few members that are ours?
+    #[must_use]
+    pub const fn keeps_text(&self, provider: ProviderDialect) -> bool {
+        // Thoughts without a signature come from elsewhere; Anthropic refuses them, so the request
+        // is written anew.
+        let anew = matches!(self, Self::Messages(request) if request.has_unsigned_thinking());
+        self.passes_to(provider) && !anew
+    }
+
     /// The request for a provider.
     ///
     /// # Errors
@@ -92,8 +101,7 @@ impl ClientRequest {
                 return Ok(Written { body: request.rewrite_with(&edit), dropped: request.dropped() });
             }
             (Self::Embeddings(request), ProviderDialect::Embeddings) => return same(request.rewrite(target)),
-            // Thoughts without a signature come from elsewhere; Anthropic refuses them.
-            (Self::Messages(request), ProviderDialect::Messages) if !request.has_unsigned_thinking() => {
+            (Self::Messages(request), ProviderDialect::Messages) if self.keeps_text(provider) => {
                 return same(request.rewrite(target));
             }
             (Self::Gemini(request), ProviderDialect::Gemini) => return same(request.rewrite(target)),

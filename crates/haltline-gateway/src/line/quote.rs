@@ -15,12 +15,13 @@ use haltline_policy::quote::{
 };
 use haltline_policy::vendor::Vendor;
 use haltline_types::{Code, Demand, Timestamp, Tokens};
-use haltline_wire::RequestError;
 use haltline_wire::anthropic::CacheTtl;
 use haltline_wire::canon::Target;
 use haltline_wire::client::ClientRequest;
 use haltline_wire::media::{self, DetailWord, MediumKind};
+use haltline_wire::openai::ProviderKind as Server;
 use haltline_wire::provider::ProviderDialect;
+use haltline_wire::{Measure, RequestError};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(crate) struct Measured {
     images: Vec<(Option<Pixels>, Detail)>,
     names: u32,
     n: u32,
+    inputs: u32,
     client_cap: Option<Tokens>,
     default_cap: Tokens,
 }
@@ -45,18 +47,8 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
         let measure = request.asked.measure();
-        // All bytes that are sent bound all text there is, framing included. Only an image's data
-        // is no text: then what a model may read is counted, and every member of the JSON as a
-        // text that a vocabulary may add a token to.
         let body = request.body();
-        let (text, segments) = match std::str::from_utf8(body) {
-            Ok(body) if measure.images == 0 => (measure_json(body), 0),
-            _ => {
-                let members = body.iter().filter(|byte| **byte == b':').count();
-                let text = TextMeasure { ascii: measure.ascii_bytes, other: measure.other_bytes_decomposed };
-                (text, u32::try_from(members).unwrap_or(u32::MAX))
-            }
-        };
+        let (text, segments) = text_of(measure, body);
         Ok(Self {
             asked: Arc::clone(&request.asked),
             written: Mutex::default(),
@@ -72,6 +64,7 @@ impl Measured {
             images: images(body, measure.images)?,
             names: measure.names,
             n: request.asked.n(),
+            inputs: request.asked.inputs(),
             client_cap: request.asked.client_cap(),
             default_cap: request.default_cap,
         })
@@ -80,7 +73,7 @@ impl Measured {
     /// The text that the endpoint reads: the body as it was sent or, where it is written anew in
     /// another dialect, the longer of the two.
     fn text_for(&self, dialect: ProviderDialect, model: &str) -> Result<TextMeasure, RequestError> {
-        if self.asked.passes_to(dialect) {
+        if self.asked.keeps_text(dialect) {
             return Ok(self.text);
         }
         let mut written = self.written.lock();
@@ -97,6 +90,24 @@ impl Measured {
     fn media_tokens(&self, rule: ImageRule) -> Option<Tokens> {
         let each = self.images.iter().map(|(size, detail)| image_tokens(rule, *size, *detail));
         each.into_iter().try_fold(Tokens::ZERO, Tokens::checked_add)
+    }
+}
+
+/// The text that a model may read of a body as it was sent, and how many pieces it has that a
+/// vocabulary may add a token to.
+///
+/// All bytes that are sent bound all text that was sent, framing included. Only an image's data is
+/// no text: then what the dialect has counted stands alone, and every member of the JSON is a
+/// piece. The dialect also counts what the provider adds to the text that it gets (definitions of
+/// its own tools, marks between cited sentences), so it is never less than that.
+fn text_of(counted: Measure, body: &[u8]) -> (TextMeasure, u32) {
+    let text = TextMeasure { ascii: counted.ascii_bytes, other: counted.other_bytes_decomposed };
+    match std::str::from_utf8(body) {
+        Ok(body) if counted.images == 0 => (longer(measure_json(body), text), 0),
+        _ => {
+            let members = body.iter().filter(|byte| **byte == b':').count();
+            (text, u32::try_from(members).unwrap_or(u32::MAX))
+        }
     }
 }
 
@@ -208,18 +219,15 @@ pub(crate) fn quote<'a>(
         )
         .about("model"));
     };
-    let kind = live
-        .settings
-        .providers
-        .get(&endpoint.provider)
-        .map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
+    let known = live.settings.providers.get(&endpoint.provider);
+    let kind = known.map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
     let (vendor, pieces) = match kind {
         ProviderKind::OpenAi | ProviderKind::Simulated => (Vendor::OpenAi, Pieces::WholeTokens),
         ProviderKind::Azure => (Vendor::OpenAi, Pieces::PartsOfTokens),
         ProviderKind::Anthropic => (Vendor::Anthropic, Pieces::PartsOfTokens),
         ProviderKind::Google => (Vendor::Google, Pieces::PartsOfTokens),
         ProviderKind::Mistral => (Vendor::Mistral, Pieces::PartsOfTokens),
-        ProviderKind::OpenAiCompatible => (Vendor::Other, Pieces::PartsOfTokens),
+        ProviderKind::OpenAiCompatible => (vendor_of(known.map(|known| known.server)), Pieces::PartsOfTokens),
     };
     let (bound, framing) = match kind {
         // It counts bytes, whatever the model is called.
@@ -246,11 +254,20 @@ pub(crate) fn quote<'a>(
     let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
     // Anthropic writes to its cache what is marked; others what they like.
     let writes = if vendor == Vendor::Anthropic { measured.writes } else { CacheWrites::Long };
-    let price = from_now_on(&listed, gateway.clock.now(), writes);
+    let price = each_apart(from_now_on(&listed, gateway.clock.now(), writes), measured.inputs);
     let quote = quote::quote(&asked.at(&price)).map_err(|error| refuse(&error))?;
     let mut quoted = Quoted { quote, base: quote.ceiling, listed, price, n: measured.n, pieces, asked };
     quoted.raise(gateway, routed)?;
     Ok(quoted)
+}
+
+/// Who runs the models of a server that speaks Chat Completions, where it runs its own only.
+fn vendor_of(server: Option<Server>) -> Vendor {
+    match server {
+        Some(Server::XAi) => Vendor::Xai,
+        Some(Server::DeepSeek) => Vendor::DeepSeek,
+        _ => Vendor::Other,
+    }
 }
 
 impl Quoted<'_> {
@@ -268,6 +285,11 @@ impl Quoted<'_> {
             return None;
         }
         quote::lower_cap(&self.asked.at(&self.price), fits_usd, fits_tokens, minimum)
+    }
+
+    /// Fewer tokens the text that was sent cannot have, in any vocabulary.
+    pub(crate) fn input_at_least(&self) -> Tokens {
+        Tokens::new(self.asked.text.bytes().unwrap_or(u64::MAX) / quote::BYTES_PER_TOKEN_MAX)
     }
 
     /// The most that so much input and output can cost from now on.
@@ -299,6 +321,14 @@ fn from_now_on<'a>(listed: &Cow<'a, Price>, now: Timestamp, writes: CacheWrites)
     }
 }
 
+/// The model's context bounds each input that is read apart, not their sum.
+fn each_apart(price: Cow<'_, Price>, inputs: u32) -> Cow<'_, Price> {
+    match price {
+        Cow::Borrowed(price) => price.with_inputs(inputs),
+        Cow::Owned(price) => Cow::Owned(price.with_inputs(inputs).into_owned()),
+    }
+}
+
 fn refuse(error: &QuoteError) -> Problem {
     match error {
         QuoteError::InputAboveContext { .. } => {
@@ -310,5 +340,59 @@ fn refuse(error: &QuoteError) -> Problem {
         QuoteError::Overflow => {
             Problem::new(Code::InvalidRequest, "The request's cost cannot be bounded: a number in it is too large.")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use haltline_wire::PassFields;
+    use haltline_wire::client::{Address, ClientDialect};
+    use serde_json::json;
+
+    fn asked(dialect: ClientDialect, body: &serde_json::Value) -> (ClientRequest, Bytes) {
+        let body = Bytes::from(body.to_string());
+        let asked = ClientRequest::parse(dialect, &Address::default(), body.clone(), &PassFields::none());
+        (asked.expect("a request"), body)
+    }
+
+    fn tokens(body: &serde_json::Value) -> u64 {
+        let (asked, body) = asked(ClientDialect::Messages, body);
+        text_of(asked.measure(), &body).0.bytes().expect("a number")
+    }
+
+    #[test]
+    fn what_the_provider_adds_is_text_without_any_image_too() {
+        let document = |cited: bool| {
+            let text = "A sentence. ".repeat(1_000);
+            json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [
+                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text},
+                 "citations": {"enabled": cited}}]}]})
+        };
+        assert!(tokens(&document(true)) > 3 * tokens(&document(false)));
+        let tool = |kind: &str| {
+            json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+                "tools": [{"type": kind, "name": "computer"}]})
+        };
+        // Its definition has 735 tokens, and the prompt around it 499 more.
+        assert!(tokens(&tool("computer_20250124")) > 1_234 + 50);
+    }
+
+    #[test]
+    fn all_that_is_sent_is_text() {
+        let body = json!({"model": "m", "max_tokens": 9, "metadata": {"user_id": "u"},
+            "messages": [{"role": "user", "content": "x"}]});
+        assert!(tokens(&body) >= body.to_string().len() as u64);
+    }
+
+    #[test]
+    fn inputs_of_embeddings_are_read_apart() {
+        let (asked, _) = asked(ClientDialect::Embeddings, &json!({"model": "m", "input": ["a", "b", "c"]}));
+        assert_eq!(asked.inputs(), 3);
+        let price = Price { max_input: Some(Tokens::new(8_192)), ..Price::free() };
+        let each = each_apart(Cow::Borrowed(&price), asked.inputs());
+        assert_eq!(each.max_input, Some(Tokens::new(3 * 8_192)));
+        assert_eq!(each_apart(Cow::Borrowed(&price), 1).max_input, price.max_input);
     }
 }

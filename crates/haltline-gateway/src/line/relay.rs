@@ -12,6 +12,7 @@ use crate::settings::OnDisconnect;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::{Meter, MeterVerdict};
+use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
 use haltline_ports::{Answer, AnswerBody};
 use haltline_types::{Fault, FaultKind, NanoUsd, Origin, Tokens, Usage};
 use haltline_wire::canon::Frame;
@@ -29,6 +30,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
+
+/// The most that is kept back of a stream after its answer has ended: several times the largest
+/// event.
+const TAIL_BYTES_MAX: usize = 4 << 20;
 
 /// The ways from the provider's dialect to the client's.
 pub(crate) struct Ways {
@@ -100,7 +105,7 @@ pub(crate) async fn relay_whole(
             Finish {
                 usage: delta.usage,
                 usage_at_least: delta.usage,
-                output_at_least: Tokens::ZERO,
+                output_at_least: output_at_least(&delta),
                 fault: None,
                 delivered: false,
                 whole: Some(body),
@@ -108,6 +113,13 @@ pub(crate) async fn relay_whole(
         }
         Err(fault) => Finish::failed(fault),
     }
+}
+
+/// What a whole answer has for output at least, whatever its report says: in one piece a token is
+/// not told from the next, only bytes count.
+fn output_at_least(delta: &Delta) -> Tokens {
+    let bytes = u64::try_from(delta.text_bytes).unwrap_or(u64::MAX);
+    Tokens::new(bytes.div_ceil(BYTES_PER_TOKEN_MAX))
 }
 
 /// A whole answer for the client, metered, or the fault that it is.
@@ -390,6 +402,9 @@ impl Reading {
         }
         self.content |= delta.nonempty || delta.finish.is_some();
         self.pass(event, &delta, done, outlet);
+        if self.tail.bytes > TAIL_BYTES_MAX {
+            return Err(malformed(format!("more than {TAIL_BYTES_MAX} bytes after the end of the answer")));
+        }
         let goes_on = delta.nonempty && delta.finish.is_none();
         if verdict == MeterVerdict::ReachedCeiling && (goes_on || !self.is_finished()) {
             return Err(Fault::new(
@@ -410,7 +425,7 @@ impl Reading {
                 for frame in self.frames.drain(..) {
                     let passing = Passing::from(frame);
                     if finished {
-                        self.tail.events.push(passing);
+                        self.tail.keep(passing);
                     } else if self.content {
                         self.beginning.flush(&mut self.out, outlet);
                         outlet.event(&mut self.out, passing.name(), &passing.data);
@@ -426,7 +441,7 @@ impl Reading {
             return;
         }
         if done || (end == End::Finish && finished) {
-            self.tail.events.push(passing());
+            self.tail.keep(passing());
         } else if self.content {
             self.beginning.flush(&mut self.out, outlet);
             let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
@@ -486,6 +501,13 @@ impl Passing {
     }
 }
 
+impl Passing {
+    /// About what it takes in memory.
+    fn size(&self) -> usize {
+        self.data.len().saturating_add(64)
+    }
+}
+
 impl From<Frame> for Passing {
     fn from(frame: Frame) -> Self {
         Self { event: frame.event.map(|name| Bytes::from_static(name.as_bytes())), data: frame.data }
@@ -496,11 +518,17 @@ impl From<Frame> for Passing {
 #[derive(Default)]
 pub(crate) struct Tail {
     events: Vec<Passing>,
+    bytes: usize,
     /// Writes the very last ones, which may tell the cost.
     crossing: Option<Crossing>,
 }
 
 impl Tail {
+    fn keep(&mut self, event: Passing) {
+        self.bytes = self.bytes.saturating_add(event.size());
+        self.events.push(event);
+    }
+
     /// All of them, for an answer that cost so much.
     pub(crate) fn events(self, cost: NanoUsd) -> Vec<Passing> {
         let mut events = self.events;
@@ -526,7 +554,7 @@ impl Beginning {
     const BYTES_MAX: usize = 64 * 1024;
 
     fn keep(&mut self, event: Passing, out: &mut BytesMut, outlet: &mut Outlet) {
-        self.bytes += event.data.len() + 64;
+        self.bytes += event.size();
         self.events.push(event);
         if self.bytes > Self::BYTES_MAX {
             self.flush(out, outlet);

@@ -36,6 +36,10 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
     // Some providers count what came from the cache beside the input.
     let cached = usage.cached_input.checked_add(usage.cache_write).unwrap_or(Tokens::new(u64::MAX));
     let input = usage.input.max(cached);
+    // A place holder of an imitator's: the real count comes at the end.
+    if input < quoted.input_at_least() {
+        return;
+    }
     let (Some(usd), Some(tokens)) = (quoted.ceiling(input, output), input.checked_add(output)) else {
         return;
     };
@@ -72,6 +76,10 @@ fn judge(gateway: &Gateway, price: &Price, open: &OpenAttempt, finish: &Finish) 
         }
         (None, Some(Billing::Unknown) | None) => return at_least_ceiling(gateway, price, open, finish),
     };
+    // No request has no input: a report of zeros is none.
+    if reported.total() == Some(Tokens::ZERO) && reported.stated_cost.is_none() {
+        return at_least_ceiling(gateway, price, open, finish);
+    }
     if finish.output_at_least > reported.output.checked_mul(4).unwrap_or(Tokens::new(u64::MAX)) {
         gateway.metrics.underreported.get_or_create(&endpoint_labels(&open.endpoint)).inc();
         tracing::error!(

@@ -82,6 +82,19 @@ fn a_model_bounds_its_own_input_and_output() {
 }
 
 #[test]
+fn the_context_bounds_each_input_that_is_read_apart_and_not_their_sum() {
+    let price = Price { max_input: Some(tokens(8_192)), max_output: Some(Tokens::ZERO), ..price() };
+    let input = |price: &Price| {
+        let text = TextMeasure { ascii: 100 * 8_000, other: 0 };
+        quote(&QuoteInput { text, ..request(price) }).expect("a quote").input
+    };
+    assert_eq!(input(&price), tokens(8_192));
+    assert!(input(&price.with_inputs(100)) >= tokens(100 * 8_000));
+    // One is one.
+    assert_eq!(price.with_inputs(1).max_input, price.max_input);
+}
+
+#[test]
 fn what_cannot_be_computed_is_refused() {
     let unpriced = Price::default();
     assert_eq!(quote(&request(&unpriced)), Err(QuoteError::Unpriced));

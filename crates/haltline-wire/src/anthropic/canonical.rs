@@ -78,7 +78,7 @@ impl MessagesRequest {
                 (Field::CacheControl, _) => lost.add("cache_control"),
                 (Field::ContextManagement, _) => lost.add("context_management"),
                 (Field::Pass, b"diagnostics") => lost.add("diagnostics"),
-                (Field::Pass, b"betas" | b"anthropic_beta") => lost.add("betas"),
+                (Field::Betas, _) => lost.add("betas"),
                 (Field::Pass, b"fallback_credit_token") => lost.add("fallback_credit_token"),
                 (Field::Vouched, _) => lost.add("pass_fields"),
                 _ => {}

@@ -23,6 +23,7 @@ pub(super) enum Field {
     InferenceGeo,
     Speed,
     ContextManagement,
+    Betas,
     /// Cannot change the price beyond what the cap bounds: passes as it is.
     Pass,
     /// Hides cost: refused whatever it says, unless it is null.
@@ -32,9 +33,9 @@ pub(super) enum Field {
 }
 
 const KNOWN: [(&str, Field); 31] = [
-    ("anthropic_beta", Field::Pass),
+    ("anthropic_beta", Field::Betas),
     ("anthropic_version", Field::Pass),
-    ("betas", Field::Pass),
+    ("betas", Field::Betas),
     ("billing_policy", Field::Refused),
     ("cache_control", Field::CacheControl),
     ("compaction", Field::Refused),
@@ -75,6 +76,33 @@ const REFUSED: [(&str, &str); 6] = [
     ("mcp_servers", "tools that the provider runs read the whole context again in every round"),
     ("thread", "a conversation that the provider holds is input that is not in the body"),
 ];
+
+/// Betas of Anthropic that change form, not price: they pass, whatever date is appended. Sources:
+/// the beta headers that Claude Code and the official SDKs send, and Anthropic's documentation of
+/// each. A beta that is not here might raise a bill beyond its bound.
+const BETAS: [&str; 14] = [
+    "claude-code-",
+    "context-1m-",
+    "context-management-",
+    "effort-",
+    "extended-cache-ttl-",
+    "fine-grained-tool-streaming-",
+    "interleaved-thinking-",
+    "max-tokens-3-5-sonnet-",
+    "oauth-",
+    "output-128k-",
+    "pdfs-",
+    "prompt-caching-",
+    "structured-outputs-",
+    "token-efficient-tools-",
+];
+
+/// Is `beta`, a value of the header `anthropic-beta` or of its twins in a body, known to change
+/// form and not price?
+#[must_use]
+pub fn is_known_beta(beta: &str) -> bool {
+    BETAS.iter().any(|prefix| beta.starts_with(prefix))
+}
 
 /// All fields that are known, and why some are refused.
 pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {

@@ -3,7 +3,7 @@
 //! What a client sends is read by `MessagesRequest` and `CountRequest`; what a provider answers by
 //! `Inspector`, `Decoder` and their whole-body sisters; canonical requests and answers are written
 //! by `write`, `Encoder` and `encode_answer`. Headers (`anthropic-version`, `anthropic-beta`) are
-//! not looked at here.
+//! not looked at here; `is_known_beta` says which betas may pass.
 
 mod canonical;
 mod context;
@@ -34,7 +34,7 @@ pub use count::{CountRequest, encode_count, read_count, write_count};
 pub use decode::{Decoder, decode_answer};
 pub use encode::Encoder;
 pub use encode_answer::encode_answer;
-pub use fields::known_fields;
+pub use fields::{is_known_beta, known_fields};
 pub use inspect::{Inspector, identify, inspect_answer};
 pub use request::{CacheTtl, MessagesRequest};
 pub use stop::{finish_from_word, stop_word};

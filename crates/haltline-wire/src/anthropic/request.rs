@@ -250,6 +250,7 @@ impl MessagesRequest {
             Field::InferenceGeo => values::read_inference_geo(body, value)?,
             Field::Speed => values::read_speed(body, value)?,
             Field::ContextManagement => read_context_management(body, value, reader.pass)?,
+            Field::Betas => values::read_betas(body, value, name)?,
             Field::Refused => return Err(values::refused(name)),
             // Vouched for as to its price, not as to its length.
             Field::Vouched => reader.measure.add_value(body, value),

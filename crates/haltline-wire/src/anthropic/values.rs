@@ -1,6 +1,6 @@
 //! Single fields: what they must look like, and which of their values could raise the price.
 
-use super::fields::why_refused;
+use super::fields::{is_known_beta, why_refused};
 use super::request::{CacheTtl, MODEL_BYTES_MAX};
 use crate::PassFields;
 use crate::json::walk;
@@ -47,6 +47,18 @@ pub(super) fn read_speed(body: &[u8], value: &Range<usize>) -> Result<(), Reques
             "`speed` must be `standard`, or be left out: fast mode multiplies the price of every token.",
         )),
     }
+}
+
+/// The betas that clouds take in the body, and SDKs as a parameter: those that change no price.
+pub(super) fn read_betas(body: &[u8], value: &Range<usize>, name: &str) -> Result<(), RequestError> {
+    array(body, value, name)?;
+    for (index, beta) in walk::elements(body, value.start).enumerate() {
+        if !text(body, &beta).is_some_and(|beta| is_known_beta(&beta)) {
+            let message = "This beta is not known, and may change what the request costs; leave it out.";
+            return Err(RequestError::invalid(format!("{name}[{index}]"), message));
+        }
+    }
+    Ok(())
 }
 
 /// A cache breakpoint: what is written to the cache costs more than plain input, by how long it is

@@ -154,6 +154,11 @@ impl Part<'_> {
         let source = Part { body: self.body, members: &source };
         let kind: &[u8] = if is_image { b"image/" } else { b"application/pdf" };
         match &*source.word("type")? {
+            // Written in another dialect, the data is what its media type says.
+            b"base64" if is_image && !source.word("media_type").is_some_and(|kind| is_picture(&kind)) => {
+                let kind = MediumKind::Image { size: Err(ImageError::Format), detail: DetailWord::Unsaid };
+                Some(Medium { kind, span: source.value("data").unwrap_or(0..0) })
+            }
             b"base64" => Some(source.base64(kind, "data")),
             b"url" => Some(remote(kind, source.value("url")?)),
             b"file" => Some(remote(kind, source.value("file_id")?)),
@@ -229,7 +234,14 @@ fn kind_of(media_type: &[u8]) -> MediumKind {
     }
 }
 
-/// The data of a `data:` address, as it stands; `None` for any other address.
+/// Does a media type, as it stands in JSON, say that it is a picture? Bytes that begin like one can
+/// go on as a document, and a provider may believe the type.
+fn is_picture(media_type: &[u8]) -> bool {
+    let begins = |with: &[u8]| media_type.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    begins(b"image/") || begins(b"image\\/")
+}
+
+/// The data of a `data:` address of a picture, as it stands; `None` for any other address.
 fn data_of(raw: &[u8]) -> Option<Result<&[u8], ImageError>> {
     let scheme = raw.get(..5)?;
     if !scheme.eq_ignore_ascii_case(b"data:") {
@@ -240,6 +252,9 @@ fn data_of(raw: &[u8]) -> Option<Result<&[u8], ImageError>> {
     let comma = memchr::memchr(b',', head).ok_or(ImageError::Base64);
     Some(comma.and_then(|comma| {
         let is_base64 = head[..comma].len() >= 7 && head[..comma].to_ascii_lowercase().ends_with(b";base64");
-        if is_base64 { Ok(&raw[comma + 1..]) } else { Err(ImageError::Base64) }
+        if !is_base64 {
+            return Err(ImageError::Base64);
+        }
+        if is_picture(&raw[5..]) { Ok(&raw[comma + 1..]) } else { Err(ImageError::Format) }
     }))
 }

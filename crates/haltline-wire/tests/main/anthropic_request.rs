@@ -112,6 +112,21 @@ fn what_real_clients_send_is_accepted() {
 }
 
 #[test]
+fn betas_in_the_body_are_those_that_may_stand_in_the_header() {
+    for (name, beta, accepted) in [
+        ("betas", "context-1m-2025-08-07", true),
+        ("anthropic_beta", "interleaved-thinking-2025-05-14", true),
+        ("betas", "fast-mode-2026-02-01", false),
+        ("anthropic_beta", "compact-2026-01-12", false),
+    ] {
+        let body = Bytes::from(with(name, json!([beta])).to_string());
+        let parsed = MessagesRequest::parse(body, &PassFields::none());
+        let refused = parsed.err().map(|error| error.param.unwrap_or_default());
+        assert_eq!(refused, (!accepted).then(|| format!("{name}[0]")), "{beta}");
+    }
+}
+
+#[test]
 fn tools_that_the_client_runs_are_counted_though_their_definition_is_not_in_the_body() {
     for kind in ["bash_20250124", "text_editor_20250728", "memory_20250818", "computer_20250124"] {
         let request = parsed(&with("tools", json!([{"type": kind, "name": "t"}])));

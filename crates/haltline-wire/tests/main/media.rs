@@ -134,3 +134,29 @@ fn what_cannot_be_an_image_is_told_to_refuse() {
     assert_eq!(refused("DATA:image/png;BASE64,iVBORw0KGgo="), Err(ImageError::Broken));
     assert_eq!(refused("https://example.org/a.png"), Ok(None));
 }
+
+#[test]
+fn what_begins_like_a_picture_and_is_called_something_else_is_none() {
+    // Google reads `inlineData` by its media type: a PDF in a GIF's clothes has pages.
+    let anthropic = |media_type: &str| {
+        of(&format!(
+            r#"{{"messages":[{{"content":[{{"type":"image","source":
+                {{"type":"base64","media_type":"{media_type}","data":"{PNG}"}}}}]}}]}}"#
+        ))
+    };
+    let openai = |media_type: &str| {
+        of(&format!(
+            r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":
+                {{"url":"data:{media_type};base64,{PNG}"}}}}]}}]}}"#
+        ))
+    };
+    let refused = MediumKind::Image { size: Err(ImageError::Format), detail: DetailWord::Unsaid };
+    for media_type in ["application/pdf", "video/mp4", "audio/wav", "text/plain"] {
+        assert_eq!(anthropic(media_type), [refused], "{media_type}");
+        assert_eq!(openai(media_type), [refused], "{media_type}");
+    }
+    for media_type in ["image/png", "IMAGE/PNG", r"image\/png"] {
+        assert_eq!(anthropic(media_type), [known(DetailWord::Unsaid)], "{media_type}");
+        assert_eq!(openai(media_type), [known(DetailWord::Unsaid)], "{media_type}");
+    }
+}

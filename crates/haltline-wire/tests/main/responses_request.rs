@@ -274,6 +274,37 @@ fn all_text_that_a_model_may_read_is_measured() {
 }
 
 #[test]
+fn a_file_is_plain_text_only_if_nothing_says_otherwise() {
+    let documents = |file: Value| {
+        let part = [json!({ "type": "input_file" }), file];
+        let part: serde_json::Map<_, _> = part
+            .iter()
+            .filter_map(Value::as_object)
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let body = json!({ "model": "m", "input": [{ "role": "user", "content": [part] }] });
+        parse(&body).expect("accepted").documents()
+    };
+    for plain in [
+        json!({ "file_data": "data:text/plain;base64,SGVsbG8=" }),
+        json!({ "file_data": "data:text/markdown;charset=utf-8;base64,SGVsbG8=", "filename": "read.me.md" }),
+    ] {
+        assert_eq!(documents(plain.clone()), 0, "{plain}");
+    }
+    for other in [
+        json!({ "file_data": "data:application/pdf;base64,SGVsbG8=" }),
+        json!({ "file_data": "SGVsbG8=", "filename": "a.txt" }),
+        json!({ "file_data": "data:text/plain;base64,JVBERi0xLjcK", "filename": "a.txt" }),
+        json!({ "file_data": "data:text/plain;base64,SGVsbG8=", "filename": "a.PDF" }),
+        json!({ "file_data": "data:text/plain;base64,UEsDBBQA" }),
+        json!({ "file_data": "data:text/csv;base64,SGVsbG8=" }),
+    ] {
+        assert_eq!(documents(other.clone()), 1, "{other}");
+    }
+}
+
+#[test]
 fn choices_and_formats_cross() {
     let canonical = |more: Value| parse(&with(&more)).expect("accepted").canonical();
     let choice = canonical(json!({ "tool_choice": { "type": "function", "name": "f" } })).expect("canonical");

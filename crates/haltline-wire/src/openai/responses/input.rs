@@ -8,6 +8,7 @@ use super::request::HostedTools;
 use super::tools::read_tools;
 use super::values::{array, object};
 use crate::json::walk::{self, Member};
+use crate::openai::data_url;
 use crate::refusal::{RequestError, shorten};
 use crate::{Measure, PassFields};
 use std::ops::Range;
@@ -277,7 +278,9 @@ impl Reader<'_> {
                 "file_data" => {
                     let data = walk::inside(body, &member.value)
                         .ok_or_else(|| RequestError::invalid("file_data", "`file_data` must be a string."))?;
-                    if !data.starts_with(b"data:text/") {
+                    let name = super::values::member(body, part, "filename");
+                    let said = walk::string(body, &member.value).unwrap_or_default();
+                    if !is_plain_text(&String::from_utf8_lossy(&said), name.as_deref().unwrap_or_default()) {
                         self.documents = self.documents.saturating_add(1);
                     }
                     self.measure.add_text(data);
@@ -289,6 +292,30 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Endings of names of files that are no plain text to OpenAI's list of file inputs: it unpacks
+/// them, turns pages into pictures, or sums tables up.
+const UNPACKED: [&str; 24] = [
+    "csv", "doc", "docx", "dot", "dotx", "eml", "epub", "hwp", "hwpx", "iif", "key", "numbers", "odt", "pages", "pdf",
+    "pot", "pps", "ppt", "pptx", "rtf", "tsv", "xls", "xlsx", "zip",
+];
+
+/// Subtypes of `text/` that are none either.
+const TABLES: [&str; 6] = ["csv", "rtf", "richtext", "tab-separated-values", "tsv", "x-iif"];
+
+/// How PDF, packed files, older office files and RTF begin, in base64.
+const MAGIC: [&str; 4] = ["JVBER", "UEsDB", "0M8R4KGx", "e1xyd"];
+
+/// Is a file plain text by its media type, its name and its first bytes? Then its bytes bound what
+/// a model reads of it. What contradicts itself is none: the provider may believe any of the three.
+fn is_plain_text(url: &str, name: &str) -> bool {
+    let Some((kind, data)) = data_url::split(url) else { return false };
+    let kind = kind.to_ascii_lowercase();
+    let ending = name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.trim().to_ascii_lowercase());
+    kind.strip_prefix("text/").is_some_and(|kind| !TABLES.contains(&kind))
+        && !UNPACKED.contains(&ending.as_str())
+        && !MAGIC.iter().any(|magic| data.trim_start().starts_with(magic))
 }
 
 /// A cache breakpoint, as long as it does not ask for a longer and dearer life.
