@@ -94,7 +94,8 @@ impl ClientRequest {
             (Self::Embeddings(request), ProviderDialect::Embeddings) => return same(request.rewrite(target)),
             // Thoughts without a signature come from elsewhere; Anthropic refuses them.
             (Self::Messages(request), ProviderDialect::Messages) if !request.has_unsigned_thinking() => {
-                return same(request.rewrite(target));
+                let dropped = if request.drops_thinking(target.cap) { vec!["reasoning"] } else { Vec::new() };
+                return Ok(Written { body: request.rewrite(target), dropped });
             }
             (Self::Gemini(request), ProviderDialect::Gemini) => return same(request.rewrite(target)),
             _ => {}
