@@ -13,8 +13,20 @@ use haltline_wire::provider::ProviderDialect;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Requests that are refused, by the beginning of the refusal's words, and why that is right.
-const REFUSED: [(&str, &str); 0] = [];
+/// Requests that are refused, by words of the refusal, and why that is right.
+const REFUSED: [(&str, &str); 11] = [
+    ("a tool that the provider runs has fees", "Anthropic's own tools read the context again in every round"),
+    ("`mcp_servers` is not accepted", "so do its MCP servers"),
+    ("is not accepted: the provider runs it, with fees", "OpenAI's and xAI's own tools in Responses"),
+    ("Only tools of type `function` or `custom`", "Mistral's and OpenRouter's own tools"),
+    ("`web_search_options` is not accepted", "each search has a fee"),
+    ("tools that the provider runs have fees of their own, or bill", "Google's own tools"),
+    ("`modelArmorConfig` is not accepted", "Model Armor has a fee"),
+    ("Unknown field `enable_thinking`", "only a few servers know it: the operator of one vouches for it"),
+    ("Unknown field `thinking`", "only a few servers know it: the operator of one vouches for it"),
+    ("Unknown field `reasoning`", "OpenRouter's form: the operator of an OpenRouter provider vouches for it"),
+    ("cache_control`: it could change the price", "a marked prefix is written to the cache at a higher price"),
+];
 
 /// One request of somebody else's client.
 struct Sent {
@@ -26,7 +38,15 @@ struct Sent {
 
 fn sent(from: String, request: &Value) -> Option<Sent> {
     let path = request["path"].as_str()?.split('?').next().unwrap_or_default();
-    let body = request.get("body").filter(|body| body.is_object())?.clone();
+    let mut body = request.get("body").filter(|body| body.is_object())?.clone();
+    // Captured lists were cut, with a word where the rest had been.
+    if let Some(tools) = body.get_mut("tools").and_then(Value::as_array_mut) {
+        tools.retain(Value::is_object);
+    }
+    // Azure's addresses name the model.
+    if path.contains("/deployments/") && body.get("model").is_none() {
+        body["model"] = json!("deployed");
+    }
     let client = match path {
         _ if path.ends_with("/chat/completions") => ClientDialect::Chat,
         _ if path.ends_with("/responses") => ClientDialect::Responses,
