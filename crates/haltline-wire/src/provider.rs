@@ -103,7 +103,7 @@ impl ClientRequest {
         let canonical = self.canonical()?;
         let mut written = match provider {
             ProviderDialect::Chat(kind) => chat::write(&canonical, &chat::ChatTarget { target: *target, kind }),
-            ProviderDialect::Responses(_) => responses::write(&canonical, target),
+            ProviderDialect::Responses(kind) => responses::write_for(&canonical, target, kind),
             ProviderDialect::Messages => anthropic::write(&canonical, target),
             ProviderDialect::Gemini => gemini::write(&canonical, target),
             ProviderDialect::Embeddings => {
