@@ -23,6 +23,7 @@ pub mod sse;
 pub mod texts;
 pub mod ui_stream;
 
+mod call_id;
 mod edit;
 mod finish;
 mod measure;

@@ -102,7 +102,8 @@ impl ClientRequest {
             }
             (Self::Embeddings(request), ProviderDialect::Embeddings) => return same(request.rewrite(target)),
             (Self::Messages(request), ProviderDialect::Messages) if self.keeps_text(provider) => {
-                return same(request.rewrite(target));
+                let dropped = if request.drops_thinking(target.cap) { vec!["reasoning"] } else { Vec::new() };
+                return Ok(Written { body: request.rewrite(target), dropped });
             }
             (Self::Gemini(request), ProviderDialect::Gemini) => return same(request.rewrite(target)),
             _ => {}
@@ -110,7 +111,7 @@ impl ClientRequest {
         let canonical = self.canonical()?;
         let mut written = match provider {
             ProviderDialect::Chat(kind) => chat::write(&canonical, &chat::ChatTarget { target: *target, kind }),
-            ProviderDialect::Responses(_) => responses::write(&canonical, target),
+            ProviderDialect::Responses(kind) => responses::write_for(&canonical, target, kind),
             ProviderDialect::Messages => anthropic::write(&canonical, target),
             ProviderDialect::Gemini => gemini::write(&canonical, target),
             ProviderDialect::Embeddings => {

@@ -39,4 +39,4 @@ pub use inspect::{Inspector, identify, inspect_answer};
 pub use request::{CacheTtl, MessagesRequest};
 pub use stop::{finish_from_word, stop_word};
 pub use write::{write, write_with};
-pub use write_options::{SamplingFields, ThinkingStyle, TierPin, WriteOptions};
+pub use write_options::{EffortMost, SamplingFields, ThinkingStyle, TierPin, WriteOptions};

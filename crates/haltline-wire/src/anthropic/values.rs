@@ -158,7 +158,8 @@ pub(super) fn object(body: &[u8], value: &Range<usize>, param: &str) -> Result<(
     if body.get(value.start) == Some(&b'{') {
         return Ok(());
     }
-    Err(RequestError::invalid(param, format!("`{param}` must be an object.")))
+    let what = if param.is_empty() { "This".to_owned() } else { format!("`{param}`") };
+    Err(RequestError::invalid(param, format!("{what} must be an object.")))
 }
 
 pub(super) fn array(body: &[u8], value: &Range<usize>, param: &str) -> Result<(), RequestError> {

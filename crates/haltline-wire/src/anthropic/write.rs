@@ -4,7 +4,7 @@
 //! changes what the client gets.
 
 use super::write_blocks::{Block, is_tool_name, text_block};
-use super::write_options::{SamplingFields, ThinkingStyle, TierPin, WriteOptions, budget_below};
+use super::write_options::{EffortMost, SamplingFields, ThinkingStyle, TierPin, WriteOptions, budget_below};
 use super::write_turns::{Dropped, Turn, Turns, is_mid_round_without_thinking, turns_of};
 use crate::canon::{Effort, Format, Reasoning, Request, Target, Tool, ToolChoice, Written};
 use crate::refusal::{RequestError, shorten};
@@ -61,12 +61,12 @@ struct WrittenTool<'a> {
     cache_control: Option<&'a Value>,
 }
 
-/// Writes `request` with the default options; see `write_with`.
+/// Writes `request` as the model's name demands; see `write_with` and `WriteOptions::of_model`.
 ///
 /// # Errors
 /// As `write_with`.
 pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestError> {
-    write_with(request, target, &WriteOptions::default())
+    write_with(request, target, &WriteOptions::of_model(target.model))
 }
 
 /// Writes `request` for a provider of this dialect.
@@ -151,7 +151,7 @@ fn common<'a>(
     let tool_choice = if tools.is_empty() { None } else { write_choice(request) };
     let kind = tool_choice.as_ref().and_then(|choice| choice.get("type")).and_then(Value::as_str);
     let cannot_think = matches!(kind, Some("any" | "tool")) || is_mid_round_without_thinking(&turns);
-    let (thinking, effort) = write_thinking(request.reasoning.as_ref(), cap, options.thinking, cannot_think, dropped);
+    let (thinking, effort) = write_thinking(request.reasoning.as_ref(), cap, options, cannot_think, dropped);
     let thinks = thinking.as_ref().is_some_and(|thinking| thinking.get("type") != Some(&Value::from("disabled")));
     let body = Body {
         model,
@@ -236,26 +236,62 @@ fn write_output(format: &Format, effort: Option<&'static str>) -> Option<Value> 
     match format {
         Format::Text | Format::JsonObject => {}
         Format::JsonSchema { schema, .. } => {
+            let schema = closed(schema, SCHEMA_DEPTH);
             members.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema}));
         }
     }
     (!members.is_empty()).then_some(Value::Object(members))
 }
 
+/// Schemas are nested no deeper than this; what is deeper stays as it is.
+const SCHEMA_DEPTH: u32 = 64;
+
+/// The schema with every object closed whose author left open whether it is: Anthropic answers 400
+/// to objects whose `additionalProperties` is not false. What was said stays: the provider judges.
+fn closed(schema: &Value, depth: u32) -> Value {
+    match schema {
+        _ if depth == 0 => schema.clone(),
+        Value::Array(items) => items.iter().map(|item| closed(item, depth - 1)).collect(),
+        Value::Object(members) => {
+            let mut out = serde_json::Map::new();
+            for (name, value) in members {
+                let value = match name.as_str() {
+                    // Names of properties here, not words of the schema.
+                    "properties" | "$defs" | "definitions" => match value {
+                        Value::Object(named) => {
+                            named.iter().map(|(name, schema)| (name.clone(), closed(schema, depth - 1))).collect()
+                        }
+                        other => other.clone(),
+                    },
+                    "enum" | "const" | "default" | "examples" => value.clone(),
+                    _ => closed(value, depth - 1),
+                };
+                out.insert(name.clone(), value);
+            }
+            if out.contains_key("properties") {
+                out.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            Value::Object(out)
+        }
+        other => other.clone(),
+    }
+}
+
 /// The `thinking` member, and the word for `output_config.effort`.
 fn write_thinking(
     asked: Option<&Reasoning>,
     cap: Option<Tokens>,
-    style: ThinkingStyle,
+    options: &WriteOptions,
     cannot_think: bool,
     dropped: &mut Dropped,
 ) -> (Option<Value>, Option<&'static str>) {
     let Some(asked) = asked else { return (None, None) };
+    let style = options.thinking;
     let off = asked.enabled == Some(false) || asked.effort == Some(Effort::None) || asked.budget == Some(Tokens::ZERO);
     if off {
         return (Some(json!({"type": "disabled"})), None);
     }
-    let effort = asked.effort.filter(|_| style != ThinkingStyle::Budget).map(effort_word);
+    let effort = asked.effort.filter(|_| style != ThinkingStyle::Budget).map(|effort| effort_word(effort, options.effort));
     let budget = match style {
         ThinkingStyle::AsAsked => asked.budget,
         ThinkingStyle::Adaptive => None,
@@ -289,8 +325,10 @@ fn write_thinking(
     }
 }
 
-const fn effort_word(effort: Effort) -> &'static str {
+const fn effort_word(effort: Effort, most: EffortMost) -> &'static str {
     match effort {
+        Effort::XHigh if !matches!(most, EffortMost::Max) => "high",
+        Effort::Max if matches!(most, EffortMost::High) => "high",
         Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High => "high",

@@ -11,6 +11,44 @@ pub struct WriteOptions {
     pub thinking: ThinkingStyle,
     /// Is the service tier pinned?
     pub tier: TierPin,
+    /// The highest step of effort that the model knows.
+    pub effort: EffortMost,
+}
+
+impl WriteOptions {
+    /// For a model of Anthropic's, by its name: `claude-opus-4-7`, `claude-sonnet-4-5-20250929`. A
+    /// name without a version, or not of Anthropic's, gets the default.
+    ///
+    /// platform.claude.com, "Effort", "Adaptive thinking" and "Migrating to Claude Opus 4.7": effort
+    /// is known from Opus 4.5 and the other families' 4.6 on, up to `high` at Opus 4.5, with `max`
+    /// from 4.6 and `xhigh` from 4.7 on; budgets and sampling are answered with 400 from 4.7 on.
+    #[must_use]
+    pub fn of_model(model: &str) -> Self {
+        let Some((_, name)) = model.rsplit('/').next().unwrap_or_default().split_once("claude-") else {
+            return Self::default();
+        };
+        // Dates have eight digits, versions one or two.
+        let mut numbers = name.split(['-', '.', '@']).filter(|word| word.len() < 3).filter_map(|word| word.parse::<u32>().ok());
+        let Some(major) = numbers.next() else { return Self::default() };
+        match (major, numbers.next().unwrap_or(0)) {
+            (4, 5) if name.contains("opus") => Self { effort: EffortMost::High, ..Self::default() },
+            (..4, _) | (4, ..6) => Self { thinking: ThinkingStyle::Budget, ..Self::default() },
+            (4, 6) => Self { effort: EffortMost::MaxWithoutXHigh, ..Self::default() },
+            _ => Self { thinking: ThinkingStyle::Adaptive, sampling: SamplingFields::Dropped, ..Self::default() },
+        }
+    }
+}
+
+/// The highest step of `output_config.effort`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum EffortMost {
+    /// `max`, and `xhigh` below it.
+    #[default]
+    Max,
+    /// `max`, but no `xhigh`.
+    MaxWithoutXHigh,
+    /// `high`.
+    High,
 }
 
 /// Are `temperature`, `top_p` and `top_k` sent? The API version 2026-10-21 answers 400 to them.
@@ -66,6 +104,27 @@ pub(super) fn budget_below(cap: Tokens, asked: Tokens) -> Option<Tokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_is_asked_in_the_form_of_its_generation() {
+        use SamplingFields::{Dropped, Sent};
+        use ThinkingStyle::{Adaptive, AsAsked, Budget};
+        for (model, thinking, sampling, effort) in [
+            ("claude-3-7-sonnet-20250219", Budget, Sent, EffortMost::Max),
+            ("claude-sonnet-4-20250514", Budget, Sent, EffortMost::Max),
+            ("claude-sonnet-4-5-20250929", Budget, Sent, EffortMost::Max),
+            ("claude-opus-4-5", AsAsked, Sent, EffortMost::High),
+            ("claude-sonnet-4-6", AsAsked, Sent, EffortMost::MaxWithoutXHigh),
+            ("anthropic/claude-opus-4.7", Adaptive, Dropped, EffortMost::Max),
+            ("claude-sonnet-5", Adaptive, Dropped, EffortMost::Max),
+            ("eu.anthropic.claude-haiku-4-5-20251001-v1:0", Budget, Sent, EffortMost::Max),
+            ("claude-up", AsAsked, Sent, EffortMost::Max),
+            ("m", AsAsked, Sent, EffortMost::Max),
+        ] {
+            let expected = WriteOptions { thinking, sampling, effort, ..WriteOptions::default() };
+            assert_eq!(WriteOptions::of_model(model), expected, "{model}");
+        }
+    }
 
     #[test]
     fn a_budget_stays_below_the_cap_and_is_changed_only_if_it_must_be() {

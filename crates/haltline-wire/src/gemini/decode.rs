@@ -5,6 +5,7 @@ use super::inspect::{named, nothing};
 use super::usage::Report;
 use super::wire::{Call, Candidate, Part, Read, Response, read, responses};
 use crate::Finish;
+use crate::call_id::made_up;
 use crate::canon::{Answer, Decode, Decoded, Event, ReportedUsage};
 use crate::chunk::Malformed;
 use crate::sse;
@@ -13,12 +14,15 @@ use serde_json::Value;
 /// Reads one stream.
 ///
 /// Says `Event::Done` only where a proxy wrote `[DONE]`: Google's streams end with the transport,
-/// and usage can follow the finish. Calls without an id get `call_0`, `call_1`, … in their order.
+/// and usage can follow the finish. Calls without an id get one of the answer's id
+/// and their place: clients that hold several turns need ids that no other turn has.
 /// A signature on a text becomes a `ReasoningSignature` behind it. Code that Google ran, and its
 /// result, have no canonical form and are left out.
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
+    /// The answer's id.
+    name: String,
     calls: u32,
     finished: bool,
     /// The last part ended with a signature.
@@ -30,7 +34,7 @@ impl Decoder {
     /// At the begin of a stream.
     #[must_use]
     pub const fn new() -> Self {
-        Self { started: false, calls: 0, finished: false, signed: false, sources: Vec::new() }
+        Self { started: false, name: String::new(), calls: 0, finished: false, signed: false, sources: Vec::new() }
     }
 
     /// Did the model stop, or was the prompt blocked? Then the stream is complete when its
@@ -44,6 +48,7 @@ impl Decoder {
         if !self.started && !response.says_nothing() {
             self.started = true;
             let owned = |word: Option<&str>| word.unwrap_or_default().to_owned();
+            self.name = owned(response.response_id.said());
             out.push(Event::Started {
                 id: owned(response.response_id.said()),
                 model: owned(response.model_version.said()),
@@ -108,7 +113,7 @@ impl Decoder {
         self.calls = self.calls.saturating_add(1);
         out.push(Event::Call {
             index,
-            id: call.id.said().map_or_else(|| format!("call_{index}"), str::to_owned),
+            id: call.id.said().map_or_else(|| made_up(&self.name, index), str::to_owned),
             name: call.name.said().unwrap_or_default().to_owned(),
             signature: signature.map(str::to_owned),
         });

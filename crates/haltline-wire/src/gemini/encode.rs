@@ -101,8 +101,9 @@ impl Encoder {
         out.push_str("{\"candidates\":[{\"content\":{\"parts\":[");
         out.push_str(&parts.join(","));
         out.push_str("],\"role\":\"model\"}");
-        if let (Place::Last, Some(finish)) = (place, self.finish) {
-            out.push_str(&format!(",\"finishReason\":\"{}\"", finish_word(finish)));
+        if place == Place::Last {
+            // Clients take an answer without a reason for a broken one.
+            out.push_str(&format!(",\"finishReason\":\"{}\"", finish_word(self.finish.unwrap_or(Finish::Stop))));
         }
         if place == Place::Last && !self.sources.is_empty() {
             out.push_str(&format!(",\"groundingMetadata\":{{\"groundingChunks\":[{}]}}", self.sources.join(",")));

@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub(crate) mod data_url;
+mod effort;
 pub mod embeddings;
 mod quirks;
 pub mod responses;

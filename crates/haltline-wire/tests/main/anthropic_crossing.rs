@@ -223,7 +223,10 @@ fn the_form_of_the_answer_crosses_or_is_asked_for_in_words() {
         strict: Some(true),
     };
     let (body, _) = written(&Request { format, ..hello() });
-    assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
+    // Anthropic refuses objects that are not closed.
+    let mut closed = schema;
+    closed["additionalProperties"] = json!(false);
+    assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
     // Without a schema there is no promise: it is asked for in words, and the client is told.
     let (body, dropped) = written(&Request { format: Format::JsonObject, ..hello() });
     assert!(body["system"][0]["text"].as_str().is_some_and(|text| text.contains("JSON object")), "{body}");

@@ -375,6 +375,57 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(again, request);
+        prop_assert_eq!(in_turns(again), in_turns(request));
     }
+}
+
+/// With neighbouring messages of the assistant as one, its calls last: so a turn is written.
+fn in_turns(mut request: Request) -> Request {
+    let mut turns: Vec<Message> = Vec::new();
+    for message in request.messages {
+        match turns.last_mut() {
+            Some(last) if last.role == Role::Assistant && message.role == Role::Assistant => {
+                last.parts.extend(message.parts);
+                last.parts.sort_by_key(|part| matches!(part, Part::Call(_)));
+            }
+            _ => turns.push(message),
+        }
+    }
+    request.messages = turns;
+    request
+}
+
+#[test]
+fn calls_of_one_turn_stand_in_one_message() {
+    let call = |id: &str| {
+        let (id, name) = (id.to_owned(), "f".to_owned());
+        vec![Part::Call(Call { id, name, arguments: String::new(), signature: None, cache: None })]
+    };
+    let thought = vec![Part::Reasoning { text: "t".to_owned(), signature: None, redacted: None, id: None }];
+    let said = |parts| Message { role: Role::Assistant, name: None, parts };
+    let user = |text: &str| Message { role: Role::User, name: None, parts: vec![Part::text(text)] };
+    let messages = vec![
+        user("a"),
+        said(thought),
+        said(vec![Part::text("b")]),
+        said(call("1")),
+        said(call("2")),
+        user("c"),
+        said(vec![Part::text("d")]),
+        said(vec![Part::text("e")]),
+    ];
+    let request = Request { messages, ..Request::default() };
+    for (kind, thoughts) in [(ProviderKind::OpenAi, None), (ProviderKind::DeepSeek, Some("t"))] {
+        let written = write(&request, &target(kind)).expect("it can be said");
+        let body: Value = serde_json::from_slice(&written.body).expect("JSON");
+        let messages = body["messages"].as_array().expect("messages");
+        assert_eq!(messages.len(), 5, "{body}");
+        assert_eq!((&messages[1]["content"], messages[1]["tool_calls"].as_array().map(Vec::len)), (&json!("b"), Some(2)));
+        assert_eq!(messages[1]["reasoning_content"].as_str(), thoughts);
+    }
+    // Thoughts alone, where they cannot be sent back, are no message.
+    let alone = vec![user("a"), said(vec![Part::Reasoning { text: "t".to_owned(), signature: None, redacted: None, id: None }]), user("b")];
+    let written = write(&Request { messages: alone, ..Request::default() }, &target(ProviderKind::OpenAi)).expect("it can be said");
+    let body: Value = serde_json::from_slice(&written.body).expect("JSON");
+    assert_eq!(body["messages"].as_array().map(Vec::len), Some(2));
 }

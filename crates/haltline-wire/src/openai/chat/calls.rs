@@ -1,6 +1,7 @@
 //! Which call a piece of a tool call belongs to: servers leave out indices and ids, repeat them, or
 //! send a whole call in one piece.
 
+use crate::call_id::made_up;
 use crate::canon::Event;
 use serde_json::Value;
 
@@ -92,8 +93,7 @@ impl Calls {
         let shown = match &id {
             Some(id) if taken(id) => format!("{id}_{at}"),
             Some(id) => id.clone(),
-            None if answer_id.is_empty() => format!("call_{at}"),
-            None => format!("call_{answer_id}_{at}"),
+            None => made_up(answer_id, at),
         };
         self.known.push(Known { index, id, arguments: String::new() });
         let index = u32::try_from(at).unwrap_or(u32::MAX);

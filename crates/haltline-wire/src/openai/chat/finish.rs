@@ -23,8 +23,8 @@ pub const fn finish_word(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop | Finish::StopSequence | Finish::Pause | Finish::Other | Finish::Error => "stop",
         Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
+        // Calls are written as `tool_calls`, in whatever form they came.
+        Finish::ToolCalls | Finish::FunctionCall => "tool_calls",
         Finish::ContentFilter | Finish::Refusal => "content_filter",
-        Finish::FunctionCall => "function_call",
     }
 }

@@ -4,7 +4,7 @@ use super::Edit;
 use super::cap::cap_field_for;
 use super::write_messages::messages;
 use crate::canon::{Effort, Format, Reasoning, Request, Target, Tool, ToolChoice, Written};
-use crate::openai::{ProviderKind, Quirks, ReasoningField};
+use crate::openai::{ProviderKind, Quirks, ReasoningField, effort};
 use crate::refusal::RequestError;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -116,7 +116,7 @@ impl Writer<'_> {
     }
 
     fn tools(&mut self, request: &Request) {
-        let openai = matches!(self.target.kind, ProviderKind::OpenAi | ProviderKind::Azure);
+        let openai = effort::is_openai(self.target.kind);
         let mut tools: Vec<&Tool> = request.tools.iter().collect();
         if tools.iter().any(|tool| tool.cache.is_some()) {
             self.dropped("cache_control");
@@ -179,23 +179,21 @@ impl Writer<'_> {
 
     fn reasoning(&mut self, reasoning: Reasoning) {
         let off = reasoning.enabled == Some(false) || reasoning.effort == Some(Effort::None);
-        let openai = matches!(self.target.kind, ProviderKind::OpenAi | ProviderKind::Azure);
+        let kind = self.target.kind;
+        let effort = effort::effort(kind, self.target.target.model, &reasoning);
         match self.quirks.reasoning {
             // OpenAI's other models refuse the field.
-            ReasoningField::Effort if openai && !thinks(self.target) => self.dropped("reasoning"),
+            ReasoningField::Effort if effort::is_plain(kind, self.target.target.model) => self.dropped("reasoning"),
             ReasoningField::Effort => {
-                let effort = reasoning.effort.or_else(|| reasoning.budget.map(|budget| effort_of(budget.get())));
-                match (off, effort) {
-                    (true, _) => self.put("reasoning_effort", json!(Effort::None.word())),
-                    (false, Some(effort)) => self.put("reasoning_effort", json!(effort.word())),
-                    (false, None) => {}
+                if let Some(effort) = effort {
+                    self.put("reasoning_effort", json!(effort.word()));
                 }
             }
             ReasoningField::Object => {
                 let mut inner = Map::new();
                 if off {
                     inner.insert("enabled".to_owned(), json!(false));
-                } else if let Some(effort) = reasoning.effort {
+                } else if let (Some(effort), true) = (effort, reasoning.effort.is_some()) {
                     inner.insert("effort".to_owned(), json!(effort.word()));
                 } else if let Some(budget) = reasoning.budget {
                     inner.insert("max_tokens".to_owned(), json!(budget.get()));
@@ -224,28 +222,9 @@ pub(super) fn drop_named(dropped: &mut Vec<&'static str>, name: &'static str) {
     }
 }
 
-/// A budget in tokens as a step of effort. No provider publishes a rate between the two: the steps
-/// are those at which Anthropic's documentation places simple, ordinary and hard tasks.
-const fn effort_of(budget: u64) -> Effort {
-    match budget {
-        0..=2_048 => Effort::Low,
-        2_049..=12_288 => Effort::Medium,
-        _ => Effort::High,
-    }
-}
-
-/// Is it one of OpenAI's reasoning models, which take `reasoning_effort` and no sampling? The names
-/// are OpenAI's own; the `-chat` models of the fifth generation do not reason.
+/// See `effort::thinks`.
 pub(super) fn thinks(target: &ChatTarget<'_>) -> bool {
-    if !matches!(target.kind, ProviderKind::OpenAi | ProviderKind::Azure) {
-        return false;
-    }
-    let model = target.target.model;
-    let generation = |prefix: &str| {
-        let digits = model.strip_prefix(prefix)?.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse::<u32>().ok()
-    };
-    generation("o").is_some() || generation("gpt-").is_some_and(|number| number >= 5) && !model.contains("-chat")
+    effort::thinks(target.kind, target.target.model)
 }
 
 fn tool_value(tool: &Tool) -> Value {

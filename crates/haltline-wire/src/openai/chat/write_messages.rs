@@ -19,8 +19,17 @@ pub(super) fn messages(
         let parts: Vec<Value> = request.system.iter().map(|text| writer.text(text)).collect();
         writer.push(system, None, content(parts));
     }
-    for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|error| error.below(&format!("messages[{index}]")))?;
+    let mut index = 0;
+    // Some dialects have an item for each call and each thought; servers want all calls of a turn
+    // in one message, right before their results, and its thoughts with them.
+    let is_item = |part: &Part| matches!(part, Part::Call(_) | Part::Reasoning { .. });
+    let is_one = |a: &Message, b: &Message| {
+        let speaks_on = a.role == Role::Assistant && b.role == a.role && a.name == b.name;
+        speaks_on && a.parts.iter().chain(&b.parts).any(is_item)
+    };
+    for turn in request.messages.chunk_by(is_one) {
+        writer.turn(turn).map_err(|error| error.below(&format!("messages[{index}]")))?;
+        index += turn.len();
     }
     Ok(writer.out)
 }
@@ -48,9 +57,12 @@ impl Writer<'_> {
         self.out.push(Value::Object(message));
     }
 
-    fn message(&mut self, message: &Message) -> Result<(), RequestError> {
+    fn turn(&mut self, turn: &[Message]) -> Result<(), RequestError> {
+        let Some(message) = turn.first() else { return Ok(()) };
         match message.role {
-            Role::Assistant => self.assistant(message),
+            Role::Assistant => {
+                self.assistant(message.name.as_deref(), turn.iter().flat_map(|message| &message.parts))
+            }
             Role::System => {
                 let parts = self.parts(&message.parts)?;
                 self.push(self.system, message.name.as_deref(), content(parts));
@@ -74,9 +86,13 @@ impl Writer<'_> {
         }
     }
 
-    fn assistant(&mut self, message: &Message) -> Result<(), RequestError> {
+    fn assistant<'p>(
+        &mut self,
+        name: Option<&str>,
+        parts: impl Iterator<Item = &'p Part>,
+    ) -> Result<(), RequestError> {
         let (mut said, mut calls, mut thoughts, mut refusal) = (Vec::new(), Vec::new(), String::new(), String::new());
-        for part in &message.parts {
+        for part in parts {
             match part {
                 Part::Call(call) => {
                     self.cache(call.cache.is_some());
@@ -90,13 +106,19 @@ impl Writer<'_> {
                 other => said.extend(self.part(other)?),
             }
         }
+        if !self.quirks.takes_reasoning_back {
+            thoughts.clear();
+        }
+        if said.is_empty() && calls.is_empty() && refusal.is_empty() && thoughts.is_empty() {
+            return Ok(());
+        }
         let nothing = said.is_empty() && (!calls.is_empty() || !refusal.is_empty());
-        self.push("assistant", message.name.as_deref(), if nothing { Value::Null } else { content(said) });
+        self.push("assistant", name, if nothing { Value::Null } else { content(said) });
         let Some(Value::Object(written)) = self.out.last_mut() else { return Ok(()) };
         if !refusal.is_empty() {
             written.insert("refusal".to_owned(), json!(refusal));
         }
-        if !thoughts.is_empty() && self.quirks.takes_reasoning_back {
+        if !thoughts.is_empty() {
             written.insert("reasoning_content".to_owned(), json!(thoughts));
         }
         if !calls.is_empty() {

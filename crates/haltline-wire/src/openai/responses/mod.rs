@@ -34,7 +34,7 @@ pub use inspect::{Inspector, inspect_answer};
 pub use request::{HostedTools, ResponsesRequest};
 pub use rewrite::Edit;
 pub use stored::{StoredResponse, input_items, list_page};
-pub use write::write;
+pub use write::{write, write_for};
 
 /// Stands before sealed thoughts of a dialect that marks them as withheld (Anthropic's
 /// `redacted_thinking`), in `encrypted_content`: so they come back as what they were.

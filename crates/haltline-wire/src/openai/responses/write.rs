@@ -1,13 +1,14 @@
 //! A canonical request in this dialect's bytes, for a Responses provider.
 //!
-//! Dropped as preferences: cache markers, names of participants, `top_k`, penalties, `seed`, a
-//! wish for no thinking without an effort. Refused, as the client would miss it: stop sequences,
+//! Dropped as preferences: cache markers, names of participants, `top_k`, penalties, `seed`,
+//! sampling of models that think, thinking of models that do not. Refused, as the client would miss it: stop sequences,
 //! audio, pictures made by the model.
 
 use crate::canon::{
     Effort, Format, Media, MediaSource, Message, Part, Reasoning, Request, Role, Target, Tool, ToolChoice, ToolResult,
     Written,
 };
+use crate::openai::{ProviderKind, effort};
 use crate::refusal::RequestError;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -15,12 +16,20 @@ use serde_json::{Map, Value, json};
 /// Sealed thoughts of OpenAI begin so: they are Fernet tokens.
 const OPENAI_SEAL: &str = "gAAAA";
 
-/// Writes `request` for `target`. Nothing is stored at the provider, and the tier is pinned to
-/// `default`.
+/// Writes `request` for `target` at OpenAI; see `write_for`.
+///
+/// # Errors
+/// As `write_for`.
+pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestError> {
+    write_for(request, target, ProviderKind::OpenAi)
+}
+
+/// Writes `request` for `target` at a server of this kind. Nothing is stored at the provider, and
+/// the tier is pinned where it is known.
 ///
 /// # Errors
 /// When it holds what this dialect cannot say and what the client would miss.
-pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestError> {
+pub fn write_for(request: &Request, target: &Target<'_>, kind: ProviderKind) -> Result<Written, RequestError> {
     let mut writer = Writer { dropped: Vec::new(), sealed: false };
     if !request.sampling.stop.is_empty() {
         return Err(refused("stop", "stop sequences are not known there"));
@@ -44,7 +53,9 @@ pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestE
     set("input", Value::Array(items));
     set("max_output_tokens", json!(target.cap.get()));
     set("store", json!(false));
-    set("service_tier", json!("default"));
+    if let Some(tier) = kind.quirks().service_tier {
+        set("service_tier", json!(tier));
+    }
     if request.stream {
         set("stream", json!(true));
     }
@@ -60,15 +71,21 @@ pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestE
     if let Some(format) = format(&request.format) {
         set("text", json!({ "format": format }));
     }
+    // OpenAI's reasoning models answer 400 to any but the default.
+    let fixed = effort::thinks(kind, target.model);
     for (name, number) in [("temperature", &request.sampling.temperature), ("top_p", &request.sampling.top_p)] {
-        if let Some(number) = number {
-            set(name, Value::Number(number.clone()));
+        match number {
+            Some(_) if fixed => writer.drop(name),
+            Some(number) => set(name, Value::Number(number.clone())),
+            None => {}
         }
     }
-    if let Some(reasoning) = writer.reasoning(request.reasoning.as_ref()) {
+    let reasoning = writer.reasoning(request.reasoning.as_ref(), target.model, kind);
+    let thinks = reasoning.is_some();
+    if let Some(reasoning) = reasoning {
         set("reasoning", reasoning);
     }
-    if writer.sealed || request.reasoning.is_some_and(|reasoning| reasoning.show) {
+    if writer.sealed || thinks && request.reasoning.is_some_and(|reasoning| reasoning.show) {
         set("include", json!(["reasoning.encrypted_content"]));
     }
     if let Some(user) = &request.user {
@@ -259,31 +276,24 @@ impl Writer {
         value
     }
 
-    fn reasoning(&mut self, reasoning: Option<&Reasoning>) -> Option<Value> {
+    fn reasoning(&mut self, reasoning: Option<&Reasoning>, model: &str, kind: ProviderKind) -> Option<Value> {
         let reasoning = reasoning?;
-        let effort = reasoning.effort.or_else(|| reasoning.budget.map(|budget| effort_of(budget.get())));
-        let mut value = Map::new();
-        match effort {
-            Some(effort) => {
-                value.insert("effort".to_owned(), json!(effort.word()));
-            }
-            // Not all models know `none`, and models that do not think refuse the field.
-            None if reasoning.enabled == Some(false) => self.drop("reasoning"),
-            None => {}
+        let off = reasoning.enabled == Some(false) && reasoning.effort.is_none();
+        // OpenAI's models that do not think refuse the field, and of others it is not known whether
+        // they can be told not to.
+        if effort::is_plain(kind, model) || off && !effort::thinks(kind, model) {
+            self.drop("reasoning");
+            return None;
         }
-        if reasoning.show {
+        let effort = effort::effort(kind, model, reasoning);
+        let mut value = Map::new();
+        if let Some(effort) = effort {
+            value.insert("effort".to_owned(), json!(effort.word()));
+        }
+        if reasoning.show && effort != Some(Effort::None) {
             value.insert("summary".to_owned(), json!("auto"));
         }
         (!value.is_empty()).then_some(Value::Object(value))
-    }
-}
-
-/// The step that a budget of thinking tokens stands for. A preference: the cap bounds it.
-const fn effort_of(budget: u64) -> Effort {
-    match budget {
-        0..=1024 => Effort::Low,
-        1025..=8192 => Effort::Medium,
-        _ => Effort::High,
     }
 }
 
