@@ -58,15 +58,19 @@ impl ResponsesRequest {
     }
 
     fn tools(&self, body: &Map<String, Value>) -> Result<Vec<Tool>, RequestError> {
-        let hosted = |index: usize| {
-            let member = self.members.iter().find(|member| member.field == Field::Tools)?;
-            let place = walk::elements(&self.body, member.value.start).nth(index)?;
-            self.hosted.contains(&place).then_some(())
-        };
         let list = body.get("tools").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let kept = list.iter().enumerate().filter(|(index, _)| self.hosted.is_empty() || hosted(*index).is_none());
+        let kept = list.iter().enumerate().filter(|(index, _)| !self.is_hosted(*index));
         let kept = kept.filter(|(_, value)| self.mode == HostedTools::Refuse || crosses(value));
         kept.map(|(index, value)| tool(index, value)).collect()
+    }
+
+    /// Is it a tool that the provider would run, and that is left out?
+    fn is_hosted(&self, index: usize) -> bool {
+        let place = || {
+            let member = self.members.iter().find(|member| member.field == Field::Tools)?;
+            walk::elements(&self.body, member.value.start).nth(index)
+        };
+        !self.hosted.is_empty() && place().is_some_and(|place| self.hosted.contains(&place))
     }
 
     fn note_lost(&self, body: &Map<String, Value>, lost: &mut Vec<&'static str>) -> Result<(), RequestError> {
@@ -84,7 +88,8 @@ impl ResponsesRequest {
             }
         }
         let tools = body.get("tools").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        if self.mode == HostedTools::LeaveOut && !tools.iter().all(crosses) {
+        let stays = |(index, tool): (usize, &Value)| !self.is_hosted(index) && !crosses(tool);
+        if self.mode == HostedTools::LeaveOut && tools.iter().enumerate().any(stays) {
             lost.push("tools");
         }
         if has("user") && has("safety_identifier") {
