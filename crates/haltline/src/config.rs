@@ -32,7 +32,7 @@ pub use place::{ServerSettings, StoreSettings};
 pub use price_lists::check_list;
 pub use redact::{Redacted, ShownLine};
 pub use render::Paint;
-pub use safe_default::{Detected, detect, safe_default};
+pub use safe_default::{Address, Detected, detect, safe_default};
 
 use haltline_gateway::settings::{DegradeSettings, Settings};
 use haltline_ledger::Budgets;

@@ -3,7 +3,7 @@
 use super::args::InitArgs;
 use super::exit::{CliError, Exit};
 use super::ui::Ui;
-use crate::config::{detect, safe_default};
+use crate::config::{Address, detect, safe_default};
 use std::fs;
 use std::io::Write;
 
@@ -11,7 +11,11 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Option
     let detected = detect(env);
     let text = safe_default(&detected);
     for found in &detected {
-        ui.note(&format!("found {} ({})\n", found.variable, found.hint));
+        let missing = match found.address {
+            Address::Missing(variable) => format!(", but no address in {variable}: `{}` is left out", found.provider),
+            Address::Usual | Address::At(_) => String::new(),
+        };
+        ui.note(&format!("found {} ({}){missing}\n", found.variable, found.hint));
     }
     if detected.is_empty() {
         ui.note("found no provider's key in the environment; the file shows where one goes\n");

@@ -131,3 +131,14 @@ fn init_writes_what_check_accepts_and_nothing_twice() {
     assert_eq!(haltline(Reader::Person, &env, &["init", &file]).exit, Exit::NotFound);
     assert!(haltline(Reader::Person, &env, &["init", &file, "--dry-run"]).out.contains("limit = \"$10\""));
 }
+
+#[test]
+fn init_says_which_key_lacks_an_address() {
+    let env = |name: &str| matches!(name, "GROQ_API_KEY" | "AZURE_OPENAI_API_KEY").then(|| "k".repeat(32));
+    let did = haltline(Reader::Person, &env, &["init", "--dry-run"]);
+    assert_eq!(did.exit, Exit::Ok, "{}", did.err);
+    assert!(did.err.contains("found GROQ_API_KEY (…kkkk)\n"), "{}", did.err);
+    assert!(did.err.contains("no address in AZURE_OPENAI_ENDPOINT: `azure` is left out"), "{}", did.err);
+    assert!(did.out.contains("[providers.groq]\nkind = \"openai-compatible\"\napi_key = \"${GROQ_API_KEY}\"\n"));
+    assert!(!did.out.contains("kkkk"), "{}", did.out);
+}

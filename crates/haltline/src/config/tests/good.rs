@@ -1,7 +1,7 @@
 //! Configurations that load, and what they become.
 
-use super::{load_text, said};
-use crate::config::{ConfigCode, StoreSettings, detect, safe_default};
+use super::{NOW, load_text, said};
+use crate::config::{Address, ConfigCode, Outside, Secrets, StoreSettings, detect, load, safe_default};
 use haltline_gateway::settings::{OnDisconnect, ProviderKind, Settings};
 use haltline_ledger::OnFull;
 use haltline_policy::limits::{Algorithm, LimitUnit};
@@ -71,6 +71,83 @@ fn without_a_configuration_ten_dollars_a_day_are_the_most() {
     }
     assert_eq!(load_text(&safe_default(&detected)).expect("no errors").settings.providers.len(), 1);
     assert!(said(&safe_default(&detected)).items.is_empty());
+}
+
+/// Every key that is looked for, and an Azure endpoint as its portal shows it.
+fn all_keys(name: &str) -> Option<String> {
+    match name {
+        "AZURE_OPENAI_ENDPOINT" => Some("https://my-resource.openai.azure.com/".to_owned()),
+        name if name.ends_with("_API_KEY") => Some(format!("key-of-{}", name.to_lowercase())),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_provider_is_found_by_its_key_and_its_default_has_prices() {
+    let text = safe_default(&detect(&all_keys));
+    let read = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+    let outside = Outside { env: &all_keys, read: &read, base: "/etc/haltline".into(), now: NOW };
+    let loaded = load("haltline.toml", &text, &outside, Secrets::Needed);
+    let loaded = loaded.map_err(|found| found.to_text(crate::config::Paint::None)).expect("no errors");
+    assert!(loaded.warnings.items.is_empty(), "{}", loaded.warnings.to_text(crate::config::Paint::None));
+    let settings = loaded.settings;
+    let mut seen = Vec::new();
+    for (name, variable, server) in [
+        ("anthropic", "anthropic_api_key", "openai-compatible"),
+        ("azure", "azure_openai_api_key", "azure"),
+        ("deepseek", "deepseek_api_key", "deepseek"),
+        ("google", "gemini_api_key", "openai-compatible"),
+        ("groq", "groq_api_key", "groq"),
+        ("mistral", "mistral_api_key", "mistral"),
+        ("openai", "openai_api_key", "openai"),
+        ("openrouter", "openrouter_api_key", "openrouter"),
+        ("together", "together_api_key", "together"),
+        ("xai", "xai_api_key", "xai"),
+    ] {
+        seen.push(name);
+        let provider = &settings.providers[name];
+        let key = provider.api_key.as_ref().map(|key| key.reveal());
+        assert_eq!((key, provider.server.name()), (Some(format!("key-of-{variable}").as_str()), server), "{name}");
+        assert!(settings.prices.keys().any(|model| model.provider.as_str() == name), "{name} has no prices");
+    }
+    assert_eq!(settings.providers.keys().map(|name| name.as_str()).collect::<Vec<_>>(), seen);
+    assert_eq!(settings.providers["azure"].base_url, "https://my-resource.openai.azure.com/openai/v1");
+}
+
+#[test]
+fn azure_is_left_out_until_its_endpoint_is_known() {
+    for (endpoint, expected) in [
+        (None, None),
+        (Some("my-resource"), None),
+        (Some("https://"), None),
+        (Some("https://evil\"\nkind = \"x"), None),
+        (Some("https://r.openai.azure.com"), Some("https://r.openai.azure.com/openai/v1")),
+        (Some("https://r.openai.azure.com/openai/"), Some("https://r.openai.azure.com/openai/v1")),
+        (Some(" https://r.services.ai.azure.com/openai/v1/ "), Some("https://r.services.ai.azure.com/openai/v1")),
+    ] {
+        let env = |name: &str| match name {
+            "AZURE_OPENAI_API_KEY" => Some("0123456789".to_owned()),
+            "AZURE_OPENAI_ENDPOINT" => endpoint.map(str::to_owned),
+            _ => None,
+        };
+        let detected = detect(&env);
+        let address = expected.map_or(Address::Missing("AZURE_OPENAI_ENDPOINT"), |url| Address::At(url.to_owned()));
+        assert_eq!(detected[0].address, address, "{endpoint:?}");
+        let text = safe_default(&detected);
+        assert_eq!(text.contains("\n[providers.azure]"), expected.is_some(), "{text}");
+        assert_eq!(text.contains("\n# [providers.azure]"), expected.is_none(), "{text}");
+    }
+}
+
+#[test]
+fn geminis_own_variable_goes_before_googles() {
+    let only = |wanted: &'static str| move |name: &str| (name == wanted).then(|| "a".repeat(30));
+    assert_eq!(detect(&only("GOOGLE_API_KEY"))[0].variable, "GOOGLE_API_KEY");
+    assert_eq!(
+        detect(&all_keys).iter().find(|found| found.kind == "google").map(|found| found.variable),
+        Some("GEMINI_API_KEY")
+    );
+    assert!(detect(&|_| Some("  ".to_owned())).is_empty());
 }
 
 #[test]
