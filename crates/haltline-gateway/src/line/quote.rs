@@ -14,13 +14,14 @@ use haltline_policy::quote::{
     self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json,
 };
 use haltline_policy::vendor::Vendor;
-use haltline_types::{Code, Demand, Timestamp, Tokens};
-use haltline_wire::RequestError;
+use haltline_types::{Code, Demand, ModelName, Timestamp, Tokens};
 use haltline_wire::anthropic::CacheTtl;
 use haltline_wire::canon::Target;
 use haltline_wire::client::ClientRequest;
 use haltline_wire::media::{self, DetailWord, MediumKind};
+use haltline_wire::openai::{ProviderKind as Server, chat};
 use haltline_wire::provider::ProviderDialect;
+use haltline_wire::{PassFields, RequestError};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -155,6 +156,18 @@ pub(crate) struct Quoted<'a> {
     asked: Asked,
 }
 
+/// The base rates that a hold reckons with, in USD per million tokens.
+pub(crate) struct MaxPrice {
+    prompt: String,
+    completion: String,
+}
+
+impl MaxPrice {
+    pub(crate) fn written(&self) -> chat::MaxPrice<'_> {
+        chat::MaxPrice { prompt: &self.prompt, completion: &self.completion }
+    }
+}
+
 /// What a quote is computed from, but for the price.
 #[derive(Clone, Copy)]
 struct Asked {
@@ -244,8 +257,7 @@ pub(crate) fn quote<'a>(
         exact: None,
     };
     let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
-    // Anthropic writes to its cache what is marked; others what they like.
-    let writes = if vendor == Vendor::Anthropic { measured.writes } else { CacheWrites::Long };
+    let writes = cache_writes(live, endpoint, measured);
     let price = from_now_on(&listed, gateway.clock.now(), writes);
     let quote = quote::quote(&asked.at(&price)).map_err(|error| refuse(&error))?;
     let mut quoted = Quoted { quote, base: quote.ceiling, listed, price, n: measured.n, pieces, asked };
@@ -253,7 +265,41 @@ pub(crate) fn quote<'a>(
     Ok(quoted)
 }
 
+/// The dearest way in which a provider can write the request to its cache.
+///
+/// - Anthropic writes what is marked, for as long as the mark says ("Prompt caching").
+/// - OpenAI, Azure and Google write of their own accord and for no longer than is priced as a short
+///   write: longer retention and stored content are refused with the request.
+/// - OpenRouter passes marks on; without one it writes at those models that do it unasked, which
+///   Anthropic's do not ("Prompt caching": they have to be told message by message). Its dialect
+///   has no mark but by fields that the operator vouches for.
+/// - Of other servers nothing is known.
+fn cache_writes(live: &Live, endpoint: &ModelName, measured: &Measured) -> CacheWrites {
+    let Some(provider) = live.settings.providers.get(&endpoint.provider) else { return CacheWrites::Long };
+    if provider.kind == ProviderKind::Anthropic {
+        return measured.writes;
+    }
+    // A field that nobody knows may be a mark.
+    if live.settings.providers.values().any(|provider| provider.pass_fields != PassFields::none()) {
+        return CacheWrites::Long;
+    }
+    match (provider.kind, provider.server) {
+        (ProviderKind::OpenAi | ProviderKind::Azure | ProviderKind::Google, _) => CacheWrites::Short,
+        (_, Server::OpenRouter) if endpoint.model.trim_start_matches('~').starts_with("anthropic/") => {
+            CacheWrites::None
+        }
+        (_, Server::OpenRouter) => CacheWrites::Short,
+        _ => CacheWrites::Long,
+    }
+}
+
 impl Quoted<'_> {
+    /// What a server that chooses among sellers must keep to; `None` where there are no rates.
+    pub(crate) fn max_price(&self) -> Option<MaxPrice> {
+        let (input, output) = self.price.base_rates()?;
+        Some(MaxPrice { prompt: input.to_usd_per_million(), completion: output.to_usd_per_million() })
+    }
+
     /// The quote at the largest cap whose ceiling fits, not below `minimum`.
     pub(crate) fn lowered(
         &self,
