@@ -3,6 +3,7 @@
 
 use crate::gateway::{Gateway, Live};
 use crate::line::accept::{Request, invalid};
+use crate::line::cache_writes::cache_writes;
 use crate::line::call;
 use crate::line::route::Routed;
 use crate::problem::Problem;
@@ -14,14 +15,14 @@ use haltline_policy::quote::{
     self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json,
 };
 use haltline_policy::vendor::Vendor;
-use haltline_types::{Code, Demand, ModelName, Timestamp, Tokens};
+use haltline_types::{Code, Demand, Timestamp, Tokens};
+use haltline_wire::RequestError;
 use haltline_wire::anthropic::CacheTtl;
 use haltline_wire::canon::Target;
 use haltline_wire::client::ClientRequest;
 use haltline_wire::media::{self, DetailWord, MediumKind};
-use haltline_wire::openai::{ProviderKind as Server, chat};
+use haltline_wire::openai::chat;
 use haltline_wire::provider::ProviderDialect;
-use haltline_wire::{PassFields, RequestError};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -257,40 +258,12 @@ pub(crate) fn quote<'a>(
         exact: None,
     };
     let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
-    let writes = cache_writes(live, endpoint, measured);
+    let writes = cache_writes(live, endpoint, measured.writes);
     let price = from_now_on(&listed, gateway.clock.now(), writes);
     let quote = quote::quote(&asked.at(&price)).map_err(|error| refuse(&error))?;
     let mut quoted = Quoted { quote, base: quote.ceiling, listed, price, n: measured.n, pieces, asked };
     quoted.raise(gateway, routed)?;
     Ok(quoted)
-}
-
-/// The dearest way in which a provider can write the request to its cache.
-///
-/// - Anthropic writes what is marked, for as long as the mark says ("Prompt caching").
-/// - OpenAI, Azure and Google write of their own accord and for no longer than is priced as a short
-///   write: longer retention and stored content are refused with the request.
-/// - OpenRouter passes marks on; without one it writes at those models that do it unasked, which
-///   Anthropic's do not ("Prompt caching": they have to be told message by message). Its dialect
-///   has no mark but by fields that the operator vouches for.
-/// - Of other servers nothing is known.
-fn cache_writes(live: &Live, endpoint: &ModelName, measured: &Measured) -> CacheWrites {
-    let Some(provider) = live.settings.providers.get(&endpoint.provider) else { return CacheWrites::Long };
-    if provider.kind == ProviderKind::Anthropic {
-        return measured.writes;
-    }
-    // A field that nobody knows may be a mark.
-    if live.settings.providers.values().any(|provider| provider.pass_fields != PassFields::none()) {
-        return CacheWrites::Long;
-    }
-    match (provider.kind, provider.server) {
-        (ProviderKind::OpenAi | ProviderKind::Azure | ProviderKind::Google, _) => CacheWrites::Short,
-        (_, Server::OpenRouter) if endpoint.model.trim_start_matches('~').starts_with("anthropic/") => {
-            CacheWrites::None
-        }
-        (_, Server::OpenRouter) => CacheWrites::Short,
-        _ => CacheWrites::Long,
-    }
 }
 
 impl Quoted<'_> {
