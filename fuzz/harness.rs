@@ -62,6 +62,7 @@ pub(super) fn chat_request(data: &[u8]) {
                 cap: (field, Tokens::new(77)),
                 service_tier: tier,
                 include_usage: true,
+                max_price: None,
                 drop: &["metadata"],
             };
             let sent = request.rewrite(&edit);

@@ -2,6 +2,7 @@
 //! it have proved.
 
 mod accept;
+mod cache_writes;
 mod call;
 mod company;
 mod identify;

@@ -52,8 +52,8 @@ pub struct ProviderSettings {
     pub server: Server,
     /// Without a trailing slash: `https://api.openai.com/v1`. Empty for `simulated`.
     pub base_url: String,
-    /// The operator's key, sent as the provider wants it.
-    pub api_key: Option<Secret>,
+    /// The operator's keys, sent as the provider wants it; none for a server that asks for none.
+    pub keys: Vec<ProviderKey>,
     /// Azure's `api-version`, for its addresses by deployment; without one its `/openai/v1`.
     pub api_version: Option<String>,
     /// Body fields that pass although we do not know them.
@@ -108,6 +108,15 @@ impl Default for SimulatedSettings {
             rate_limit_per_mille: 0,
         }
     }
+}
+
+/// A key of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKey {
+    /// The key itself.
+    pub secret: Secret,
+    /// Its share of the calls, compared with the other keys of the provider; at least 1.
+    pub weight: u32,
 }
 
 /// Text that must not be printed.

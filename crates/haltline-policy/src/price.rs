@@ -14,7 +14,7 @@ pub use multiplier::Multiplier;
 pub use rates::{CacheWrites, Dearest, Rates};
 
 use change::in_force;
-use haltline_types::{NanoUsd, Timestamp, Tokens, Usage};
+use haltline_types::{NanoUsd, PicoUsdPerToken, Timestamp, Tokens, Usage};
 use rates::check_rows;
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ pub struct Price {
 impl Price {
     /// A price that is one row for all lengths, without cache rates or fee.
     #[must_use]
-    pub fn flat(input: haltline_types::PicoUsdPerToken, output: haltline_types::PicoUsdPerToken) -> Self {
+    pub fn flat(input: PicoUsdPerToken, output: PicoUsdPerToken) -> Self {
         Self { settle: vec![Rates::flat(input, output)], ..Self::default() }
     }
 
@@ -159,6 +159,14 @@ impl Price {
     #[must_use]
     pub fn dearest(&self, input: Tokens) -> Option<Dearest> {
         self.rows().filter(|row| row.applies(input)).map(Dearest::of).reduce(Dearest::max)
+    }
+
+    /// The dearest base rates of input and output that can apply: those of a short prompt, caches
+    /// aside. `None` where there are none.
+    #[must_use]
+    pub fn base_rates(&self) -> Option<(PicoUsdPerToken, PicoUsdPerToken)> {
+        let base = self.rows().filter(|row| row.over_prompt_tokens == Tokens::ZERO);
+        base.map(|row| (row.input, row.output)).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
     }
 
     /// Is the price fit to hold and settle money by?

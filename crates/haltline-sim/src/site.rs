@@ -66,7 +66,7 @@ fn provider_settings(kind: ProviderKind) -> ProviderSettings {
     ProviderSettings {
         kind,
         base_url: String::new(),
-        api_key: None,
+        keys: Vec::new(),
         server: if kind == ProviderKind::OpenAi { Server::OpenAi } else { Server::Compatible },
         api_version: None,
         pass_fields: PassFields::none(),

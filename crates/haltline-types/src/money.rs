@@ -155,6 +155,15 @@ impl PicoUsdPerToken {
         u64::try_from(scaled).map(Self).map_err(|_| MoneyError::Overflow)
     }
 
+    /// USD per million tokens as a plain decimal, exact: `0.25`. A picodollar is a millionth of a
+    /// dollar per million tokens.
+    #[must_use]
+    pub fn to_usd_per_million(self) -> String {
+        let fraction = format!("{:06}", self.0 % 1_000_000);
+        let fraction = fraction.trim_end_matches('0');
+        format!("{}{}{fraction}", self.0 / 1_000_000, if fraction.is_empty() { "" } else { "." })
+    }
+
     /// What `tokens` cost at this price, or `None` when it does not fit.
     #[must_use]
     pub fn cost(self, tokens: crate::Tokens) -> Option<PicoUsd> {
@@ -279,6 +288,14 @@ mod tests {
         assert_eq!(price("0.0000001"), Ok(1));
         assert!(price("-1").is_err());
         assert!(price("1e-7").is_err());
+    }
+
+    #[test]
+    fn a_price_is_printed_as_it_is_read() {
+        for text in ["0", "0.25", "2", "10.5", "0.000001", "1000"] {
+            let price = PicoUsdPerToken::from_usd_per_million(text).expect("a price");
+            assert_eq!(price.to_usd_per_million(), text);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@
 mod body;
 mod connect;
 mod connection;
+mod download;
 mod fault;
 mod http2;
 mod keys;
@@ -39,6 +40,7 @@ mod spread;
 mod tls;
 mod upstream;
 
+pub use download::{Download, download};
 pub use keys::ApiKey;
 pub use pool::{PoolSettings, PoolStats};
 pub use provider::Provider;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod cost;
+mod download;
 mod faults;
 mod http2;
 mod http2_ends;

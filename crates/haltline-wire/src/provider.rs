@@ -74,7 +74,20 @@ impl ClientRequest {
     /// # Errors
     /// What cannot be said in the provider's dialect.
     pub fn outgoing(&self, provider: ProviderDialect, target: &Target<'_>) -> Result<Outgoing, RequestError> {
-        let written = self.written(provider, target)?;
+        self.outgoing_within(provider, target, None)
+    }
+
+    /// As `outgoing`; a server that chooses among sellers is told the most that it may charge.
+    ///
+    /// # Errors
+    /// What cannot be said in the provider's dialect.
+    pub fn outgoing_within(
+        &self,
+        provider: ProviderDialect,
+        target: &Target<'_>,
+        max_price: Option<chat::MaxPrice<'_>>,
+    ) -> Result<Outgoing, RequestError> {
+        let written = self.written(provider, target, max_price)?;
         let path = match provider {
             ProviderDialect::Chat(_) => "/chat/completions".to_owned(),
             ProviderDialect::Responses(_) => "/responses".to_owned(),
@@ -88,11 +101,16 @@ impl ClientRequest {
         Ok(Outgoing { path, body: written.body, dropped: written.dropped })
     }
 
-    fn written(&self, provider: ProviderDialect, target: &Target<'_>) -> Result<Written, RequestError> {
+    fn written(
+        &self,
+        provider: ProviderDialect,
+        target: &Target<'_>,
+        max_price: Option<chat::MaxPrice<'_>>,
+    ) -> Result<Written, RequestError> {
         let same = |body: Bytes| Ok(Written { body, dropped: Vec::new() });
         match (self, provider) {
             (Self::Chat(request), ProviderDialect::Chat(kind)) => {
-                let target = chat::ChatTarget { target: *target, kind };
+                let target = chat::ChatTarget { target: *target, kind, max_price };
                 return same(request.rewrite(&chat::Edit::from(&target)));
             }
             (Self::Responses(request), ProviderDialect::Responses(kind)) => {
@@ -110,7 +128,9 @@ impl ClientRequest {
         }
         let canonical = self.canonical()?;
         let mut written = match provider {
-            ProviderDialect::Chat(kind) => chat::write(&canonical, &chat::ChatTarget { target: *target, kind }),
+            ProviderDialect::Chat(kind) => {
+                chat::write(&canonical, &chat::ChatTarget { target: *target, kind, max_price })
+            }
             ProviderDialect::Responses(kind) => responses::write_for(&canonical, target, kind),
             ProviderDialect::Messages => anthropic::write(&canonical, target),
             ProviderDialect::Gemini => gemini::write(&canonical, target),

@@ -7,6 +7,7 @@ pub mod days;
 mod differ;
 mod provider;
 mod read;
+pub mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -108,10 +109,8 @@ pub fn times(price: &Price, factor: Multiplier) -> Option<Price> {
     })
 }
 
-/// A rate as providers print it; a picodollar is a millionth of a dollar per million tokens.
+/// A rate as providers print it.
 #[must_use]
 pub fn usd_per_million(rate: PicoUsdPerToken) -> String {
-    let fraction = format!("{:06}", rate.get() % 1_000_000);
-    let fraction = fraction.trim_end_matches('0');
-    format!("{}{}{fraction}", rate.get() / 1_000_000, if fraction.is_empty() { "" } else { "." })
+    rate.to_usd_per_million()
 }

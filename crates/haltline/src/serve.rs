@@ -4,6 +4,7 @@ mod signals;
 mod watch;
 
 use crate::config::{self, Found, Loaded, Paint, Secrets, StoreSettings};
+use crate::prices::remote::Fetching;
 use crate::run::{Instance, Plan, Reread, StorePlace};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,8 +90,11 @@ fn reread(found: Found) -> Reread {
     Arc::new(move || {
         let env = |name: &str| std::env::var(name).ok();
         let again = config::find(found.path.as_deref(), &env).map_err(|problems| problems.to_text(Paint::None))?;
-        let loaded =
-            config::load_found(&again, &env, Secrets::Needed).map_err(|problems| problems.to_text(Paint::None))?;
+        let loaded = config::load_fetching(&again, &env, Secrets::Needed, Fetching::Now)
+            .map_err(|problems| problems.to_text(Paint::None))?;
+        if loaded.warnings.counts().1 > 0 {
+            eprintln!("{}", loaded.warnings.to_text(Paint::None).trim_end());
+        }
         Ok(loaded.settings)
     })
 }

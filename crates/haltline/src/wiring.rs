@@ -3,6 +3,7 @@
 use crate::cli::{CliError, DemoArgs, DemoWhat, Global, ServeArgs, Ui};
 use crate::config::{self, Paint, Secrets};
 use crate::demo::{self, Demo};
+use crate::prices::remote::Fetching;
 use crate::serve;
 use haltline_gateway::settings::SimulatedSettings;
 use std::io::IsTerminal;
@@ -17,7 +18,7 @@ pub fn serve(global: &Global, args: &ServeArgs, ui: &mut Ui<'_>) -> Result<(), C
     log(global);
     let env = |name: &str| std::env::var(name).ok();
     let found = config::find(global.config.as_deref(), &env)?;
-    let loaded = config::load_found(&found, &env, Secrets::Needed)?;
+    let loaded = config::load_fetching(&found, &env, Secrets::Needed, Fetching::Now)?;
     if loaded.warnings.counts().1 > 0 {
         ui.note(&loaded.warnings.to_text(Paint::None));
     }

@@ -3,6 +3,7 @@
 
 use crate::gateway::Live;
 use crate::line::accept::Request;
+use crate::line::quote::MaxPrice;
 use crate::line::reserve::Reserved;
 use crate::line::route::Routed;
 use crate::line::trip::Trip;
@@ -67,7 +68,8 @@ pub(crate) async fn call(
     };
     let upstream = live.upstreams.get(&endpoint.provider).ok_or_else(gone)?;
     let target = Target { model: &endpoint.model, cap: reserved.cap };
-    let outgoing = request.asked.outgoing(dialect, &target).map_err(|error| Fault {
+    let max_price = reserved.max_price.as_ref().map(MaxPrice::written);
+    let outgoing = request.asked.outgoing_within(dialect, &target, max_price).map_err(|error| Fault {
         billing: haltline_types::Billing::NotSent,
         ..Fault::new(FaultKind::InvalidRequest, Origin::Gateway, error.message)
     })?;

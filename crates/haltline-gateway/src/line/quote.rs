@@ -3,6 +3,7 @@
 
 use crate::gateway::{Gateway, Live};
 use crate::line::accept::{Request, invalid};
+use crate::line::cache_writes::cache_writes;
 use crate::line::call;
 use crate::line::route::Routed;
 use crate::problem::Problem;
@@ -20,6 +21,7 @@ use haltline_wire::canon::Target;
 use haltline_wire::client::ClientRequest;
 use haltline_wire::media::{self, DetailWord, MediumKind};
 use haltline_wire::openai::ProviderKind as Server;
+use haltline_wire::openai::chat;
 use haltline_wire::provider::ProviderDialect;
 use haltline_wire::{Measure, RequestError};
 use parking_lot::Mutex;
@@ -166,6 +168,18 @@ pub(crate) struct Quoted<'a> {
     asked: Asked,
 }
 
+/// The base rates that a hold reckons with, in USD per million tokens.
+pub(crate) struct MaxPrice {
+    prompt: String,
+    completion: String,
+}
+
+impl MaxPrice {
+    pub(crate) fn written(&self) -> chat::MaxPrice<'_> {
+        chat::MaxPrice { prompt: &self.prompt, completion: &self.completion }
+    }
+}
+
 /// What a quote is computed from, but for the price.
 #[derive(Clone, Copy)]
 struct Asked {
@@ -252,8 +266,7 @@ pub(crate) fn quote<'a>(
         exact: None,
     };
     let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
-    // Anthropic writes to its cache what is marked; others what they like.
-    let writes = if vendor == Vendor::Anthropic { measured.writes } else { CacheWrites::Long };
+    let writes = cache_writes(live, endpoint, measured.writes);
     let price = each_apart(from_now_on(&listed, gateway.clock.now(), writes), measured.inputs);
     let quote = quote::quote(&asked.at(&price)).map_err(|error| refuse(&error))?;
     let mut quoted = Quoted { quote, base: quote.ceiling, listed, price, n: measured.n, pieces, asked };
@@ -271,6 +284,12 @@ fn vendor_of(server: Option<Server>) -> Vendor {
 }
 
 impl Quoted<'_> {
+    /// What a server that chooses among sellers must keep to; `None` where there are no rates.
+    pub(crate) fn max_price(&self) -> Option<MaxPrice> {
+        let (input, output) = self.price.base_rates()?;
+        Some(MaxPrice { prompt: input.to_usd_per_million(), completion: output.to_usd_per_million() })
+    }
+
     /// The quote at the largest cap whose ceiling fits, not below `minimum`.
     pub(crate) fn lowered(
         &self,

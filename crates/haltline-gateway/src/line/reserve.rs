@@ -3,7 +3,7 @@
 
 use crate::gateway::{Gateway, Live};
 use crate::line::accept::Request;
-use crate::line::quote::Quoted;
+use crate::line::quote::{MaxPrice, Quoted};
 use crate::line::route::Routed;
 use crate::line::trip::{OpenAttempt, Trip};
 use crate::problem::Problem;
@@ -22,6 +22,8 @@ const LOWERINGS_MAX: u32 = 4;
 pub(crate) struct Reserved {
     pub(crate) permit: Permit,
     pub(crate) cap: Tokens,
+    /// What the hold reckons with, for a server that chooses among sellers.
+    pub(crate) max_price: Option<MaxPrice>,
 }
 
 /// Why there is no permit.
@@ -176,7 +178,7 @@ impl Asker<'_> {
             expires: now.saturating_add(self.live.settings.deadlines.total),
         };
         match self.gateway.book.hold(hold).await {
-            Ok(permit) => Ok(Ok(Reserved { permit, cap: quote.cap })),
+            Ok(permit) => Ok(Ok(Reserved { permit, cap: quote.cap, max_price: self.quoted.max_price() })),
             Err(HoldError::Refused(refusal)) if refusal.reason == RefusalReason::RetriesExhausted => {
                 Err(NotReserved::RetriesUsedUp)
             }

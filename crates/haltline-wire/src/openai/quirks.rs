@@ -74,6 +74,8 @@ pub struct Quirks {
     pub takes_reasoning_back: bool,
     /// Its usage reports say what the answer cost.
     pub states_cost: bool,
+    /// Chooses among sellers of a model, and takes `provider.max_price`.
+    pub max_price: bool,
     /// The service tier to ask for, so that no dearer one is used.
     pub service_tier: Option<&'static str>,
     /// Which of its rejections are free.
@@ -101,6 +103,7 @@ const COMMON: Quirks = Quirks {
     reasoning: ReasoningField::None,
     takes_reasoning_back: false,
     states_cost: false,
+    max_price: false,
     service_tier: None,
     billing: BillingRules::Compatible,
     image_urls: true,
@@ -260,11 +263,16 @@ impl ProviderKind {
             Self::Cerebras => {
                 Quirks { cap: CapField::MaxCompletionTokens, reasoning: ReasoningField::Effort, ..COMMON }
             }
-            // Its API reference: `reasoning` as an object, `file` parts for PDF. `usage.cost` is
-            // recorded.
-            Self::OpenRouter => {
-                Quirks { reasoning: ReasoningField::Object, states_cost: true, documents: true, top_k: true, ..COMMON }
-            }
+            // Its API reference: `reasoning` as an object, `file` parts for PDF, `provider.max_price`
+            // in USD per million tokens. `usage.cost` is recorded.
+            Self::OpenRouter => Quirks {
+                reasoning: ReasoningField::Object,
+                states_cost: true,
+                max_price: true,
+                documents: true,
+                top_k: true,
+                ..COMMON
+            },
             // `usage.cost.total_cost` is recorded; `top_k` stands in its API reference.
             Self::Perplexity => Quirks { reasoning: ReasoningField::Effort, states_cost: true, top_k: true, ..COMMON },
             Self::Moonshot | Self::ZAi => {

@@ -24,7 +24,14 @@ fn with_message(members: &str) -> String {
 }
 
 fn edit(cap: CapField) -> Edit<'static> {
-    Edit { model: "up/stream", cap: (cap, Tokens::new(77)), service_tier: None, include_usage: false, drop: &[] }
+    Edit {
+        model: "up/stream",
+        cap: (cap, Tokens::new(77)),
+        service_tier: None,
+        include_usage: false,
+        max_price: None,
+        drop: &[],
+    }
 }
 
 fn rewrite(body: &str, edit: &Edit<'_>) -> String {

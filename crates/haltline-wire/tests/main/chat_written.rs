@@ -9,7 +9,7 @@ use haltline_wire::canon::{
     ToolChoice, ToolResult,
 };
 use haltline_wire::openai::ProviderKind;
-use haltline_wire::openai::chat::{ChatRequest, ChatTarget, Edit, cap_field_for, write};
+use haltline_wire::openai::chat::{ChatRequest, ChatTarget, Edit, MaxPrice, cap_field_for, write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn canonical(body: &Value) -> Result<Request, String> {
 }
 
 fn target(kind: ProviderKind) -> ChatTarget<'static> {
-    ChatTarget { target: Target { model: "up/model", cap: Tokens::new(77) }, kind }
+    ChatTarget { target: Target { model: "up/model", cap: Tokens::new(77) }, kind, max_price: None }
 }
 
 fn written(request: &Request, target: &ChatTarget<'_>) -> (Value, Vec<&'static str>) {
@@ -197,12 +197,20 @@ fn each_server_is_told_what_it_takes() {
         messages: vec![Message { role: Role::User, name: None, parts: vec![Part::text("hi")] }],
         ..Request::default()
     };
-    let openai = ChatTarget { target: Target { model: "gpt-5.2", cap: Tokens::new(9) }, kind: ProviderKind::OpenAi };
+    let openai = ChatTarget {
+        target: Target { model: "gpt-5.2", cap: Tokens::new(9) },
+        kind: ProviderKind::OpenAi,
+        max_price: None,
+    };
     let (body, dropped) = written(&request, &openai);
     assert_eq!((&body["reasoning_effort"], &body["service_tier"]), (&json!("medium"), &json!("default")));
     assert_eq!(body["stream_options"], json!({"include_usage": true}));
     assert_eq!(dropped, ["temperature", "top_k"]);
-    let plain = ChatTarget { target: Target { model: "gpt-4.1", cap: Tokens::new(9) }, kind: ProviderKind::OpenAi };
+    let plain = ChatTarget {
+        target: Target { model: "gpt-4.1", cap: Tokens::new(9) },
+        kind: ProviderKind::OpenAi,
+        max_price: None,
+    };
     let (body, dropped) = written(&request, &plain);
     assert_eq!((body.get("reasoning_effort"), &body["temperature"]), (None, &json!(1)));
     assert_eq!(dropped, ["top_k", "reasoning"]);
@@ -436,4 +444,34 @@ fn calls_of_one_turn_stand_in_one_message() {
         .expect("it can be said");
     let body: Value = serde_json::from_slice(&written.body).expect("JSON");
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn only_a_server_that_chooses_among_sellers_is_told_the_most() {
+    let most = Some(MaxPrice { prompt: "0.25", completion: "2" });
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"x"}],"provider":{"max_price":{"prompt":9},"order":["a"]}}"#;
+    let request = ChatRequest::parse(Bytes::from(chat), &PassFields::new(["provider"])).expect("accepted");
+    for (kind, expected) in [
+        (ProviderKind::OpenRouter, json!({"order": ["a"], "max_price": {"prompt": 0.25, "completion": 2}})),
+        (ProviderKind::Groq, json!({"max_price": {"prompt": 9}, "order": ["a"]})),
+    ] {
+        let target = ChatTarget { max_price: most, ..target(kind) };
+        let sent: Value = serde_json::from_slice(&request.rewrite(&Edit::from(&target))).expect("JSON");
+        assert_eq!(sent["provider"], expected);
+    }
+    let plain = ChatRequest::parse(
+        Bytes::from(r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#),
+        &PassFields::none(),
+    )
+    .expect("accepted");
+    let canonical = plain.canonical().expect("canonical");
+    for (kind, told) in [(ProviderKind::OpenRouter, true), (ProviderKind::OpenAi, false)] {
+        let target = ChatTarget { max_price: most, ..target(kind) };
+        let sent: Value = serde_json::from_slice(&plain.rewrite(&Edit::from(&target))).expect("JSON");
+        let crossed = written(&canonical, &target).0;
+        for body in [sent, crossed] {
+            let expected = if told { json!({"max_price": {"prompt": 0.25, "completion": 2}}) } else { Value::Null };
+            assert_eq!(body["provider"], expected, "{kind:?}");
+        }
+    }
 }

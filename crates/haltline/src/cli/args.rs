@@ -135,6 +135,9 @@ pub struct CheckArgs {
     /// The plan of this session, which weights keep at one endpoint
     #[arg(long, value_name = "SESSION", requires = "plan")]
     pub session: Option<String>,
+    /// Fetch price lists from the network; without it the copies of the last start are used
+    #[arg(long)]
+    pub fetch: bool,
     /// As JSON lines
     #[arg(long)]
     pub json: bool,

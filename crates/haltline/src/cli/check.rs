@@ -5,7 +5,8 @@ use super::exit::CliError;
 use super::plan;
 use super::ui::{Format, Ui};
 use crate::config::worst_case::{self, Bound, Report, WorstCase};
-use crate::config::{Secrets, find, load_found};
+use crate::config::{Secrets, find, load_fetching};
+use crate::prices::remote::Fetching;
 use serde_json::{Value, json};
 
 pub(super) fn run(
@@ -19,7 +20,8 @@ pub(super) fn run(
         ui.is_explicit = true;
     }
     let found = find(global.config.as_deref(), env)?;
-    let loaded = load_found(&found, env, Secrets::Needed)?;
+    let fetching = if args.fetch { Fetching::Now } else { Fetching::FromCopy };
+    let loaded = load_fetching(&found, env, Secrets::Needed, fetching)?;
     let is_json = ui.is_explicit && ui.format == Format::Json;
     if is_json {
         ui.text(&loaded.warnings.to_json_lines())?;

@@ -40,11 +40,12 @@ pub enum ConfigCode {
     NotCheaper,
     StalePrices,
     Retires,
+    NotFetched,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -79,6 +80,7 @@ impl ConfigCode {
         Self::NotCheaper,
         Self::StalePrices,
         Self::Retires,
+        Self::NotFetched,
     ];
 
     /// The number, a title, and what to do.
@@ -146,7 +148,9 @@ impl ConfigCode {
                 "A price cannot be used",
                 "Prices are decimal strings in USD per million tokens. Zero is refused (write `free = true` for your own machine), and so is what is outside 0.001 to 1,000, or an output price below a tenth of the input price: it is far more often a slip than a bargain.",
             ),
-            Self::Empty => (15, "A list is empty", "A model needs a target, a key's users need a name."),
+            Self::Empty => {
+                (15, "A list is empty", "A model needs a target, a key's users need a name, `api_keys` needs a key.")
+            }
             Self::Circle => (
                 16,
                 "Models degrade in a circle",
@@ -241,6 +245,11 @@ impl ConfigCode {
                 117,
                 "A model is about to be shut down",
                 "The price list says that its provider shuts it down soon or has done so. Requests for it then fail; what was fallen back to may cost more. Choose its successor.",
+            ),
+            Self::NotFetched => (
+                118,
+                "A price list from the network was not fetched",
+                "`[prices] source` names an address. A start and a reload fetch it and keep a copy in the data directory; where that fails the last copy is used, which may be old. `haltline check` fetches only with `--fetch`; without a copy it reckons with the shipped list.",
             ),
         }
     }

@@ -6,6 +6,7 @@ use super::outside::{Outside, Secrets};
 use super::redact::Redacted;
 use super::safe_default::{detect, safe_default};
 use super::{Loaded, load};
+use crate::prices::remote::{self, Fetching};
 use haltline_types::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,9 +65,23 @@ pub fn load_found(
     env: &dyn Fn(&str) -> Option<String>,
     secrets: Secrets,
 ) -> Result<Loaded, Box<Diagnostics>> {
+    load_fetching(found, env, secrets, Fetching::FromCopy)
+}
+
+/// As `load_found`, which fetches nothing from the network.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_fetching(
+    found: &Found,
+    env: &dyn Fn(&str) -> Option<String>,
+    secrets: Secrets,
+    fetching: Fetching,
+) -> Result<Loaded, Box<Diagnostics>> {
     let base = found.path.as_ref().and_then(|path| path.parent()).unwrap_or(Path::new("")).to_path_buf();
     let read = |path: &Path| fs::read_to_string(path);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    load(&found.name(), &found.text, &Outside { env, read: &read, base, now }, secrets)
+    let fetch = |url: &str, data: Option<&Path>| remote::list(url, data, fetching, now);
+    load(&found.name(), &found.text, &Outside { env, read: &read, fetch: &fetch, base, now }, secrets)
 }

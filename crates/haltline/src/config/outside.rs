@@ -1,5 +1,6 @@
 //! What a configuration takes from its surroundings: environment variables and files of secrets.
 
+use crate::prices::remote::Fetched;
 use haltline_types::Timestamp;
 use std::fmt;
 use std::io;
@@ -11,6 +12,8 @@ pub struct Outside<'o> {
     pub env: &'o dyn Fn(&str) -> Option<String>,
     /// A file's text.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// A price list from the network, by its URL and the data directory.
+    pub fetch: &'o dyn Fn(&str, Option<&Path>) -> Result<Fetched, String>,
     /// The folder that relative paths begin at: the configuration file's.
     pub base: PathBuf,
     /// The present, for what grows old.
@@ -96,7 +99,9 @@ mod tests {
             Some("/run/key") => Ok("k\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
-        let outside = Outside { env: &env, read: &read, base: "/etc".into(), now: Timestamp::from_secs(0) };
+        let fetch = |_: &str, _: Option<&Path>| Err(String::new());
+        let outside =
+            Outside { env: &env, read: &read, fetch: &fetch, base: "/etc".into(), now: Timestamp::from_secs(0) };
         assert_eq!(fill("x${A}y${B:-two}${EMPTY:-3}", &outside), Ok("xoneytwo3".to_owned()));
         assert_eq!(fill("$50", &outside), Ok("$50".to_owned()));
         assert_eq!(fill("${B}", &outside), Err(Missing::Variable("B".to_owned())));

@@ -4,11 +4,13 @@
 use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::models;
+use super::place::StoreSettings;
 use super::prices::insert_or_remove;
 use super::reader::Section;
 use super::redact::Redacted;
 use super::value::Text;
 use crate::prices::days::{day_of, days_between, midnight};
+use crate::prices::remote::{Fetched, is_remote};
 use crate::prices::{
     Catalogue, CatalogueError, MAX_AGE_DAYS, RETIRES_SOON_DAYS, Shipped, read, shipped_for, simulated,
 };
@@ -82,8 +84,12 @@ pub(super) struct ShippedPrices {
 }
 
 /// The lists of the providers that have one.
-pub(super) fn lists(root: &Section<'_>, providers: &BTreeMap<Name, ProviderSettings>) -> BTreeMap<Name, List> {
-    let own = sources(root);
+pub(super) fn lists(
+    root: &Section<'_>,
+    providers: &BTreeMap<Name, ProviderSettings>,
+    store: &StoreSettings,
+) -> BTreeMap<Name, List> {
+    let own = sources(root, store);
     let mut lists = BTreeMap::new();
     for (name, provider) in providers {
         let shipped = shipped_for(provider);
@@ -111,36 +117,50 @@ pub(super) fn lists(root: &Section<'_>, providers: &BTreeMap<Name, ProviderSetti
     lists
 }
 
-/// `[prices] source`: one file or several.
-fn sources(root: &Section<'_>) -> Vec<(Catalogue, Range<usize>)> {
+/// `[prices] source`: one file or address, or several.
+fn sources(root: &Section<'_>, store: &StoreSettings) -> Vec<(Catalogue, Range<usize>)> {
     let Some(value) = root.value("prices") else { return Vec::new() };
     let section = value.into_section("[prices]".to_owned(), root.key_span("prices"));
     let texts = section.texts(SOURCE).unwrap_or_default();
-    texts.iter().filter_map(|text| Some((source(root, text)?, text.span.clone()))).collect()
+    texts.iter().filter_map(|text| Some((source(root, text, store)?, text.span.clone()))).collect()
 }
 
-fn source(root: &Section<'_>, text: &Text) -> Option<Catalogue> {
+fn source(root: &Section<'_>, text: &Text, store: &StoreSettings) -> Option<Catalogue> {
     let report = |code, message: String, help: &str| {
         root.walk.report(Diagnostic::new(code, message).at(text.span.clone()).help(help));
     };
-    if text.text.starts_with("https://") || text.text.starts_with("http://") {
-        let message = "a price list from the network comes in a later version".to_owned();
-        report(ConfigCode::NotInThisVersion, message, "fetch it into a file before the start, and name the file");
-        return None;
-    }
-    let path = root.walk.outside.base.join(&text.text);
-    let content = match (root.walk.outside.read)(&path) {
-        Ok(content) => content,
-        Err(error) => {
-            let message = format!("the price list {} cannot be read: {error}", path.display());
-            report(ConfigCode::PriceList, message, "check the path; it begins at the configuration's folder");
-            return None;
+    let (name, content) = if is_remote(&text.text) {
+        let data = match store {
+            StoreSettings::File(path) => Some(path.as_path()),
+            StoreSettings::Memory => None,
+        };
+        match (root.walk.outside.fetch)(&text.text, data) {
+            Ok(Fetched { text: content, warning }) => {
+                if let Some(warning) = warning {
+                    root.walk.report(Diagnostic::new(ConfigCode::NotFetched, warning).at(text.span.clone()));
+                }
+                (text.text.clone(), content?)
+            }
+            Err(why) => {
+                report(ConfigCode::PriceList, why, "check the address, or name a file");
+                return None;
+            }
+        }
+    } else {
+        let path = root.walk.outside.base.join(&text.text);
+        match (root.walk.outside.read)(&path) {
+            Ok(content) => (path.display().to_string(), content),
+            Err(error) => {
+                let message = format!("the price list {} cannot be read: {error}", path.display());
+                report(ConfigCode::PriceList, message, "check the path; it begins at the configuration's folder");
+                return None;
+            }
         }
     };
     match read(&content) {
         Ok(catalogue) => Some(catalogue),
         Err(error) => {
-            let message = format!("{}: {error}", path.display());
+            let message = format!("{name}: {error}");
             report(ConfigCode::PriceList, message, "`haltline prices check FILE` shows the places");
             None
         }
@@ -175,7 +195,12 @@ pub(super) fn shipped<'m>(
 }
 
 /// Warns of lists that are old, and of targets that are shut down.
-pub(super) fn grown_old(root: &Section<'_>, lists: &BTreeMap<Name, List>, models: &BTreeMap<Name, models::Placed>) {
+pub(super) fn grown_old(
+    root: &Section<'_>,
+    lists: &BTreeMap<Name, List>,
+    models: &BTreeMap<Name, models::Placed>,
+    alike: &BTreeMap<ModelName, ModelName>,
+) {
     let now = root.walk.outside.now;
     let report = |code, message: String, place: Option<Range<usize>>| {
         let diagnostic = Diagnostic::new(code, message);
@@ -198,7 +223,8 @@ pub(super) fn grown_old(root: &Section<'_>, lists: &BTreeMap<Name, List>, models
     let today = day_of(now);
     for model in models.values() {
         for (target, place) in model.settings.targets.iter().zip(&model.targets) {
-            let listed = lists.get(&target.provider).and_then(|list| list.catalogue.models.get(target.model.as_str()));
+            let of = alike.get(target).unwrap_or(target);
+            let listed = lists.get(&of.provider).and_then(|list| list.catalogue.models.get(of.model.as_str()));
             // Days in this form sort as they follow each other.
             let Some(day) = listed.and_then(|listed| listed.retires.as_ref()).filter(|day| **day <= soon) else {
                 continue;

@@ -2,6 +2,7 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
+use super::like;
 use super::models::endpoint;
 use super::price_lists::{SOURCE, ShippedPrices};
 use super::reader::{Keys, Section};
@@ -27,11 +28,12 @@ const KEYS: Keys = Keys::of(&[
     "long_prompts",
     "free",
     "price",
+    "like",
 ]);
 const ROW: Keys =
     Keys::of(&["over", "input", "cached_input", "cache_write", "cache_write_long", "media", "output", "request_fee"]);
 /// What a factor on the listed price excludes, and so does a price of nothing.
-const RATES: [&str; 8] =
+pub(super) const RATES: [&str; 8] =
     ["input", "cached_input", "cache_write", "cache_write_long", "media", "output", "request_fee", "long_prompts"];
 /// `[prices."provider/*"]`: the factor of all of a provider's models.
 const ALL_MODELS: &str = "*";
@@ -42,10 +44,12 @@ pub(super) struct Prices {
     pub(super) all: BTreeMap<ModelName, Price>,
     /// Where `price = "unknown-ok"` stands.
     pub(super) unknown_ok: Vec<(ModelName, Range<usize>)>,
+    /// Which listed model has the price of one that no list knows.
+    pub(super) alike: BTreeMap<ModelName, ModelName>,
 }
 
 pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: ShippedPrices) -> Prices {
-    let mut prices = Prices { all: shipped.prices, unknown_ok: Vec::new() };
+    let mut prices = Prices { all: shipped.prices, unknown_ok: Vec::new(), alike: BTreeMap::new() };
     let sections = root.named_but("prices", SOURCE);
     let (whole, single): (Vec<_>, Vec<_>) =
         sections.into_iter().partition(|(name, _)| name.text.ends_with(&format!("/{ALL_MODELS}")));
@@ -57,9 +61,15 @@ pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: ShippedPrice
             insert_or_remove(&mut prices.all, model, times(listed, factor));
         }
     }
+    let listed = prices.all.clone();
+    let mut alike = Vec::new();
     for (name, section) in single {
         section.check_keys(&KEYS);
         let Some(endpoint) = endpoint(&section, &name, names) else { continue };
+        if section.value(like::KEY).is_some() {
+            alike.push((endpoint, section));
+            continue;
+        }
         let listed = prices.all.get(&endpoint).cloned();
         let stated = if is_factor_only(&section) {
             let unraised = shipped.unraised.get(&endpoint);
@@ -80,6 +90,12 @@ pub(super) fn prices(root: &Section<'_>, names: &[String], shipped: ShippedPrice
             prices.all.insert(endpoint, stated);
         }
     }
+    for (endpoint, section) in alike {
+        if let Some((of, price)) = like::price(&section, names, &listed, &shipped.unraised) {
+            prices.all.insert(endpoint.clone(), price);
+            prices.alike.insert(endpoint, of);
+        }
+    }
     prices
 }
 
@@ -97,7 +113,7 @@ fn is_factor_only(section: &Section<'_>) -> bool {
     !absent("multiplier") && RATES.iter().chain(&["free", "price"]).all(|key| absent(key))
 }
 
-fn multiplier(section: &Section<'_>) -> Option<Multiplier> {
+pub(super) fn multiplier(section: &Section<'_>) -> Option<Multiplier> {
     if section.is_present() && section.value("multiplier").is_none() {
         section.missing("multiplier", "multiplier = \"1.1\"");
     }
@@ -172,7 +188,7 @@ fn price(section: &Section<'_>, name: &Text, listed: Option<&Price>) -> Option<P
     }
 }
 
-fn limit(section: &Section<'_>, key: &str, listed: Option<&Price>) -> Option<Tokens> {
+pub(super) fn limit(section: &Section<'_>, key: &str, listed: Option<&Price>) -> Option<Tokens> {
     let least = if key == "max_output" { 0 } else { 1 };
     let known = listed.and_then(|listed| if key == "max_output" { listed.max_output } else { listed.max_input });
     section.integer(key, least..=1_000_000_000).map(Tokens::new).or(known)

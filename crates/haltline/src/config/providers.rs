@@ -2,9 +2,10 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
+use super::provider_keys;
 use super::reader::{Keys, Section};
 use super::value::Text;
-use haltline_gateway::settings::{ProviderKind, ProviderSettings, Secret, SimulatedSettings};
+use haltline_gateway::settings::{ProviderKind, ProviderSettings, SimulatedSettings};
 use haltline_types::Name;
 use haltline_wire::PassFields;
 use haltline_wire::openai::ProviderKind as Server;
@@ -13,9 +14,9 @@ use std::time::Duration;
 
 const KINDS: [&str; 7] = ["openai", "anthropic", "google", "mistral", "azure", "openai-compatible", "simulated"];
 const LATER_KINDS: [&str; 2] = ["bedrock", "vertex"];
-const REAL: Keys = Keys::of(&["kind", "api_key", "base_url", "pass_fields", "extra_ca"]);
-const COMPATIBLE: Keys = Keys::of(&["kind", "server", "api_key", "base_url", "pass_fields", "extra_ca"]);
-const AZURE: Keys = Keys::of(&["kind", "api_key", "base_url", "api_version", "pass_fields", "extra_ca"]);
+const REAL: Keys = Keys::of(&["kind", "api_key", "api_keys", "base_url", "pass_fields", "extra_ca"]);
+const COMPATIBLE: Keys = Keys::of(&["kind", "server", "api_key", "api_keys", "base_url", "pass_fields", "extra_ca"]);
+const AZURE: Keys = Keys::of(&["kind", "api_key", "api_keys", "base_url", "api_version", "pass_fields", "extra_ca"]);
 const SIMULATED: Keys = Keys::of(&[
     "kind",
     "latency",
@@ -79,7 +80,7 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         kind,
         server,
         base_url,
-        api_key: None,
+        keys: Vec::new(),
         api_version: if kind == ProviderKind::Azure { api_version(section) } else { None },
         pass_fields,
         extra_ca: None,
@@ -89,7 +90,8 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         settings.simulated = simulated(section);
         return Some(settings);
     }
-    settings.api_key = api_key(section, kind, &settings.base_url);
+    let usual = (usual_url(kind) == Some(settings.base_url.as_str())).then(|| usual_key(kind));
+    settings.keys = provider_keys::keys(section, usual);
     settings.extra_ca = section.secret("extra_ca").filter(|pem| !pem.is_empty());
     check_plain_http(section, &settings);
     Some(settings)
@@ -167,27 +169,12 @@ fn api_version(section: &Section<'_>) -> Option<String> {
     })
 }
 
-fn api_key(section: &Section<'_>, kind: ProviderKind, base_url: &str) -> Option<Secret> {
-    if section.value("api_key").is_none() && usual_url(kind) == Some(base_url) {
-        section.missing("api_key", &format!("api_key = \"${{{}}}\"", usual_key(kind)));
-    }
-    let key = section.secret("api_key")?;
-    let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !printable(&key) {
-        let span = section.value("api_key").map_or(section.span.clone(), |value| value.span);
-        let message = format!("{}: the key contains spaces or other characters that no key has", section.title);
-        section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(span));
-        return None;
-    }
-    (!key.is_empty()).then(|| Secret::new(key))
-}
-
 fn check_plain_http(section: &Section<'_>, settings: &ProviderSettings) {
     let Some(rest) = settings.base_url.strip_prefix("http://") else { return };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
     let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if !is_here && settings.api_key.is_some() {
+    if !is_here && !settings.keys.is_empty() {
         let message = format!("{}: the key goes to {host} without encryption", section.title);
         let span = section.value("base_url").map_or(section.span.clone(), |value| value.span);
         section.walk.report(Diagnostic::new(ConfigCode::PlainHttp, message).at(span));

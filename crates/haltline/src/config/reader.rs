@@ -3,7 +3,7 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
-use super::outside::{Outside, Secrets, fill_secret};
+use super::outside::{Outside, Secrets};
 use super::value::{Text, Value, pick};
 use haltline_types::{Tokens, parse_duration};
 use std::cell::RefCell;
@@ -258,20 +258,7 @@ impl<'w> Section<'w> {
 
     /// A secret, or `None` when there is none or secrets are ignored.
     pub(super) fn secret(&self, key: &str) -> Option<String> {
-        let value = self.value(key)?;
-        self.walk.secret_spans.borrow_mut().extend(value.is_plain_secret().then(|| value.span.clone()));
-        let DeValue::String(raw) = value.value else {
-            value.wrong_type("a string", &format!("write {key} = \"${{NAME}}\" or \"file:/path\""));
-            return None;
-        };
-        if value.is_plain_secret() && key == "api_key" {
-            let message = format!("{}: `{key}` stands in the file in the clear", self.title);
-            self.walk.report(Diagnostic::new(ConfigCode::PlainSecret, message).at(value.span.clone()));
-        }
-        if self.walk.secrets == Secrets::Ignored {
-            return None;
-        }
-        value.filled(fill_secret(raw, self.walk.outside)).map(|secret| secret.trim().to_owned())
+        self.value(key)?.secret(&self.title)
     }
 }
 

@@ -35,8 +35,11 @@ impl Redacted {
     pub(super) fn new(text: &str, known: &[Range<usize>]) -> Self {
         let mut secrets: Vec<Range<usize>> = known.to_vec();
         let mut start = 0;
+        let mut in_list = false;
         for line in text.split_inclusive('\n') {
-            secrets.extend(secrets_in(line).into_iter().map(|found| start + found.start..start + found.end));
+            let mut found = secrets_in(line);
+            in_list = secrets_of_lists(line, in_list, &mut found);
+            secrets.extend(found.into_iter().map(|found| start + found.start..start + found.end));
             start += line.len();
         }
         secrets.sort_by_key(|secret| (secret.start, secret.end));
@@ -115,6 +118,41 @@ fn secrets_in(line: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Finds what stands in lists of secrets, which may go over several lines; is the list open at the
+/// end of this one? `in_list`: it was at the beginning.
+fn secrets_of_lists(line: &str, mut in_list: bool, found: &mut Vec<Range<usize>>) -> bool {
+    // The header of a section: the list was never closed.
+    in_list = in_list && !line.starts_with('[');
+    let mut at = 0;
+    loop {
+        if !in_list {
+            let opens = line
+                .match_indices('=')
+                .map(|(equals, _)| equals)
+                .filter(|equals| *equals >= at)
+                .find(|equals| is_secret_key(&line[..*equals]) && line[equals + 1..].trim_start().starts_with('['));
+            let Some(equals) = opens else { return false };
+            at = equals + 1;
+        }
+        let rest = &line[at..];
+        let Some(next) = rest.find(['"', '\'', ']']) else { return true };
+        let start = at + next;
+        in_list = true;
+        if line[start..].starts_with(']') {
+            in_list = false;
+            at = start + 1;
+            continue;
+        }
+        let Some(string) = value_after(line, start) else {
+            // A reference, or nothing: on behind its closing quote.
+            at = line[start + 1..].find(['"', '\'']).map_or(line.len(), |end| start + end + 2);
+            continue;
+        };
+        at = string.end;
+        found.push(string);
+    }
+}
+
 /// Does the text before an equals sign end with the name of a secret?
 fn is_secret_key(before: &str) -> bool {
     let word = before.trim_end().trim_end_matches(['"', '\'']);
@@ -124,7 +162,7 @@ fn is_secret_key(before: &str) -> bool {
         return false;
     }
     let mut parts = name.split(['_', '-']);
-    parts.any(|part| matches!(part, "key" | "apikey" | "secret" | "password" | "token" | "authorization"))
+    parts.any(|part| matches!(part, "key" | "keys" | "apikey" | "secret" | "password" | "token" | "authorization"))
 }
 
 /// The value that begins after `from`: a string in quotes, or a bare word. References to the
@@ -133,6 +171,9 @@ fn value_after(line: &str, from: usize) -> Option<Range<usize>> {
     let rest = &line[from..];
     let start = from + rest.find(|c: char| !c.is_whitespace())?;
     let value = &line[start..];
+    if value.starts_with('[') {
+        return None;
+    }
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
     let end = match quote {
         Some(quote) => value[1..].find(quote).map_or(value.trim_end().len(), |at| at + 2),
@@ -167,6 +208,13 @@ mod tests {
             ("task-force-command = 1", "task-force-command = 1"),
             ("first_token = \"30s\"", "first_token = \"30s\""),
             ("max_output_tokens = 10", "max_output_tokens = 10"),
+            ("api_keys = [\"one\", \"${A}\", 'two'] # \"a\"", "api_keys = [(secret), \"${A}\", (secret)] # \"a\""),
+            ("api_keys = [\n  \"one\",\n  \"file:two\",\n]\n", "api_keys = [\n  (secret),\n  \"file:two\",\n]\n"),
+            (
+                "p = { api_keys = [{ key = \"one\", weight = 3 }, \"two",
+                "p = { api_keys = [{ key = (secret), weight = 3 }, (secret)",
+            ),
+            ("api_keys = [\"one\"\n[prices]\nsource = \"two\"\n", "api_keys = [(secret)\n[prices]\nsource = \"two\"\n"),
         ] {
             assert_eq!(masked(line), shown);
         }

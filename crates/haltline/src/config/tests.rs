@@ -6,6 +6,7 @@ mod good;
 mod worst;
 
 use super::{Diagnostics, Loaded, Outside, Secrets, load};
+use crate::prices::remote::Fetched;
 use haltline_types::Timestamp;
 use std::io;
 use std::path::Path;
@@ -30,7 +31,18 @@ fn load_text(text: &str) -> Result<Loaded, Box<Diagnostics>> {
         Some("/etc/haltline/wrong.toml") => Ok(OWN_LIST.replace("\"0.2\"", "\"0\"")),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    let outside = Outside { env: &env, read: &read, base: "/etc/haltline".into(), now: NOW };
+    let fetch = |url: &str, data: Option<&Path>| {
+        assert_eq!(data.and_then(Path::to_str), Some("/etc/haltline/haltline-data"));
+        match url {
+            "https://prices.example/groq.toml" => Ok(Fetched { text: Some(OWN_LIST.to_owned()), warning: None }),
+            "https://prices.example/old.toml" => Ok(Fetched {
+                text: Some(OWN_LIST.to_owned()),
+                warning: Some("the copy of 2026-11-01 is used".to_owned()),
+            }),
+            _ => Err(format!("the price list {url} could not be fetched: nobody is there")),
+        }
+    };
+    let outside = Outside { env: &env, read: &read, fetch: &fetch, base: "/etc/haltline".into(), now: NOW };
     load("haltline.toml", text, &outside, Secrets::Needed)
 }
 

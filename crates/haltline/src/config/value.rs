@@ -3,7 +3,7 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
-use super::outside::{Missing, fill};
+use super::outside::{Missing, Secrets, fill, fill_secret};
 use super::reader::{Section, Walk};
 use std::ops::{Range, RangeInclusive};
 use toml::de::DeValue;
@@ -98,9 +98,36 @@ impl<'w> Value<'w> {
         }
     }
 
+    /// Is it a table?
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
     /// Is it a single string?
     pub(super) fn is_text(&self) -> bool {
         matches!(self.value, DeValue::String(_))
+    }
+
+    /// A secret, or `None` when it cannot be had or secrets are ignored. `title` is its section's.
+    pub(super) fn secret(&self, title: &str) -> Option<String> {
+        self.walk.secret_spans.borrow_mut().extend(self.is_plain_secret().then(|| self.span.clone()));
+        let DeValue::String(raw) = self.value else {
+            self.wrong_type("a string", &format!("write {} = \"${{NAME}}\" or \"file:/path\"", self.key));
+            return None;
+        };
+        if self.is_plain_secret() && self.is_api_key() {
+            let message = format!("{title}: `{}` stands in the file in the clear", self.key);
+            self.walk.report(Diagnostic::new(ConfigCode::PlainSecret, message).at(self.span.clone()));
+        }
+        if self.walk.secrets == Secrets::Ignored {
+            return None;
+        }
+        self.filled(fill_secret(raw, self.walk.outside)).map(|secret| secret.trim().to_owned())
+    }
+
+    /// Does it stand where a provider's key stands?
+    fn is_api_key(&self) -> bool {
+        matches!(self.key.as_str(), "api_key" | "api_keys" | "key")
     }
 
     pub(super) fn is_plain_secret(&self) -> bool {
@@ -121,9 +148,9 @@ impl<'w> Value<'w> {
         let diagnostic = match missing {
             Missing::Variable(name) => {
                 let message = format!("the environment variable {name} is not set");
-                let help = match self.key.as_str() {
-                    "api_key" => "set it, or write \"file:/path\"".to_owned(),
-                    _ => format!("set it, or write ${{{name}:-default}}"),
+                let help = match self.is_api_key() {
+                    true => "set it, or write \"file:/path\"".to_owned(),
+                    false => format!("set it, or write ${{{name}:-default}}"),
                 };
                 Diagnostic::new(ConfigCode::MissingVariable, message).help(help)
             }

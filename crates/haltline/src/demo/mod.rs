@@ -116,7 +116,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
                 server: haltline_wire::openai::ProviderKind::Compatible,
                 api_version: None,
                 base_url: String::new(),
-                api_key: None,
+                keys: Vec::new(),
                 pass_fields: PassFields::none(),
                 extra_ca: None,
                 simulated,

@@ -1,7 +1,7 @@
 //! From the settings of providers to what speaks to them.
 
 use haltline_gateway::Upstreams;
-use haltline_gateway::settings::{ProviderKind, ProviderSettings, Settings};
+use haltline_gateway::settings::{ProviderKey, ProviderKind, ProviderSettings, Settings};
 use haltline_ports::{Clock, Upstream};
 use haltline_types::{Name, PicoUsdPerToken};
 use haltline_upstream::{
@@ -48,12 +48,16 @@ fn http(settings: &ProviderSettings, provider: Provider, clock: &Arc<dyn Clock>)
     let config = HttpConfig {
         provider,
         base_url: settings.base_url.clone(),
-        keys: settings.api_key.iter().map(|key| ApiKey::new(key.reveal())).collect(),
+        keys: settings.keys.iter().map(api_key).collect(),
         headers: Vec::new(),
         extra_ca: settings.extra_ca.clone(),
         pool: PoolSettings::default(),
     };
     Ok(Arc::new(HttpUpstream::new(config, Arc::clone(clock))?))
+}
+
+fn api_key(key: &ProviderKey) -> ApiKey {
+    ApiKey { secret: key.secret.reveal().to_owned(), weight: key.weight }
 }
 
 /// The simulated model bills what its first configured model costs.

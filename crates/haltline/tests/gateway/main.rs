@@ -6,6 +6,7 @@ mod failures;
 mod operator;
 mod restart;
 mod routes;
+mod sellers;
 mod setup;
 mod storm;
 mod streams;

@@ -2,6 +2,7 @@
 //! out. Whatever is not named in the edit survives byte for byte.
 
 use super::fields::Field;
+use super::max_price::{MaxPrice, PROVIDER};
 use super::request::Member;
 use super::{CapField, ChatRequest};
 use crate::edit::{Writer, quoted};
@@ -20,6 +21,8 @@ pub struct Edit<'a> {
     pub service_tier: Option<&'a str>,
     /// Ask for the usage chunk. Changes nothing when the request is no stream.
     pub include_usage: bool,
+    /// The most that the server may charge; written into `provider`. `None` leaves that alone.
+    pub max_price: Option<MaxPrice<'a>>,
     /// Top-level fields to leave out.
     pub drop: &'a [&'a str],
 }
@@ -54,6 +57,13 @@ impl ChatRequest {
                     has.stream_options = true;
                     writer.replaced(&member.key, &member.value, &self.with_usage(member));
                 }
+                Field::Vouched if edit.max_price.is_some() && self.is_named(member, PROVIDER) => {
+                    if let Some(most) = edit.max_price {
+                        has.max_price = true;
+                        let own = self.body.get(member.value.clone());
+                        writer.replaced(&member.key, &member.value, most.merged(own).to_string().as_bytes());
+                    }
+                }
                 _ => writer.kept(&member.key, &member.value),
             }
         }
@@ -62,6 +72,9 @@ impl ChatRequest {
         }
         if let (false, Some(tier)) = (has.service_tier, edit.service_tier) {
             writer.added("service_tier", &quoted(tier));
+        }
+        if let (false, Some(most)) = (has.max_price, edit.max_price) {
+            writer.added(PROVIDER, most.merged(None).to_string().as_bytes());
         }
         if edit.include_usage && self.stream() && !has.stream_options {
             writer.added("stream_options", br#"{"include_usage":true}"#);
@@ -94,6 +107,7 @@ struct Has {
     cap: bool,
     service_tier: bool,
     stream_options: bool,
+    max_price: bool,
 }
 
 const fn of(cap: CapField) -> Field {

@@ -2,6 +2,7 @@
 
 use super::Edit;
 use super::cap::cap_field_for;
+use super::max_price::MaxPrice;
 use super::write_messages::messages;
 use crate::canon::{Effort, Format, Reasoning, Request, Target, Tool, ToolChoice, Written};
 use crate::openai::{ProviderKind, Quirks, ReasoningField, effort};
@@ -16,6 +17,8 @@ pub struct ChatTarget<'a> {
     pub target: Target<'a>,
     /// Whose server it is.
     pub kind: ProviderKind,
+    /// What the server may at most charge, where it chooses among sellers; others are not told.
+    pub max_price: Option<MaxPrice<'a>>,
 }
 
 /// The edit of a request that stays in this dialect.
@@ -27,6 +30,7 @@ impl<'a> From<&ChatTarget<'a>> for Edit<'a> {
             cap: (quirks.cap, target.target.cap),
             service_tier: quirks.service_tier,
             include_usage: quirks.stream_options,
+            max_price: target.max_price.filter(|_| quirks.max_price),
             drop: if quirks.stream_options { &[] } else { &["stream_options"] },
         }
     }
@@ -52,6 +56,9 @@ pub fn write(request: &Request, target: &ChatTarget<'_>) -> Result<Written, Requ
     }
     if let Some(tier) = quirks.service_tier {
         writer.put("service_tier", json!(tier));
+    }
+    if let Some(most) = target.max_price.filter(|_| quirks.max_price) {
+        writer.put("provider", most.merged(None));
     }
     writer.sampling(request)?;
     writer.tools(request);

@@ -36,7 +36,7 @@ fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
     let openai = &settings.providers["openai"];
     assert_eq!(openai.kind, ProviderKind::OpenAi);
     assert_eq!(openai.base_url, "https://api.openai.com/v1");
-    assert_eq!(openai.api_key.as_ref().map(|key| key.reveal()), Some("sk-from-the-environment"));
+    assert_eq!(openai.keys.first().map(|key| key.secret.reveal()), Some("sk-from-the-environment"));
     assert_eq!(settings.providers["local"].kind, ProviderKind::OpenAiCompatible);
     let chat = &settings.models["chat"];
     assert_eq!(chat.targets.len(), 2);
@@ -86,7 +86,8 @@ fn all_keys(name: &str) -> Option<String> {
 fn every_provider_is_found_by_its_key_and_its_default_has_prices() {
     let text = safe_default(&detect(&all_keys));
     let read = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let outside = Outside { env: &all_keys, read: &read, base: "/etc/haltline".into(), now: NOW };
+    let fetch = |_: &str, _: Option<&Path>| Err("nothing is fetched".to_owned());
+    let outside = Outside { env: &all_keys, read: &read, fetch: &fetch, base: "/etc/haltline".into(), now: NOW };
     let loaded = load("haltline.toml", &text, &outside, Secrets::Needed);
     let loaded = loaded.map_err(|found| found.to_text(crate::config::Paint::None)).expect("no errors");
     assert!(loaded.warnings.items.is_empty(), "{}", loaded.warnings.to_text(crate::config::Paint::None));
@@ -106,7 +107,7 @@ fn every_provider_is_found_by_its_key_and_its_default_has_prices() {
     ] {
         seen.push(name);
         let provider = &settings.providers[name];
-        let key = provider.api_key.as_ref().map(|key| key.reveal());
+        let key = provider.keys.first().map(|key| key.secret.reveal());
         assert_eq!((key, provider.server.name()), (Some(format!("key-of-{variable}").as_str()), server), "{name}");
         assert!(settings.prices.keys().any(|model| model.provider.as_str() == name), "{name} has no prices");
     }
@@ -151,13 +152,25 @@ fn geminis_own_variable_goes_before_googles() {
 }
 
 #[test]
+fn a_provider_can_have_several_keys_with_weights() {
+    let text =
+        "[providers.p]\nkind = \"openai\"\napi_keys = [\"file:key\", { key = \"${OPENAI_API_KEY}\", weight = 3 }]\n";
+    let keys = &settings(text).providers["p"].keys;
+    let read: Vec<_> = keys.iter().map(|key| (key.secret.reveal(), key.weight)).collect();
+    assert_eq!(read, [("sk-from-a-file", 1), ("sk-from-the-environment", 3)]);
+    assert!(!format!("{keys:?}").contains("sk-from"));
+    let one = settings(&text.replace("[\"file:key\", { key = \"${OPENAI_API_KEY}\", weight = 3 }]", "\"file:key\""));
+    assert_eq!(one.providers["p"].keys.len(), 1);
+}
+
+#[test]
 fn variables_files_and_defaults_are_filled_in() {
     let text = "[store]\nurl = \"${STORE:-memory:}\"\n[providers.p]\nkind = \"openai\"\napi_key = \"file:key\"\n\
                 base_url = \"https://eu.api.openai.com/v1/\"\n[[budgets]]\nname = \"d\"\nlimit = \"${LIMIT}\"\nwindow = \"day\"\n";
     let loaded = load_text(text).expect("no errors");
     assert_eq!(loaded.store, StoreSettings::Memory);
     let provider = &loaded.settings.providers["p"];
-    assert_eq!(provider.api_key.as_ref().map(|key| key.reveal()), Some("sk-from-a-file"));
+    assert_eq!(provider.keys.first().map(|key| key.secret.reveal()), Some("sk-from-a-file"));
     assert_eq!(provider.base_url, "https://eu.api.openai.com/v1");
     assert_eq!(loaded.settings.budgets.find("d").expect("budget").1.limit.to_string(), "$7.00");
     // A regional endpoint charges a tenth more for models that have the factor.
@@ -246,4 +259,36 @@ fn a_list_of_one_s_own_goes_in_the_place_of_the_shipped_one() {
     // It is older than a list should be.
     assert!(codes(&text).contains(&ConfigCode::StalePrices));
     assert!(!codes(head).contains(&ConfigCode::StalePrices));
+}
+
+#[test]
+fn a_deployment_has_the_price_of_what_it_is_like() {
+    let head = "[providers.us]\nkind = \"azure\"\napi_key = \"${OPENAI_API_KEY}\"\n\
+                base_url = \"https://me.openai.azure.com/openai/v1\"\n\
+                [providers.proxy]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:4000/v1\"\n";
+    let prices = |text: &str| settings(&format!("{head}{text}")).prices;
+    let name = |text: &str| ModelName::parse(text).expect("a name");
+    let found = prices(
+        "[prices.\"us/mine\"]\nlike = \"us/gpt-5-mini\"\nmax_output = 99\n\
+         [prices.\"us/global\"]\nlike = \"us/gpt-5-mini\"\nmultiplier = \"1\"\n\
+         [prices.\"proxy/x\"]\nlike = \"openai/gpt-5-mini\"\n",
+    );
+    let listed = &found[&name("us/gpt-5-mini")];
+    let mine = &found[&name("us/mine")];
+    assert_eq!((&mine.settle, mine.max_output), (&listed.settle, Some(Tokens::new(99))));
+    let rate = |model: &str| found[&name(model)].settle[0].input.to_usd_per_million();
+    // $0.25 by the lists of both; a tenth more where the region of a deployment is not known.
+    assert_eq!((rate("us/mine").as_str(), rate("us/global").as_str()), ("0.275", "0.25"));
+    assert_eq!(rate("proxy/x"), "0.25");
+}
+
+#[test]
+fn a_list_from_the_network_goes_before_the_shipped_one() {
+    let text = "[providers.groq]\nkind = \"openai-compatible\"\nbase_url = \"https://api.groq.com/openai/v1\"\n\
+                [models.m]\ntargets = [\"groq/own\"]\n[prices]\nsource = \"https://prices.example/groq.toml\"\n";
+    let own = ModelName::parse("groq/own").expect("a name");
+    assert_eq!(settings(text).prices[&own].settle[0].input.to_usd_per_million(), "0.2");
+    assert!(!codes(text).contains(&ConfigCode::NotFetched));
+    let old = text.replace("/groq.toml", "/old.toml");
+    assert!(codes(&old).contains(&ConfigCode::NotFetched) && settings(&old).prices.contains_key(&own));
 }
