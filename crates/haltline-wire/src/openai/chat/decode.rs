@@ -5,6 +5,7 @@ use super::calls::Calls;
 use super::finish::finish_from_word;
 use super::inspect::{Inspector, inspect_answer, meant};
 use super::said::{Sources, content, pictures, reasoning, text};
+use super::skim;
 use crate::Finish;
 use crate::canon::{Answer, Decode, Decoded, Event, Inspect, ReportedUsage};
 use crate::chunk::{Chunk, Delta, Malformed, Whole};
@@ -75,6 +76,12 @@ struct Reader {
 impl Reader {
     /// Reads the JSON that was metered as `delta`.
     fn read(&mut self, data: &[u8], delta: &Delta, out: &mut Vec<Event>) {
+        if let (true, Some(index)) = (self.is_plain(delta), self.index)
+            && let Some(event) = skim::piece(data, index)
+        {
+            out.push(event);
+            return;
+        }
         let Ok(Value::Object(chunk)) = serde_json::from_slice(data) else { return };
         self.start(&chunk, out);
         let choice = self.choice(&chunk);
@@ -97,6 +104,12 @@ impl Reader {
         } else if delta.usage_unreadable {
             out.push(Event::Usage(ReportedUsage::Unreadable));
         }
+    }
+
+    /// Can it be nothing but a piece of text?
+    fn is_plain(&self, delta: &Delta) -> bool {
+        let reports = delta.usage.is_some() || delta.usage_unreadable || delta.finish.is_some();
+        self.started && !self.whole && delta.text_bytes > 0 && !reports
     }
 
     /// The choice that crosses.
