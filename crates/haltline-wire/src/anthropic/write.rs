@@ -291,7 +291,8 @@ fn write_thinking(
     if off {
         return (Some(json!({"type": "disabled"})), None);
     }
-    let effort = asked.effort.filter(|_| style != ThinkingStyle::Budget).map(|effort| effort_word(effort, options.effort));
+    let effort =
+        asked.effort.filter(|_| style != ThinkingStyle::Budget).map(|effort| effort_word(effort, options.effort));
     let budget = match style {
         ThinkingStyle::AsAsked => asked.budget,
         ThinkingStyle::Adaptive => None,

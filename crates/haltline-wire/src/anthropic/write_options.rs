@@ -28,7 +28,8 @@ impl WriteOptions {
             return Self::default();
         };
         // Dates have eight digits, versions one or two.
-        let mut numbers = name.split(['-', '.', '@']).filter(|word| word.len() < 3).filter_map(|word| word.parse::<u32>().ok());
+        let mut numbers =
+            name.split(['-', '.', '@']).filter(|word| word.len() < 3).filter_map(|word| word.parse::<u32>().ok());
         let Some(major) = numbers.next() else { return Self::default() };
         match (major, numbers.next().unwrap_or(0)) {
             (4, 5) if name.contains("opus") => Self { effort: EffortMost::High, ..Self::default() },

@@ -420,12 +420,20 @@ fn calls_of_one_turn_stand_in_one_message() {
         let body: Value = serde_json::from_slice(&written.body).expect("JSON");
         let messages = body["messages"].as_array().expect("messages");
         assert_eq!(messages.len(), 5, "{body}");
-        assert_eq!((&messages[1]["content"], messages[1]["tool_calls"].as_array().map(Vec::len)), (&json!("b"), Some(2)));
+        assert_eq!(
+            (&messages[1]["content"], messages[1]["tool_calls"].as_array().map(Vec::len)),
+            (&json!("b"), Some(2))
+        );
         assert_eq!(messages[1]["reasoning_content"].as_str(), thoughts);
     }
     // Thoughts alone, where they cannot be sent back, are no message.
-    let alone = vec![user("a"), said(vec![Part::Reasoning { text: "t".to_owned(), signature: None, redacted: None, id: None }]), user("b")];
-    let written = write(&Request { messages: alone, ..Request::default() }, &target(ProviderKind::OpenAi)).expect("it can be said");
+    let alone = vec![
+        user("a"),
+        said(vec![Part::Reasoning { text: "t".to_owned(), signature: None, redacted: None, id: None }]),
+        user("b"),
+    ];
+    let written = write(&Request { messages: alone, ..Request::default() }, &target(ProviderKind::OpenAi))
+        .expect("it can be said");
     let body: Value = serde_json::from_slice(&written.body).expect("JSON");
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(2));
 }

@@ -126,7 +126,10 @@ impl Seen {
     fn line(&self) -> String {
         let usage = self.0.usage.map(|usage| {
             let (input, cached, written) = (usage.input, usage.cached_input, usage.cache_write);
-            format!("{input} in ({cached} cached, {written} written), {} out ({} thought)", usage.output, usage.reasoning)
+            format!(
+                "{input} in ({cached} cached, {written} written), {} out ({} thought)",
+                usage.output, usage.reasoning
+            )
         });
         let finish = self.0.finish.map_or("none", haltline_wire::Finish::word);
         format!("# metered: {} bytes, {finish}, {}\n", self.0.text_bytes, usage.as_deref().unwrap_or("no usage"))

@@ -69,7 +69,8 @@ fn how_bytes_are_cut_changes_nothing() {
 #[test]
 fn one_dialect_is_passed_on_byte_for_byte() {
     for recorded in streams() {
-        let Some(request) = CLIENTS.map(smallest).into_iter().find(|request| request.passes_to(recorded.dialect)) else {
+        let Some(request) = CLIENTS.map(smallest).into_iter().find(|request| request.passes_to(recorded.dialect))
+        else {
             panic!("nobody speaks {:?}", recorded.dialect)
         };
         assert!(matches!(request.passage(recorded.dialect, &shown()), Passage::Same { .. }));

@@ -77,7 +77,9 @@ pub(crate) fn smallest(client: ClientDialect) -> ClientRequest {
             r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#
         }
         ClientDialect::Gemini => r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
-        ClientDialect::UiStream => r#"{"id":"c","messages":[{"id":"1","role":"user","parts":[{"type":"text","text":"hi"}]}]}"#,
+        ClientDialect::UiStream => {
+            r#"{"id":"c","messages":[{"id":"1","role":"user","parts":[{"type":"text","text":"hi"}]}]}"#
+        }
         ClientDialect::Embeddings => panic!("embeddings are no answers of a model that speaks"),
     };
     parse(client, body.as_bytes()).expect("a request")

@@ -32,6 +32,11 @@ impl Decoder {
 
 impl Decode for Decoder {
     fn decode(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        // Metering has nothing to see in these but their text, which the event holds.
+        if let Some(event) = self.reader.piece(&event.data) {
+            out.push(event);
+            return Ok(());
+        }
         match self.inspector.inspect(event)? {
             Chunk::Done => out.push(Event::Done),
             Chunk::Delta(delta) => self.reader.read(&event.data, &delta, out),
@@ -76,12 +81,6 @@ struct Reader {
 impl Reader {
     /// Reads the JSON that was metered as `delta`.
     fn read(&mut self, data: &[u8], delta: &Delta, out: &mut Vec<Event>) {
-        if let (true, Some(index)) = (self.is_plain(delta), self.index)
-            && let Some(event) = skim::piece(data, index)
-        {
-            out.push(event);
-            return;
-        }
         let Ok(Value::Object(chunk)) = serde_json::from_slice(data) else { return };
         self.start(&chunk, out);
         let choice = self.choice(&chunk);
@@ -106,10 +105,10 @@ impl Reader {
         }
     }
 
-    /// Can it be nothing but a piece of text?
-    fn is_plain(&self, delta: &Delta) -> bool {
-        let reports = delta.usage.is_some() || delta.usage_unreadable || delta.finish.is_some();
-        self.started && !self.whole && delta.text_bytes > 0 && !reports
+    /// The piece of text that a chunk is, if it is nothing else. Before the stream has begun, a chunk
+    /// says more.
+    fn piece(&self, data: &[u8]) -> Option<Event> {
+        skim::piece(data, self.index.filter(|_| self.started)?)
     }
 
     /// The choice that crosses.

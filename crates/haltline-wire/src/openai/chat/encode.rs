@@ -42,7 +42,15 @@ impl Encoder {
     /// At the begin of a stream.
     #[must_use]
     pub const fn new(shown: Shown) -> Self {
-        Self { shown, has_role: false, finished: false, done: false, calls: Vec::new(), usage: None, head: String::new() }
+        Self {
+            shown,
+            has_role: false,
+            finished: false,
+            done: false,
+            calls: Vec::new(),
+            usage: None,
+            head: String::new(),
+        }
     }
 
     fn delta(&mut self, mut delta: Map<String, Value>, finish: Option<Finish>, out: &mut Vec<Frame>) {
@@ -81,7 +89,8 @@ impl Encoder {
         };
         if self.head.is_empty() {
             let head = Value::Object(head(&self.shown, "chat.completion.chunk")).to_string();
-            self.head = format!("{},\"choices\":[{{\"index\":0,\"delta\":{{\"", head.strip_suffix('}').unwrap_or(&head));
+            self.head =
+                format!("{},\"choices\":[{{\"index\":0,\"delta\":{{\"", head.strip_suffix('}').unwrap_or(&head));
         }
         let data = Composed::of(&self.head).raw(name).raw("\":").string(text).raw(end);
         out.push(Frame { event: None, data: data.bytes() });

@@ -1,14 +1,23 @@
 //! The chunk that a stream mostly consists of: one choice with a piece of text. Most of a crossing's
 //! time would go into reading these as whole JSON values.
 
+use super::wire::Word;
 use crate::canon::Event;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
+    #[serde(borrow, default)]
+    object: Word<'a>,
     #[serde(borrow)]
     choices: [Choice<'a>; 1],
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    x_groq: Option<&'a RawValue>,
     #[serde(borrow, default)]
     citations: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -61,7 +70,16 @@ struct Delta<'a> {
 /// The text, or the thought, of a chunk of choice `index` that holds nothing else; `None` for any
 /// other chunk, which must be read in full.
 pub(super) fn piece(data: &[u8], index: u64) -> Option<Event> {
-    let Chunk { choices: [choice], citations: None, search_results: None } = serde_json::from_slice(data).ok()? else {
+    let Chunk {
+        object: Word(object),
+        choices: [choice],
+        usage: None,
+        error: None,
+        x_groq: None,
+        citations: None,
+        search_results: None,
+    } = serde_json::from_slice(data).ok()?
+    else {
         return None;
     };
     let Choice { index: own, delta, message: None, text: None, finish_reason: None } = choice else { return None };
@@ -82,7 +100,7 @@ pub(super) fn piece(data: &[u8], index: u64) -> Option<Event> {
     else {
         return None;
     };
-    if own.unwrap_or(0) != index {
+    if own.unwrap_or(0) != index || object.as_deref() == Some("error") {
         return None;
     }
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok().filter(|text| !text.is_empty());

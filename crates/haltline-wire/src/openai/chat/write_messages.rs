@@ -60,9 +60,7 @@ impl Writer<'_> {
     fn turn(&mut self, turn: &[Message]) -> Result<(), RequestError> {
         let Some(message) = turn.first() else { return Ok(()) };
         match message.role {
-            Role::Assistant => {
-                self.assistant(message.name.as_deref(), turn.iter().flat_map(|message| &message.parts))
-            }
+            Role::Assistant => self.assistant(message.name.as_deref(), turn.iter().flat_map(|message| &message.parts)),
             Role::System => {
                 let parts = self.parts(&message.parts)?;
                 self.push(self.system, message.name.as_deref(), content(parts));
@@ -86,11 +84,7 @@ impl Writer<'_> {
         }
     }
 
-    fn assistant<'p>(
-        &mut self,
-        name: Option<&str>,
-        parts: impl Iterator<Item = &'p Part>,
-    ) -> Result<(), RequestError> {
+    fn assistant<'p>(&mut self, name: Option<&str>, parts: impl Iterator<Item = &'p Part>) -> Result<(), RequestError> {
         let (mut said, mut calls, mut thoughts, mut refusal) = (Vec::new(), Vec::new(), String::new(), String::new());
         for part in parts {
             match part {

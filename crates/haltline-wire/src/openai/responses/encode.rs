@@ -127,11 +127,8 @@ impl Encoder {
         let Open::Message(message) = &mut self.open else { return };
         let Some(part) = &mut message.part else { return };
         part.text.push_str(words);
-        let (kind, end) = if refusal {
-            ("response.refusal.delta", "}")
-        } else {
-            ("response.output_text.delta", ",\"logprobs\":[]}")
-        };
+        let (kind, end) =
+            if refusal { ("response.refusal.delta", "}") } else { ("response.output_text.delta", ",\"logprobs\":[]}") };
         let data = Composed::of("{\"type\":\"").raw(kind).raw("\",\"sequence_number\":").number(self.number);
         let data = data.raw(",\"item_id\":").string(&message.id).raw(",\"output_index\":").size(message.place);
         let data = data.raw(",\"content_index\":").size(message.parts.len()).raw(",\"delta\":").string(words).raw(end);
