@@ -18,6 +18,9 @@ pub use request::{
     ToolChoice, ToolResult,
 };
 
+/// Sealed thoughts of OpenAI begin so: they are Fernet tokens. Other providers refuse them.
+pub(crate) const OPENAI_SEAL: &str = "gAAAA";
+
 /// A request in a dialect's bytes, with what its dialect could not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {

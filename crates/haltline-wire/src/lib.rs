@@ -24,6 +24,7 @@ pub mod texts;
 pub mod ui_stream;
 
 mod call_id;
+mod compose;
 mod edit;
 mod finish;
 mod measure;

@@ -5,6 +5,7 @@
 
 use super::request::{CacheTtl, MESSAGES_MAX};
 use super::values::{array, boolean, is_string, object, one_of, read_cache_control, unknown_unless_passed};
+use crate::canon::OPENAI_SEAL;
 use crate::json::walk::{self, Cursor, Member};
 use crate::refusal::{RequestError, shorten};
 use crate::{Measure, PassFields};
@@ -244,7 +245,7 @@ fn read_block(body: &[u8], members: &[Member], place: Place, reader: &mut Reader
             (b"tool_result", b"content") => read_content(body, &member.value, "content", Place::Result, reader)?,
             (b"search_result", b"content") => read_content(body, &member.value, "content", Place::TextOnly, reader)?,
             (_, other) => {
-                signed |= other == b"signature" && member.value.len() > 2;
+                signed |= other == b"signature" && member.value.len() > 2 && !is_foreign(body, &member.value);
                 check_member(body, other, &member.value)?;
                 if !texts.iter().any(|text| text.as_bytes() == other) {
                     unknown_unless_passed(other, "", reader.pass)?;
@@ -255,6 +256,12 @@ fn read_block(body: &[u8], members: &[Member], place: Place, reader: &mut Reader
     }
     reader.unsigned_thinking |= *kind == *b"thinking" && !signed;
     Ok(())
+}
+
+/// Is it a seal of OpenAI's, that came to the client through us?
+fn is_foreign(body: &[u8], value: &Range<usize>) -> bool {
+    let text = body.get(value.clone()).and_then(|text| text.strip_prefix(b"\""));
+    text.is_some_and(|text| text.starts_with(OPENAI_SEAL.as_bytes()))
 }
 
 /// `"citations":{"enabled":true}`.

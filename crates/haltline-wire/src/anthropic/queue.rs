@@ -5,6 +5,7 @@
 //! JSON object yet waits until they are, or until the answer ends.
 
 use crate::canon::Frame;
+use crate::compose::Composed;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -81,7 +82,7 @@ impl Blocks {
         {
             arguments.push_str(fragment);
             let whole = !self.waiting.is_empty() && is_whole(arguments);
-            self.change(&json!({"type": "input_json_delta", "partial_json": fragment}), out);
+            self.piece("input_json_delta\",\"partial_json", fragment, out);
             if whole {
                 self.go_on(out);
             }
@@ -147,14 +148,14 @@ impl Blocks {
                 if !matches!(self.open, Some(Open::Text)) {
                     self.begin(&json!({"type": "text", "text": ""}), Some(Open::Text), out);
                 }
-                self.change(&json!({"type": "text_delta", "text": text}), out);
+                self.piece("text_delta\",\"text", text, out);
             }
             Content::Thinking(text) => {
                 // Thinking after a signature is a block of its own.
                 if !matches!(&self.open, Some(Open::Thinking { signature }) if signature.is_empty()) {
                     self.begin_thinking(out);
                 }
-                self.change(&json!({"type": "thinking_delta", "thinking": text}), out);
+                self.piece("thinking_delta\",\"thinking", text, out);
             }
             Content::Signature(more) => {
                 if !matches!(self.open, Some(Open::Thinking { .. })) {
@@ -191,6 +192,14 @@ impl Blocks {
     fn change(&self, delta: &Value, out: &mut Vec<Frame>) {
         let data = json!({"type": "content_block_delta", "index": self.index, "delta": delta});
         out.push(frame("content_block_delta", &data));
+    }
+
+    /// A change whose type and member are `names`, as they stand in JSON: what a stream mostly
+    /// consists of.
+    fn piece(&self, names: &str, text: &str, out: &mut Vec<Frame>) {
+        let data = Composed::of("{\"type\":\"content_block_delta\",\"index\":").number(self.index);
+        let data = data.raw(",\"delta\":{\"type\":\"").raw(names).raw("\":").string(text).raw("}}");
+        out.push(Frame { event: Some("content_block_delta"), data: data.bytes() });
     }
 
     fn close(&mut self, out: &mut Vec<Frame>) {

@@ -2,7 +2,7 @@
 //! tools at the begin of the user's turn.
 
 use super::write_blocks::{Block, call_block, document_block, image_block, result_block, text_block};
-use crate::canon::{Message, Part, Request, Role};
+use crate::canon::{Message, OPENAI_SEAL, Part, Request, Role};
 use crate::refusal::RequestError;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -128,7 +128,9 @@ fn write_message<'a>(
 fn reasoning_block<'a>(part: &'a Part, from_assistant: bool, dropped: &mut Dropped) -> Option<Block<'a>> {
     let block = match part {
         Part::Reasoning { redacted: Some(data), id: None, .. } => Some(Block::RedactedThinking { data }),
-        Part::Reasoning { text, signature: Some(signature), id: None, .. } if !signature.is_empty() => {
+        Part::Reasoning { text, signature: Some(signature), id: None, .. }
+            if !signature.is_empty() && !signature.starts_with(OPENAI_SEAL) =>
+        {
             Some(Block::Thinking { thinking: text, signature })
         }
         _ => None,

@@ -17,8 +17,8 @@ impl GeminiRequest {
     ///
     /// Calls without an id get `call_0`, `call_1`, … through the whole conversation, and so do
     /// those that repeat the id of an earlier call; results find theirs by id, or by name. A
-    /// signature on a text becomes reasoning without text behind it. Safety settings, labels and
-    /// the resolution of media are lost.
+    /// signature that is not on a call or a thought is Google's own, and no other provider takes it:
+    /// it is left out. Safety settings, labels and the resolution of media are lost.
     ///
     /// # Errors
     /// What another dialect cannot be told and the client relies on.
@@ -113,7 +113,6 @@ impl Reader {
                 if !text.is_empty() {
                     out.push(Part::text(text));
                 }
-                out.extend(signature.map(|signature| thought(String::new(), Some(signature))));
             }
             return Ok(());
         }
@@ -131,7 +130,6 @@ impl Reader {
                 return Err(RequestError::invalid(name, message));
             }
         }
-        out.extend(signature.map(|signature| thought(String::new(), Some(signature))));
         Ok(())
     }
 

@@ -14,10 +14,11 @@ use serde_json::Value;
 /// Reads one stream.
 ///
 /// Says `Event::Done` only where a proxy wrote `[DONE]`: Google's streams end with the transport,
-/// and usage can follow the finish. Calls without an id get one of the answer's id
-/// and their place: clients that hold several turns need ids that no other turn has.
-/// A signature on a text becomes a `ReasoningSignature` behind it. Code that Google ran, and its
-/// result, have no canonical form and are left out.
+/// and usage can follow the finish. Calls without an id get one of the answer's id and their place:
+/// clients that hold several turns need ids that no other turn has. A signature on a thought becomes
+/// a `ReasoningSignature`; one on a text is Google's alone, which does not need it back, and others
+/// refuse a history that holds it: it is left out. Code that Google ran, and its result, have no
+/// canonical form and are left out.
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
@@ -86,7 +87,7 @@ impl Decoder {
         }
         if let Some(call) = &part.function_call {
             self.call(call, signature, out)?;
-        } else if let Some(signature) = signature {
+        } else if let Some(signature) = signature.filter(|_| part.is_thought()) {
             // Signatures in a row are of different parts; without this they would be one.
             if self.signed {
                 out.push(Event::Reasoning(String::new()));

@@ -23,7 +23,6 @@ pub struct Encoder {
     shown: String,
     model: String,
     calls: Vec<Open>,
-    after_thought: bool,
     /// Ready `groundingChunks`.
     sources: Vec<String>,
     finish: Option<Finish>,
@@ -53,9 +52,6 @@ impl Encoder {
         if !matches!(event, Event::Call { .. } | Event::Arguments { .. } | Event::Usage(_)) {
             parts.extend(std::mem::take(&mut self.calls).iter().map(Open::part));
         }
-        if !matches!(event, Event::ReasoningSignature(_) | Event::Usage(_)) {
-            self.after_thought = matches!(event, Event::Reasoning(_));
-        }
         match event {
             Event::Started { id, model } => {
                 if !id.is_empty() {
@@ -67,8 +63,8 @@ impl Encoder {
             Event::Reasoning(text) => parts.extend(said(text, ",\"thought\":true")),
             Event::ReasoningSignature(signature) => {
                 if is_base64(signature) {
-                    let thought = if self.after_thought { ",\"thought\":true" } else { "" };
-                    parts.push(format!("{{\"text\":\"\"{thought},\"thoughtSignature\":\"{signature}\"}}"));
+                    // A proof of Google's own never comes here, and stands on texts; others on thoughts.
+                    parts.push(format!("{{\"text\":\"\",\"thought\":true,\"thoughtSignature\":\"{signature}\"}}"));
                 }
             }
             Event::Call { index, id, name, signature } => self.calls.push(Open {

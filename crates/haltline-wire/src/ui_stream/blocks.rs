@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::canon::Frame;
+use crate::compose::Composed;
 
 /// Appends a chunk.
 pub(super) fn chunk(value: &Value, out: &mut Vec<Frame>) {
@@ -51,7 +52,8 @@ impl Blocks {
     pub(super) fn delta(&mut self, kind: Kind, text: &str, out: &mut Vec<Frame>) {
         let id = self.open(kind, out);
         if !text.is_empty() {
-            chunk(&json!({"type": format!("{}-delta", kind.name()), "id": id, "delta": text}), out);
+            let data = Composed::of("{\"type\":\"").raw(kind.name()).raw("-delta\",\"id\":").string(&id);
+            out.push(Frame { event: None, data: data.raw(",\"delta\":").string(text).raw("}").bytes() });
         }
     }
 

@@ -458,3 +458,35 @@ fn value() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+fn short_chunks_mean_what_long_ones_mean() {
+    // The first chunk is read in full; a member that says nothing makes the others be read so, too.
+    let head = r#"{"id":"x","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#;
+    for delta in [
+        r#"{"content":"a \"b\" é"}"#,
+        r#"{"content":null,"reasoning_content":"t"}"#,
+        r#"{"content":"a","reasoning_content":"t"}"#,
+        r#"{"content":"a","refusal":"n"}"#,
+        r#"{"content":[{"type":"text","text":"a"}]}"#,
+        r#"{"content":"a","images":[{"image_url":{"url":"https://e.com/a.png"}}]}"#,
+        r#"{"reasoning":"t","content":"a"}"#,
+        r#"{"content":"a","tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}"#,
+        r#"{"content":"a","annotations":[{"url_citation":{"url":"https://b.com"}}]}"#,
+    ] {
+        for choice in ["", r#","finish_reason":null"#, r#","finish_reason":"stop""#, r#","text":"old""#] {
+            let chunk = |more: &str| format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{delta}{choice}}}]{more}}}"#);
+            let (short, long) = (chunk(""), chunk(r#","citations":[]"#));
+            assert_eq!(answer_of(&[head, &short]), answer_of(&[head, &long]), "{short}");
+            assert_ne!(answer_of(&[head, &short]).parts, [], "{short}");
+        }
+    }
+    // Other choices than the one that crosses.
+    let other = r#"{"id":"x","choices":[{"index":1,"delta":{"content":"other"}}]}"#;
+    let mut decoder = Decoder::new();
+    let mut out = Vec::new();
+    for chunk in [head, other] {
+        decoder.decode(&event(chunk), &mut out).expect("a chunk");
+    }
+    assert_eq!(Answer::of(out).text(), "");
+}

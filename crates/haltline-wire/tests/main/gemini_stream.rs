@@ -101,7 +101,6 @@ fn parts_become_events_and_unknown_ones_nothing() {
             Event::Reasoning("a".to_owned()),
             Event::ReasoningSignature("czE=".to_owned()),
             Event::Text("b".to_owned()),
-            Event::ReasoningSignature("czI=".to_owned()),
             call(0, "call_0", "f", Some("czM=")),
             arguments(0, r#"{"x":" y\" "}"#),
             call(1, "own", "g", None),

@@ -5,6 +5,7 @@ use super::calls::Calls;
 use super::finish::finish_from_word;
 use super::inspect::{Inspector, inspect_answer, meant};
 use super::said::{Sources, content, pictures, reasoning, text};
+use super::skim;
 use crate::Finish;
 use crate::canon::{Answer, Decode, Decoded, Event, Inspect, ReportedUsage};
 use crate::chunk::{Chunk, Delta, Malformed, Whole};
@@ -31,6 +32,11 @@ impl Decoder {
 
 impl Decode for Decoder {
     fn decode(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        // Metering has nothing to see in these but their text, which the event holds.
+        if let Some(event) = self.reader.piece(&event.data) {
+            out.push(event);
+            return Ok(());
+        }
         match self.inspector.inspect(event)? {
             Chunk::Done => out.push(Event::Done),
             Chunk::Delta(delta) => self.reader.read(&event.data, &delta, out),
@@ -97,6 +103,12 @@ impl Reader {
         } else if delta.usage_unreadable {
             out.push(Event::Usage(ReportedUsage::Unreadable));
         }
+    }
+
+    /// The piece of text that a chunk is, if it is nothing else. Before the stream has begun, a chunk
+    /// says more.
+    fn piece(&self, data: &[u8]) -> Option<Event> {
+        skim::piece(data, self.index.filter(|_| self.started)?)
     }
 
     /// The choice that crosses.

@@ -6,6 +6,7 @@
 use super::finish::finish_word;
 use crate::Finish;
 use crate::canon::{Answer, Encode, Event, Frame, MediaSource, Part, ReportedUsage};
+use crate::compose::Composed;
 use crate::openai::{data_url, usage};
 use bytes::Bytes;
 use haltline_types::{Timestamp, Usage};
@@ -33,13 +34,23 @@ pub struct Encoder {
     done: bool,
     calls: Vec<u32>,
     usage: Option<Usage>,
+    /// How chunks begin; empty until one is written.
+    head: String,
 }
 
 impl Encoder {
     /// At the begin of a stream.
     #[must_use]
     pub const fn new(shown: Shown) -> Self {
-        Self { shown, has_role: false, finished: false, done: false, calls: Vec::new(), usage: None }
+        Self {
+            shown,
+            has_role: false,
+            finished: false,
+            done: false,
+            calls: Vec::new(),
+            usage: None,
+            head: String::new(),
+        }
     }
 
     fn delta(&mut self, mut delta: Map<String, Value>, finish: Option<Finish>, out: &mut Vec<Frame>) {
@@ -66,6 +77,25 @@ impl Encoder {
         out.push(Frame { event: None, data: Bytes::from(Value::Object(chunk).to_string()) });
     }
 
+    /// A piece of text under `name`: what a stream mostly consists of.
+    fn piece(&mut self, name: &str, text: &str, out: &mut Vec<Frame>) {
+        if !self.has_role {
+            return self.said(name, json!(text), out);
+        }
+        let end = if self.shown.include_usage {
+            "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}"
+        } else {
+            "},\"logprobs\":null,\"finish_reason\":null}]}"
+        };
+        if self.head.is_empty() {
+            let head = Value::Object(head(&self.shown, "chat.completion.chunk")).to_string();
+            self.head =
+                format!("{},\"choices\":[{{\"index\":0,\"delta\":{{\"", head.strip_suffix('}').unwrap_or(&head));
+        }
+        let data = Composed::of(&self.head).raw(name).raw("\":").string(text).raw(end);
+        out.push(Frame { event: None, data: data.bytes() });
+    }
+
     fn said(&mut self, name: &str, value: Value, out: &mut Vec<Frame>) {
         self.delta(Map::from_iter([(name.to_owned(), value)]), None, out);
     }
@@ -89,9 +119,12 @@ impl Encode for Encoder {
             return;
         }
         match event {
-            Event::Started { id, model } => name(&mut self.shown, id, model),
-            Event::Text(text) => self.said("content", json!(text), out),
-            Event::Reasoning(text) => self.said("reasoning_content", json!(text), out),
+            Event::Started { id, model } => {
+                name(&mut self.shown, id, model);
+                self.head.clear();
+            }
+            Event::Text(text) => self.piece("content", text, out),
+            Event::Reasoning(text) => self.piece("reasoning_content", text, out),
             Event::Refusal(text) => self.said("refusal", json!(text), out),
             Event::Call { index, id, name, .. } => {
                 let at = self.calls.len();

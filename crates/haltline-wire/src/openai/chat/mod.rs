@@ -15,6 +15,7 @@ pub mod request;
 pub mod response;
 mod rewrite;
 mod said;
+mod skim;
 pub mod stream;
 mod tools;
 mod values;

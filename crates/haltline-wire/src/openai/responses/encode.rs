@@ -10,6 +10,7 @@ use super::encode_items::{Message, Open, OpenCall, Part, Reasoning, add_to_last_
 use super::{FOREIGN_REASONING, WITHHELD};
 use crate::Finish;
 use crate::canon::{Answer, Encode, Event, Frame, ReportedUsage};
+use crate::compose::Composed;
 use bytes::Bytes;
 use haltline_types::Usage;
 use serde_json::{Value, json};
@@ -126,12 +127,13 @@ impl Encoder {
         let Open::Message(message) = &mut self.open else { return };
         let Some(part) = &mut message.part else { return };
         part.text.push_str(words);
-        let (id, place, number) = (message.id.clone(), message.place, message.parts.len());
-        let mut fields = json!({ "item_id": id, "output_index": place, "content_index": number, "delta": words });
-        if !refusal && let Some(fields) = fields.as_object_mut() {
-            fields.insert("logprobs".to_owned(), json!([]));
-        }
-        self.say(if refusal { "response.refusal.delta" } else { "response.output_text.delta" }, fields, out);
+        let (kind, end) =
+            if refusal { ("response.refusal.delta", "}") } else { ("response.output_text.delta", ",\"logprobs\":[]}") };
+        let data = Composed::of("{\"type\":\"").raw(kind).raw("\",\"sequence_number\":").number(self.number);
+        let data = data.raw(",\"item_id\":").string(&message.id).raw(",\"output_index\":").size(message.place);
+        let data = data.raw(",\"content_index\":").size(message.parts.len()).raw(",\"delta\":").string(words).raw(end);
+        self.number += 1;
+        out.push(Frame { event: Some(kind), data: data.bytes() });
     }
 
     /// Opens a message and a part of it, unless they are open.

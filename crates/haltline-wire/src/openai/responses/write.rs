@@ -5,16 +5,13 @@
 //! audio, pictures made by the model.
 
 use crate::canon::{
-    Effort, Format, Media, MediaSource, Message, Part, Reasoning, Request, Role, Target, Tool, ToolChoice, ToolResult,
-    Written,
+    Effort, Format, Media, MediaSource, Message, OPENAI_SEAL, Part, Reasoning, Request, Role, Target, Tool, ToolChoice,
+    ToolResult, Written,
 };
 use crate::openai::{ProviderKind, effort};
 use crate::refusal::RequestError;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-
-/// Sealed thoughts of OpenAI begin so: they are Fernet tokens.
-const OPENAI_SEAL: &str = "gAAAA";
 
 /// Writes `request` for `target` at OpenAI; see `write_for`.
 ///
