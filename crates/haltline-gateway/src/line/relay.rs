@@ -111,6 +111,9 @@ pub(crate) async fn relay_whole(
 
 /// A whole answer for the client, metered, or the fault that it is.
 fn read_whole(passage: &WholePassage, body: Bytes) -> Result<(Delta, Bytes), Fault> {
+    if std::str::from_utf8(&body).is_err() {
+        return Err(malformed("the answer is not UTF-8".to_owned()));
+    }
     match passage.take(body) {
         Ok(Ok(whole)) => Ok(whole),
         Ok(Err(seed)) => Err(classify_inside(&seed)),
@@ -347,7 +350,15 @@ impl Reading {
     }
 
     fn inspect(&mut self, event: &Event, outlet: &mut Outlet) -> Result<(), Fault> {
+        // A keep-alive of servers that know no comments. OpenAI's SDKs fail on empty data.
+        if event.data.trim_ascii().is_empty() && !event.is_named("error") {
+            return Ok(());
+        }
         let taken = match &mut self.passage {
+            // What is looked at skips text that metering does not need; the client gets all of it.
+            Passage::Same { .. } if std::str::from_utf8(&event.data).is_err() => {
+                return Err(malformed("a stream's data is not UTF-8".to_owned()));
+            }
             Passage::Same { inspector, .. } => inspector.inspect(event).map(Taken::from),
             Passage::Crossing(crossing) => crossing.take(event, &mut self.frames),
         };
@@ -627,7 +638,10 @@ fn is_event_stream(answer: &Answer) -> bool {
         .headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_none_or(|kind| kind.starts_with("text/event-stream"))
+        .is_none_or(|kind| {
+            let essence = kind.split(';').next().unwrap_or_default().trim();
+            essence.is_empty() || essence.eq_ignore_ascii_case("text/event-stream")
+        })
 }
 
 /// A stream was asked for and something else came: an error in a success's clothes, or nonsense.
