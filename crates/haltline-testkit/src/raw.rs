@@ -221,7 +221,8 @@ impl Drop for RawProvider {
 
 async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let seen = timeout(REQUEST_TIME, read(&mut stream)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let seen =
+        timeout(REQUEST_TIME, read(&mut stream)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let answer = {
         let mut script = script.lock();
         let answer = script.queue.pop_front().or_else(|| script.usual.as_ref().map(|find| find(&seen)));
@@ -270,7 +271,8 @@ async fn fill(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
 }
 
 async fn write(mut stream: TcpStream, answer: RawAnswer) -> io::Result<()> {
-    let mut head = format!("HTTP/1.1 {} Scripted\r\ntransfer-encoding: chunked\r\nconnection: close\r\n", answer.status);
+    let mut head =
+        format!("HTTP/1.1 {} Scripted\r\ntransfer-encoding: chunked\r\nconnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -29,6 +29,10 @@ use tokio_util::sync::WaitForCancellationFuture;
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
 
+/// The most that is read of one stream before others get their turn: a flood must not keep the
+/// runtime from looking at its sockets.
+const TURN_BYTES: usize = 256 * 1024;
+
 /// The ways from the provider's dialect to the client's.
 pub(crate) struct Ways {
     pub(crate) stream: Passage,
@@ -169,6 +173,7 @@ pub(crate) async fn relay_stream(
         beginning: Beginning::default(),
         tail: Tail::default(),
         out: BytesMut::new(),
+        turn: 0,
         usage: None,
         reported_at_least: None,
         usage_wanted: ways.usage_wanted,
@@ -220,6 +225,10 @@ pub(crate) async fn relay_stream(
         match ended {
             Ok(Ended::Yes) => break reading.incomplete(),
             Ok(Ended::No) if reading.done => break reading.incomplete(),
+            Ok(Ended::No) if reading.turn >= TURN_BYTES => {
+                reading.turn = 0;
+                tokio::task::yield_now().await;
+            }
             Ok(Ended::No) => {}
             Err(fault) => break Some(fault),
         }
@@ -309,6 +318,8 @@ struct Reading {
     beginning: Beginning,
     tail: Tail,
     out: BytesMut,
+    /// Bytes that were read in this turn.
+    turn: usize,
     usage: Option<Usage>,
     reported_at_least: Option<Usage>,
     usage_wanted: bool,
@@ -326,7 +337,7 @@ struct Reading {
 impl Reading {
     /// Takes further chunks as long as they are there without waiting.
     fn take_what_is_there(&mut self, body: &mut AnswerBody, outlet: &mut Outlet) -> Result<Ended, Fault> {
-        while self.out.len() < BATCH_BYTES && !self.done {
+        while self.out.len() < BATCH_BYTES && self.turn < TURN_BYTES && !self.done {
             match poll_now(body) {
                 Poll::Ready(Some(Ok(chunk))) => self.take(&chunk, outlet)?,
                 Poll::Ready(Some(Err(fault))) => return Err(fault),
@@ -338,6 +349,7 @@ impl Reading {
     }
 
     fn take(&mut self, chunk: &Bytes, outlet: &mut Outlet) -> Result<(), Fault> {
+        self.turn = self.turn.saturating_add(chunk.len());
         self.splitter.push(chunk);
         while let Some(event) = self.splitter.next_event() {
             let event = event.map_err(|error| malformed(error.to_string()))?;
@@ -634,14 +646,10 @@ fn poll_now(body: &mut AnswerBody) -> Poll<Option<Result<Bytes, Fault>>> {
 }
 
 fn is_event_stream(answer: &Answer) -> bool {
-    answer
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_none_or(|kind| {
-            let essence = kind.split(';').next().unwrap_or_default().trim();
-            essence.is_empty() || essence.eq_ignore_ascii_case("text/event-stream")
-        })
+    answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_none_or(|kind| {
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        essence.is_empty() || essence.eq_ignore_ascii_case("text/event-stream")
+    })
 }
 
 /// A stream was asked for and something else came: an error in a success's clothes, or nonsense.

@@ -72,7 +72,8 @@ async fn each_rejection_is_told_in_the_clients_words_and_charged_as_the_provider
                 let basis = if (case.free)(kind) { "released" } else { "ceiling" };
                 assert_eq!(journey.bases(), vec![basis; case.attempts], "{what}");
                 journey.assert_charges_are_of_their_basis(&what);
-                let (status, code) = if case.status == 400 { (400, "invalid_request") } else { (502, "upstream_failed") };
+                let (status, code) =
+                    if case.status == 400 { (400, "invalid_request") } else { (502, "upstream_failed") };
                 assert_eq!(journey.status, status, "{what}: {}", journey.body);
                 check_told(&what, client, &journey, code);
                 assert_eq!(journey.header("x-haltline-cost"), Some(journey.cost().to_decimal().as_str()), "{what}");
@@ -140,8 +141,14 @@ async fn what_is_no_answer_of_the_dialect_costs_the_ceiling_and_is_never_passed_
             wrong("an array", RawAnswer::json(200, "[]")),
             wrong("an empty object", RawAnswer::json(200, "{}")),
             wrong("a number", RawAnswer::json(200, "7")),
-            wrong("an answer that says it is gzip", RawAnswer::json(200, whole.clone()).header("content-encoding", "gzip")),
-            wrong("gzip that does not say so", RawAnswer::json(200, b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV\x02\0".to_vec())),
+            wrong(
+                "an answer that says it is gzip",
+                RawAnswer::json(200, whole.clone()).header("content-encoding", "gzip"),
+            ),
+            wrong(
+                "gzip that does not say so",
+                RawAnswer::json(200, b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV\x02\0".to_vec()),
+            ),
             wrong("half a character", RawAnswer::json(200, b"{\"id\":\"\xc3".to_vec())),
             wrong("an error with status 200", RawAnswer::json(200, spoken.error(500))),
             wrong("a redirect", RawAnswer::json(302, "{}").header("location", "http://127.0.0.1:1/")),

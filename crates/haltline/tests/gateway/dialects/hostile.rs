@@ -2,7 +2,7 @@
 //! waits for ever, the client gets an error that it understands, and the books add up.
 
 use super::clients::Client;
-use super::providers::{Kind, Spoken, TEXT};
+use super::providers::{Kind, Spoken, TEXT, THOUGHT};
 use super::setup::{Journey, Setup};
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -84,7 +84,7 @@ async fn floods_are_cut_off_and_cost_no_memory() {
     let mut add = |more: NanoUsd| spent = spent.checked_add(more).expect("a sum");
     add(attack(&setup, "50 MB in one event", flood("data: {\"id\":\"", block(), 800), &["upstream_failed"]).await);
     add(attack(&setup, "a line without end", flood("", block(), FOR_EVER), &["upstream_failed"]).await);
-    let lines = Bytes::from("data: x\n".repeat(8000));
+    let lines = Bytes::from(format!("data: {}\n", "x".repeat(200)).repeat(300));
     add(attack(&setup, "an event of lines without end", flood("", lines, FOR_EVER), &["upstream_failed"]).await);
     let names = Bytes::from("event: content_block_delta\n".repeat(2000));
     add(attack(&setup, "names without end", flood("", names, FOR_EVER), &["upstream_failed"]).await);
@@ -219,8 +219,17 @@ async fn more_output_than_was_asked_for_is_cut_and_charged() {
         for client in CLIENTS {
             let spoken = kind.spoken(client);
             let events = spoken.events();
-            let content = Bytes::from(events[spoken.silent_events()].clone());
-            let body = vec![begun(spoken), Step::Repeat(content, 1_000_000)];
+            let content = events[spoken.silent_events()].replace(THOUGHT, &"much more ".repeat(200));
+            // Responses numbers its events, and its clients look at the numbers.
+            let number = spoken.silent_events();
+            let again = |more: usize| {
+                content.replace(
+                    &format!("\"sequence_number\":{number}"),
+                    &format!("\"sequence_number\":{}", number + more),
+                )
+            };
+            let more = (1..2000).map(|more| text(&again(more)));
+            let body = std::iter::once(begun(spoken)).chain(more).collect();
             let what = format!("{client:?} from {kind:?}");
             let journey = setup.ask(client, kind, true, RawAnswer::steps(body)).await;
             assert_eq!(error_of(client, &journey, &what), "ceiling_reached", "{what}");
@@ -240,12 +249,13 @@ async fn usage_reports_that_cannot_be_true_cost_the_ceiling() {
             for (name, number) in [("negative", "-1"), ("half", "0.5"), ("a word", "\"many\""), ("huge", "1e300")] {
                 let what = format!("{name} for {client:?} from {kind:?}");
                 let events = spoken.events().concat();
-                let spoilt = ["\"prompt_tokens\":153", "\"input_tokens\":153", "\"input_tokens\":3", "\"promptTokenCount\":153"]
-                    .iter()
-                    .fold(events, |events, count| {
-                        let field = count.split(':').next().expect("a field");
-                        events.replace(count, &format!("{field}:{number}"))
-                    });
+                let spoilt =
+                    ["\"prompt_tokens\":153", "\"input_tokens\":153", "\"input_tokens\":3", "\"promptTokenCount\":153"]
+                        .iter()
+                        .fold(events, |events, count| {
+                            let field = count.split(':').next().expect("a field");
+                            events.replace(count, &format!("{field}:{number}"))
+                        });
                 let journey = setup.ask(client, kind, true, RawAnswer::events([spoilt])).await;
                 let heard = client.hear(&journey.body);
                 assert!(heard.complete && heard.text == TEXT, "{what}: {}", journey.body);

@@ -111,7 +111,7 @@ async fn what_a_provider_cannot_be_told_is_named() {
     let setup = Setup::start("").await;
     for (kind, body, dropped) in [
         (Kind::Anthropic, serde_json::json!({"seed": 7, "frequency_penalty": 0.5}), "frequency_penalty, seed"),
-        (Kind::Google, serde_json::json!({"user": "ann", "logit_bias": {"1": 2}}), "logit_bias"),
+        (Kind::Google, serde_json::json!({"user": "ann", "verbosity": "low"}), "user, verbosity"),
     ] {
         let mut whole = serde_json::json!({"model": kind.model(), "messages": [{"role": "user", "content": "Hello"}]});
         for (name, value) in body.as_object().expect("fields") {

@@ -32,18 +32,11 @@ pub(super) const TEXT: &str = "Grüße, world: 1 < 2.";
 /// In these pieces.
 const PIECES: [&str; 3] = ["Grüße", ", world:", " 1 < 2."];
 /// What the model thought before it.
-const THOUGHT: &str = "The user wants a greeting.";
+pub(super) const THOUGHT: &str = "The user wants a greeting.";
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
-        Self::Compatible,
-        Self::OpenAi,
-        Self::Mistral,
-        Self::Azure,
-        Self::AzureDated,
-        Self::Anthropic,
-        Self::Google,
-    ];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Compatible, Self::OpenAi, Self::Mistral, Self::Azure, Self::AzureDated, Self::Anthropic, Self::Google];
 
     /// One of each dialect and of each rule of billing.
     pub(super) const EACH_DIALECT: [(Self, Spoken); 3] =
@@ -201,8 +194,10 @@ impl Spoken {
         match self {
             Self::Chat => {
                 let mut chunk = |delta: Value, finish: Value| {
-                    events.push(data(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
-                        "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})));
+                    events.push(data(
+                        &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
+                        "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}),
+                    ));
                 };
                 chunk(json!({"role": "assistant", "content": ""}), Value::Null);
                 chunk(json!({"reasoning_content": THOUGHT}), Value::Null);
@@ -210,28 +205,37 @@ impl Spoken {
                     chunk(json!({"content": piece}), Value::Null);
                 }
                 chunk(json!({}), json!("stop"));
-                events.push(data(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
-                    "model": "m", "choices": [], "usage": usage})));
+                events.push(data(
+                    &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
+                    "model": "m", "choices": [], "usage": usage}),
+                ));
                 events.push("data: [DONE]\n\n".to_owned());
             }
             Self::Messages => {
                 let begin = json!({"input_tokens": 3, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
                     "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}, "output_tokens": 1});
                 let mut event = |value: Value| events.push(named(&value));
-                event(json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
-                    "model": "m", "content": [], "stop_reason": null, "stop_sequence": null, "usage": begin}}));
+                event(
+                    json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
+                    "model": "m", "content": [], "stop_reason": null, "stop_sequence": null, "usage": begin}}),
+                );
                 event(json!({"type": "content_block_start", "index": 0,
                     "content_block": {"type": "thinking", "thinking": "", "signature": ""}}));
-                let delta = |index: u32, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+                let delta =
+                    |index: u32, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
                 event(delta(0, json!({"type": "thinking_delta", "thinking": THOUGHT})));
                 event(delta(0, json!({"type": "signature_delta", "signature": "c2ln"})));
                 event(json!({"type": "content_block_stop", "index": 0}));
-                event(json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}));
+                event(
+                    json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}),
+                );
                 for piece in PIECES {
                     event(delta(1, json!({"type": "text_delta", "text": piece})));
                 }
                 event(json!({"type": "content_block_stop", "index": 1}));
-                event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": usage}));
+                event(
+                    json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": usage}),
+                );
                 event(json!({"type": "message_stop"}));
             }
             Self::Gemini => {
@@ -300,6 +304,7 @@ impl Spoken {
     /// An error document of this dialect, as it comes with a status.
     pub(super) fn error(self, status: u16) -> String {
         let (openai, anthropic, google) = match status {
+            400 => ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
             401 => ("invalid_api_key", "authentication_error", "UNAUTHENTICATED"),
             402 => ("insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
             403 => ("forbidden", "permission_error", "PERMISSION_DENIED"),
@@ -326,7 +331,8 @@ impl Spoken {
             Self::Messages => named(&body),
             Self::Responses => {
                 let mut response = self.response("failed", &Value::Null);
-                response["error"] = json!({"code": "server_error", "message": "The provider's own words, which no client may see."});
+                response["error"] =
+                    json!({"code": "server_error", "message": "The provider's own words, which no client may see."});
                 named(&json!({"type": "response.failed", "sequence_number": 7, "response": response}))
             }
             Self::Chat | Self::Gemini => data(&body),

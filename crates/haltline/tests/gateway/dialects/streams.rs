@@ -35,7 +35,13 @@ fn breaks(spoken: Spoken) -> Vec<(&'static str, RawAnswer)> {
     vec![
         ("an error event", RawAnswer::events(with(spoken.error_event()))),
         ("an error event and a cut", RawAnswer::events(with(spoken.error_event())).end(RawEnd::Cut)),
-        ("an error event that is named", RawAnswer::events(with(format!("event: error\n{}", data(&json!({"error": {"message": "own words", "code": 500}})))))),
+        (
+            "an error event that is named",
+            RawAnswer::events(with(format!(
+                "event: error\n{}",
+                data(&json!({"error": {"message": "own words", "code": 500}}))
+            ))),
+        ),
         ("a clean end without a finish", RawAnswer::events(begun.clone())),
         ("a cut between events", RawAnswer::events(begun.clone()).end(RawEnd::Cut)),
         ("a reset between events", RawAnswer::events(begun.clone()).end(RawEnd::Reset)),
@@ -43,10 +49,14 @@ fn breaks(spoken: Spoken) -> Vec<(&'static str, RawAnswer)> {
         ("a clean end inside an event", RawAnswer::events(with(half))),
         ("no JSON", RawAnswer::events(with("data: {\"choices\":[{]\n\n".to_owned()))),
         ("a page", RawAnswer::events(with("data: <html>own words</html>\n\n".to_owned()))),
-        ("half a character in a string", RawAnswer::steps(vec![
-            haltline_testkit::Step::Bytes(begun.concat().into()),
-            haltline_testkit::Step::Bytes(bytes::Bytes::from_static(b"data: {\"id\":\"\xc3\"}\n\n")),
-        ]).end(RawEnd::Cut)),
+        (
+            "half a character in a string",
+            RawAnswer::steps(vec![
+                haltline_testkit::Step::Bytes(begun.concat().into()),
+                haltline_testkit::Step::Bytes(bytes::Bytes::from_static(b"data: {\"id\":\"\xc3\"}\n\n")),
+            ])
+            .end(RawEnd::Cut),
+        ),
     ]
 }
 
