@@ -580,11 +580,15 @@ impl Watch {
             return Err(cut());
         }
         let now = Instant::now();
-        if now < by
+        // The line itself may have been busy: what came meanwhile did not stand still.
+        if (now < by || kind == FaultKind::IdleTimeout)
             && let Poll::Ready(next) = poll_now(body)
         {
             self.last = now;
             return next.transpose();
+        }
+        if now >= by {
+            return Err(Fault::new(kind, Origin::Provider, what));
         }
         // The timer may be armed for an earlier instant than the deadline, which moves with every
         // chunk; it is armed again only when it has rung.
