@@ -13,6 +13,7 @@ mod gateway;
 pub mod http_client;
 pub mod load;
 mod provider;
+mod raw;
 mod request;
 mod script;
 mod serve;
@@ -26,6 +27,7 @@ pub use behaviour::{
 pub use bill::{AttemptBill, Bill, Calls, CutBilling, Outcome, Prices};
 pub use gateway::{BINARY_VARIABLE, Gateway as TestGateway, GatewayOptions};
 pub use provider::{FakeConfig, FakeProvider, Seen};
+pub use raw::{RawAnswer, RawEnd, RawProvider, RawSeen, Step};
 pub use script::{Script, Weighted};
 
 /// The header by which an attempt may name itself to the fake provider, so that its line of the

@@ -34,6 +34,9 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// The most that is kept back of a stream after its answer has ended: several times the largest
 /// event.
 const TAIL_BYTES_MAX: usize = 4 << 20;
+/// The most that is read of one stream before others get their turn: a flood must not keep the
+/// runtime from looking at its sockets.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// The ways from the provider's dialect to the client's.
 pub(crate) struct Ways {
@@ -124,6 +127,9 @@ fn output_at_least(delta: &Delta) -> Tokens {
 
 /// A whole answer for the client, metered, or the fault that it is.
 fn read_whole(passage: &WholePassage, body: Bytes) -> Result<(Delta, Bytes), Fault> {
+    if std::str::from_utf8(&body).is_err() {
+        return Err(malformed("the answer is not UTF-8".to_owned()));
+    }
     match passage.take(body) {
         Ok(Ok(whole)) => Ok(whole),
         Ok(Err(seed)) => Err(classify_inside(&seed)),
@@ -180,6 +186,7 @@ pub(crate) async fn relay_stream(
         beginning: Beginning::default(),
         tail: Tail::default(),
         out: BytesMut::new(),
+        turn: 0,
         usage: None,
         reported_at_least: None,
         usage_wanted: ways.usage_wanted,
@@ -231,6 +238,10 @@ pub(crate) async fn relay_stream(
         match ended {
             Ok(Ended::Yes) => break reading.incomplete(),
             Ok(Ended::No) if reading.done => break reading.incomplete(),
+            Ok(Ended::No) if reading.turn >= TURN_BYTES => {
+                reading.turn = 0;
+                tokio::task::yield_now().await;
+            }
             Ok(Ended::No) => {}
             Err(fault) => break Some(fault),
         }
@@ -328,6 +339,8 @@ struct Reading {
     beginning: Beginning,
     tail: Tail,
     out: BytesMut,
+    /// Bytes that were read in this turn.
+    turn: usize,
     usage: Option<Usage>,
     reported_at_least: Option<Usage>,
     usage_wanted: bool,
@@ -345,7 +358,7 @@ struct Reading {
 impl Reading {
     /// Takes further chunks as long as they are there without waiting.
     fn take_what_is_there(&mut self, body: &mut AnswerBody, outlet: &mut Outlet) -> Result<Ended, Fault> {
-        while self.out.len() < BATCH_BYTES && !self.done {
+        while self.out.len() < BATCH_BYTES && self.turn < TURN_BYTES && !self.done {
             match poll_now(body) {
                 Poll::Ready(Some(Ok(chunk))) => self.take(&chunk, outlet)?,
                 Poll::Ready(Some(Err(fault))) => return Err(fault),
@@ -357,6 +370,7 @@ impl Reading {
     }
 
     fn take(&mut self, chunk: &Bytes, outlet: &mut Outlet) -> Result<(), Fault> {
+        self.turn = self.turn.saturating_add(chunk.len());
         self.splitter.push(chunk);
         while let Some(event) = self.splitter.next_event() {
             let event = event.map_err(|error| malformed(error.to_string()))?;
@@ -369,7 +383,15 @@ impl Reading {
     }
 
     fn inspect(&mut self, event: &Event, outlet: &mut Outlet) -> Result<(), Fault> {
+        // A keep-alive of servers that know no comments. OpenAI's SDKs fail on empty data.
+        if event.data.trim_ascii().is_empty() && !event.is_named("error") {
+            return Ok(());
+        }
         let taken = match &mut self.passage {
+            // What is looked at skips text that metering does not need; the client gets all of it.
+            Passage::Same { .. } if std::str::from_utf8(&event.data).is_err() => {
+                return Err(malformed("a stream's data is not UTF-8".to_owned()));
+            }
             Passage::Same { inspector, .. } => inspector.inspect(event).map(Taken::from),
             Passage::Crossing(crossing) => crossing.take(event, &mut self.frames),
         };
@@ -595,11 +617,15 @@ impl Watch {
             return Err(cut());
         }
         let now = Instant::now();
-        if now < by
+        // The line itself may have been busy: what came meanwhile did not stand still.
+        if (now < by || kind == FaultKind::IdleTimeout)
             && let Poll::Ready(next) = poll_now(body)
         {
             self.last = now;
             return next.transpose();
+        }
+        if now >= by {
+            return Err(Fault::new(kind, Origin::Provider, what));
         }
         // The timer may be armed for an earlier instant than the deadline, which moves with every
         // chunk; it is armed again only when it has rung.
@@ -661,11 +687,10 @@ fn poll_now(body: &mut AnswerBody) -> Poll<Option<Result<Bytes, Fault>>> {
 }
 
 fn is_event_stream(answer: &Answer) -> bool {
-    answer
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_none_or(|kind| kind.starts_with("text/event-stream"))
+    answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_none_or(|kind| {
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        essence.is_empty() || essence.eq_ignore_ascii_case("text/event-stream")
+    })
 }
 
 /// A stream was asked for and something else came: an error in a success's clothes, or nonsense.

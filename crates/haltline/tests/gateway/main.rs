@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod dialects;
 mod failures;
 mod operator;
 mod restart;
