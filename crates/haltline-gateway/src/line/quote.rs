@@ -11,7 +11,7 @@ use haltline_policy::media::{Detail, ImageRule, Pixels, image_rule, image_tokens
 use haltline_policy::meter::Pieces;
 use haltline_policy::price::{CacheWrites, Multiplier, Price};
 use haltline_policy::quote::{
-    self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json,
+    self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json, measure_json_bytes,
 };
 use haltline_policy::vendor::Vendor;
 use haltline_types::{Code, Demand, Timestamp, Tokens};
@@ -49,9 +49,10 @@ impl Measured {
         // is no text: then what a model may read is counted, and every member of the JSON as a
         // text that a vocabulary may add a token to.
         let body = request.body();
-        let (text, segments) = match std::str::from_utf8(body) {
-            Ok(body) if measure.images == 0 => (measure_json(body), 0),
-            _ => {
+        let whole = if measure.images == 0 { measure_json_bytes(body) } else { None };
+        let (text, segments) = match whole {
+            Some(text) => (text, 0),
+            None => {
                 let members = body.iter().filter(|byte| **byte == b':').count();
                 let text = TextMeasure { ascii: measure.ascii_bytes, other: measure.other_bytes_decomposed };
                 (text, u32::try_from(members).unwrap_or(u32::MAX))
