@@ -7,6 +7,8 @@ use unicode_normalization::char::{decompose_canonical, decompose_compatible};
 
 /// Bytes looked at together while there is nothing but plain ASCII.
 const BLOCK: usize = 64;
+/// Bytes looked at together in search of an escape that is rare.
+const PAGE: usize = 4096;
 
 /// A measure of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,6 +65,27 @@ pub fn measure_json(json: &str) -> TextMeasure {
             Some(_) => rest = skip_other(rest, &mut measure),
         }
     }
+}
+
+/// Measures the bytes of a JSON body, which are mostly ASCII without any `\u`: such a body measures
+/// its length, and needs no look at each of its escapes. `None` when it is not UTF-8.
+#[must_use]
+pub fn measure_json_bytes(body: &[u8]) -> Option<TextMeasure> {
+    if stands_as_is(body) {
+        return Some(TextMeasure { ascii: body.len() as u64, other: 0 });
+    }
+    std::str::from_utf8(body).ok().map(measure_json)
+}
+
+/// ASCII in which no escape can stand for another character than it shows. A `u` behind an escaped
+/// backslash counts as an escape here, which only costs time.
+fn stands_as_is(body: &[u8]) -> bool {
+    let after = body.get(1..).unwrap_or_default();
+    let unicode = |(here, next): (&[u8], &[u8])| {
+        here.iter().zip(next).fold(false, |any, (a, b)| any | ((*a == b'\\') & (*b == b'u')))
+    };
+    let mut pages = body.chunks(PAGE).zip(after.chunks(PAGE));
+    body.is_ascii() && !pages.any(unicode)
 }
 
 /// How many bytes from the start are plain. Whole blocks first: the compiler turns their loop,

@@ -5,7 +5,7 @@
 //! lower the cap; it can lower a ceiling and never raise it. Counting is done elsewhere.
 
 pub use crate::framing::{ExactInput, Framing, TokenBound};
-pub use crate::measure::{TextMeasure, measure_json, measure_text};
+pub use crate::measure::{TextMeasure, measure_json, measure_json_bytes, measure_text};
 use crate::price::{Multiplier, Price};
 use haltline_types::{Demand, NanoUsd, Tokens};
 use std::fmt;
@@ -18,7 +18,7 @@ pub const BYTES_PER_TOKEN_MAX: u64 = 128;
 /// What a ceiling is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct QuoteInput<'a> {
-    /// The whole JSON body, by `measure_json`; the data of media that stands in it may be left out
+    /// The whole JSON body, by `measure_json` or `measure_json_bytes`; the data of media that stands in it may be left out
     /// if it is counted in `media_tokens`.
     pub text: TextMeasure,
     /// Messages or input items, the system prompt included.

@@ -12,7 +12,7 @@ use haltline_policy::media::{Detail, ImageRule, Pixels, image_rule, image_tokens
 use haltline_policy::meter::Pieces;
 use haltline_policy::price::{CacheWrites, Multiplier, Price};
 use haltline_policy::quote::{
-    self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json,
+    self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json, measure_json_bytes,
 };
 use haltline_policy::vendor::Vendor;
 use haltline_types::{Code, Demand, Timestamp, Tokens};
@@ -104,9 +104,10 @@ impl Measured {
 /// its own tools, marks between cited sentences), so it is never less than that.
 fn text_of(counted: Measure, body: &[u8]) -> (TextMeasure, u32) {
     let text = TextMeasure { ascii: counted.ascii_bytes, other: counted.other_bytes_decomposed };
-    match std::str::from_utf8(body) {
-        Ok(body) if counted.images == 0 => (longer(measure_json(body), text), 0),
-        _ => {
+    let whole = if counted.images == 0 { measure_json_bytes(body) } else { None };
+    match whole {
+        Some(whole) => (longer(whole, text), 0),
+        None => {
             let members = body.iter().filter(|byte| **byte == b':').count();
             (text, u32::try_from(members).unwrap_or(u32::MAX))
         }

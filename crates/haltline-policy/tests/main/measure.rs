@@ -1,7 +1,7 @@
 //! The measure of text against every normal form of every character.
 
 use crate::fixed;
-use haltline_policy::measure::{TextMeasure, measure_json, measure_text};
+use haltline_policy::measure::{TextMeasure, measure_json, measure_json_bytes, measure_text};
 use haltline_policy::quote::TokenBound;
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
@@ -62,7 +62,18 @@ fn escapes_count_as_what_they_stand_for() {
         (r"\u12", 4, 0),
     ] {
         assert_eq!(measure_json(json), TextMeasure { ascii, other }, "{json}");
+        // Also where an escape stands across what is looked at together.
+        for before in [0, 4_090, 4_091, 4_092, 4_093, 4_094, 4_095, 4_096] {
+            let body = format!("{}{json}", " ".repeat(before));
+            let measure = TextMeasure { ascii: ascii + before as u64, other };
+            assert_eq!(measure_json_bytes(body.as_bytes()), Some(measure), "{json} behind {before} bytes");
+        }
     }
+}
+
+#[test]
+fn what_is_not_utf8_has_no_measure() {
+    assert_eq!(measure_json_bytes(b"\"\xff\""), None);
 }
 
 #[test]
@@ -136,5 +147,13 @@ proptest! {
     #[test]
     fn anything_can_be_measured_as_json(text in "(\\\\|\\\\u|[0-9a-fA-F]|é|x|\\\\ud83d|\\\\ude42){0,30}") {
         prop_assert!(measure_json(&text).bytes() >= Some(text.len() as u64));
+        prop_assert_eq!(measure_json_bytes(text.as_bytes()), Some(measure_json(&text)));
+    }
+
+    #[test]
+    fn bytes_measure_as_their_text(text in mixed()) {
+        for json in [escaped(&text), text] {
+            prop_assert_eq!(measure_json_bytes(json.as_bytes()), Some(measure_json(&json)));
+        }
     }
 }
