@@ -2,8 +2,10 @@
 //! it have proved.
 
 mod accept;
+mod ask;
 mod call;
 mod company;
+mod count;
 mod identify;
 mod quote;
 mod record;
@@ -12,9 +14,11 @@ mod reserve;
 mod route;
 mod settle;
 mod throttle;
+mod tighten;
 mod trip;
 
 pub(crate) use accept::allowed;
+pub use count::TokenCount;
 pub(crate) use identify::check_key;
 
 use crate::deliver::{Client, Outlet};
@@ -111,8 +115,8 @@ async fn obtain(
         let routed = router
             .route(trip)
             .map_err(|problem| remember(gateway, request, prefer(router.last_fault(), trip, problem)))?;
-        let quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
-        let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &quoted).await {
+        let mut quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
+        let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &measured, &mut quoted).await {
             Ok(reserved) => reserved,
             Err(not) => {
                 routed.abandoned(gateway);

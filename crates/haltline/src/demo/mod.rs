@@ -116,6 +116,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
                 api_version: None,
                 base_url: String::new(),
                 api_key: None,
+                count_input: false,
                 pass_fields: PassFields::none(),
                 extra_ca: None,
                 simulated,
