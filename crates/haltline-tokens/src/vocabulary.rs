@@ -39,7 +39,11 @@ const PREFIXES: [(&str, Vocabulary); 15] = [
 /// no text. Without the feature `exact-tokens` there is none at all.
 #[must_use]
 pub fn vocabulary_of(vendor: Vendor, model: &str) -> Option<Vocabulary> {
-    if cfg!(not(feature = "exact-tokens")) || vendor != Vendor::OpenAi || model.contains("audio") || model.contains("realtime") {
+    if cfg!(not(feature = "exact-tokens"))
+        || vendor != Vendor::OpenAi
+        || model.contains("audio")
+        || model.contains("realtime")
+    {
         return None;
     }
     if model == "gpt-4" {

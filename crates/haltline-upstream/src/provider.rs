@@ -182,9 +182,11 @@ mod tests {
 
     #[test]
     fn only_counts_that_are_free_may_be_asked_without_a_permit() {
-        let free: Vec<_> = ALL.iter().filter(|provider| (provider.particulars().counts)("/messages/count_tokens")).collect();
+        let free: Vec<_> =
+            ALL.iter().filter(|provider| (provider.particulars().counts)("/messages/count_tokens")).collect();
         assert_eq!(free, [&Provider::Anthropic]);
-        let free: Vec<_> = ALL.iter().filter(|provider| (provider.particulars().counts)("/models/g-2.5:countTokens")).collect();
+        let free: Vec<_> =
+            ALL.iter().filter(|provider| (provider.particulars().counts)("/models/g-2.5:countTokens")).collect();
         assert_eq!(free, [&Provider::Google]);
         for target in [
             "/messages",

@@ -144,7 +144,8 @@ impl HttpUpstream {
     /// Counts have limits of their own: what they say of them teaches the keys nothing.
     async fn send_count(&self, call: Call) -> Result<Answer, Fault> {
         if !(self.provider.particulars().counts)(&call.target) {
-            let detail = format!("`{}` is no count of tokens that {} gives for nothing", call.target, self.pool.origin());
+            let detail =
+                format!("`{}` is no count of tokens that {} gives for nothing", call.target, self.pool.origin());
             let fault = Fault::new(FaultKind::InvalidRequest, Born::Gateway, detail);
             return Err(Fault { billing: Billing::NotSent, ..fault });
         }

@@ -110,7 +110,10 @@ mod tests {
             let request = json!({"model": "models/m-1", "contents": [], "tools": [{}]});
             assert_eq!(body, json!({"generateContentRequest": request}));
         }
-        assert_eq!(asked(ProviderDialect::Gemini, "{}").expect("a question").1["generateContentRequest"]["model"], "models/m-1");
+        assert_eq!(
+            asked(ProviderDialect::Gemini, "{}").expect("a question").1["generateContentRequest"]["model"],
+            "models/m-1"
+        );
     }
 
     #[test]

@@ -78,9 +78,7 @@ pub(crate) async fn reserve(
         Ok(reserved) => reserved,
         Err(refusal) => {
             let is_lower = match room_for_count(&refusal) {
-                Some(room) => {
-                    tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await
-                }
+                Some(room) => tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await,
                 None => false,
             };
             let asker = attempt.at(quoted);

@@ -55,9 +55,7 @@ pub(crate) async fn tighten(
     let Some(provider) = live.settings.providers.get(&endpoint.provider) else { return false };
     let minimum = live.settings.headroom.min_output_tokens;
     // An endpoint that has billed more than its ceiling keeps the raised one.
-    if quoted.is_tightened()
-        || gateway.quarantine.holds(endpoint)
-        || !quoted.could_fit(room.usd, room.tokens, minimum)
+    if quoted.is_tightened() || gateway.quarantine.holds(endpoint) || !quoted.could_fit(room.usd, room.tokens, minimum)
     {
         return false;
     }
@@ -90,8 +88,7 @@ async fn exact(
 ) -> Option<ExactInput> {
     let vocabulary = vocabulary_of(Vendor::OpenAi, &endpoint.model)?;
     let dialect = call::dialect(live, &request.asked, &endpoint.provider);
-    if !matches!(dialect, ProviderDialect::Chat(_) | ProviderDialect::Responses(_))
-        || !request.asked.passes_to(dialect)
+    if !matches!(dialect, ProviderDialect::Chat(_) | ProviderDialect::Responses(_)) || !request.asked.passes_to(dialect)
     {
         return None;
     }
@@ -133,11 +130,5 @@ pub(crate) fn count_body(vocabulary: Vocabulary, body: &Bytes, images: u32) -> O
     }
     let texts = texts(body, &without)?;
     let plain = texts.plain.iter().map(|text| &**text);
-    haltline_tokens::exact(
-        vocabulary,
-        plain,
-        texts.rendered.iter().copied(),
-        texts.rendered_lines,
-        texts.opaque_bytes,
-    )
+    haltline_tokens::exact(vocabulary, plain, texts.rendered.iter().copied(), texts.rendered_lines, texts.opaque_bytes)
 }

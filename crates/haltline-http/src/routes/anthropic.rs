@@ -2,8 +2,8 @@
 
 use super::ask::{ask, name_request, read};
 use super::notes_without_a_journey;
-use crate::{headers, problem};
 use crate::router::App;
+use crate::{headers, problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;

@@ -39,8 +39,8 @@ pub(crate) async fn read(
     // Google's clients may put the key into the address.
     let key = headers::presented_key(&head.headers).or_else(|| headers::key_in_query(surface, head.uri.query()));
     app.gateway.may_read_body(surface, key.as_deref()).map_err(|problem| refuse(&problem))?;
-    let claims = headers::claims(&head.headers)
-        .map_err(|message| refuse(&Problem::new(Code::InvalidRequest, message)))?;
+    let claims =
+        headers::claims(&head.headers).map_err(|message| refuse(&Problem::new(Code::InvalidRequest, message)))?;
     let passing = headers::passing(surface, &head.headers)
         .map_err(|message| refuse(&Problem::new(Code::UnknownField, message)))?;
     let body = request_body::read(&head.headers, body, app.gateway.body_bytes_max()).await;

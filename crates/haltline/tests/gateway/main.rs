@@ -2,10 +2,12 @@
 
 mod answers;
 mod bad_input;
+mod counts;
 mod failures;
 mod operator;
 mod restart;
 mod routes;
 mod setup;
+mod stage_two;
 mod storm;
 mod streams;
