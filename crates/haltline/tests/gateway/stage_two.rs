@@ -95,7 +95,7 @@ async fn a_lowered_cap_is_as_large_as_the_count_allows() {
     let answer = setup.post(&body).send().await.expect("answer");
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     let cap: u64 = answer.header("x-haltline-max-tokens-lowered").expect("lowered").parse().expect("a number");
-    // By bytes alone at most (10,000 - 2,500) / 10 - 64 = 686.
+    // By bytes alone at most (10,000 - 2,509) / 10 - 64 = 685.
     assert!((850..=900).contains(&cap), "{cap}");
     assert!(setup.provider.bill().total <= NanoUsd::new(10_000_000));
 }
