@@ -54,9 +54,10 @@ pub(crate) async fn tighten(
     let endpoint = &routed.endpoint;
     let Some(provider) = live.settings.providers.get(&endpoint.provider) else { return false };
     let minimum = live.settings.headroom.min_output_tokens;
-    // An endpoint that has billed more than its ceiling keeps the raised one.
-    if quoted.is_tightened() || gateway.quarantine.holds(endpoint) || !quoted.could_fit(room.usd, room.tokens, minimum)
-    {
+    // An endpoint that has billed more than its ceiling keeps the raised one, also when that was
+    // seen while we counted.
+    let is_trusted = || !gateway.quarantine.holds(endpoint);
+    if quoted.is_tightened() || !is_trusted() || !quoted.could_fit(room.usd, room.tokens, minimum) {
         return false;
     }
     let tightened = match provider.kind {
@@ -64,13 +65,13 @@ pub(crate) async fn tighten(
         // the name that somebody gave it.
         ProviderKind::OpenAi => {
             let exact = exact(gateway, live, request, endpoint, measured).await;
-            exact.is_some_and(|exact| quoted.with_exact(exact))
+            exact.is_some_and(|exact| is_trusted() && quoted.with_exact(exact))
         }
         ProviderKind::Anthropic | ProviderKind::Google if provider.count_input => {
             let began = Instant::now();
             let stated = stated(live, request, endpoint, measured).await;
             *waited += began.elapsed();
-            stated.and_then(counted_bound).is_some_and(|bound| quoted.with_count(bound))
+            stated.and_then(counted_bound).is_some_and(|bound| is_trusted() && quoted.with_count(bound))
         }
         _ => false,
     };
