@@ -1,5 +1,6 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
+use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
@@ -73,6 +74,7 @@ pub struct Gateway {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limiter: Mutex<Limiter>,
     pub(crate) lanes: Lanes,
+    pub(crate) counting: Counting,
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
@@ -102,6 +104,7 @@ impl Gateway {
             entropy: parts.entropy,
             limiter: Mutex::new(limiter),
             lanes: Lanes::default(),
+            counting: Counting::default(),
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
             shelf: Mutex::default(),

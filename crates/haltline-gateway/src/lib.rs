@@ -2,6 +2,7 @@
 //! provider or an HTTP server.
 
 mod chance;
+mod counting;
 mod deliver;
 mod endpoints;
 mod gateway;
@@ -22,6 +23,7 @@ pub use chance::SeededEntropy;
 pub use deliver::{Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
+pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
 pub use recover::expire_open_holds;

@@ -2,9 +2,11 @@
 //! it have proved.
 
 mod accept;
+mod ask;
 mod cache_writes;
 mod call;
 mod company;
+mod count;
 mod identify;
 mod quote;
 mod record;
@@ -13,9 +15,11 @@ mod reserve;
 mod route;
 mod settle;
 mod throttle;
+mod tighten;
 mod trip;
 
 pub(crate) use accept::allowed;
+pub use count::TokenCount;
 pub(crate) use identify::check_key;
 pub(crate) use trip::Keeping;
 
@@ -119,8 +123,8 @@ async fn obtain(
         let routed = router
             .route(trip)
             .map_err(|problem| remember(gateway, request, prefer(router.last_fault(), trip, problem)))?;
-        let quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
-        let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &quoted).await {
+        let mut quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
+        let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &measured, &mut quoted).await {
             Ok(reserved) => reserved,
             Err(not) => {
                 routed.abandoned(gateway);

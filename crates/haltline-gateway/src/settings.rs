@@ -56,6 +56,9 @@ pub struct ProviderSettings {
     pub keys: Vec<ProviderKey>,
     /// Azure's `api-version`, for its addresses by deployment; without one its `/openai/v1`.
     pub api_version: Option<String>,
+    /// Ask the provider's own count of tokens before a request is refused or its cap lowered
+    /// because the bound by bytes does not fit. `Anthropic` and `Google` only: theirs are free.
+    pub count_input: bool,
     /// Body fields that pass although we do not know them.
     pub pass_fields: PassFields,
     /// Certificates to trust besides the system's, PEM.

@@ -136,7 +136,7 @@ pub(crate) fn passing(surface: Surface, headers: &HeaderMap) -> Result<Passing, 
                 ));
             }
             "anthropic-beta" => pass_betas(value, &mut passing),
-            "anthropic-version" if surface == Surface::Messages => {
+            "anthropic-version" if matches!(surface, Surface::Messages | Surface::CountTokens) => {
                 passing.headers.insert(name.clone(), value.clone());
             }
             _ => {}

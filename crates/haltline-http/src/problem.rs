@@ -56,7 +56,7 @@ pub(crate) fn answer(surface: Surface, audience: Audience, problem: &Problem, no
         }
     }
     headers::write_notes(head, notes);
-    if surface == Surface::Messages {
+    if matches!(surface, Surface::Messages | Surface::CountTokens) {
         // Anthropic's SDKs show this one.
         if let Some(id) = head.get("x-request-id").cloned() {
             head.insert(HeaderName::from_static("request-id"), id);

@@ -148,3 +148,12 @@ impl ExactInput {
             .checked_add(framing)
     }
 }
+
+/// The most that a request can be billed for whose input its provider's own count endpoint puts at
+/// `count`: a twentieth and 64 more. Anthropic calls its count "an estimate" that "may differ by a
+/// small amount" (platform.claude.com/docs/en/build-with-claude/token-counting) and gives no
+/// number; the margin is ours. `None` when it does not fit.
+#[must_use]
+pub fn counted_bound(count: Tokens) -> Option<Tokens> {
+    count.checked_add(Tokens::new(count.get().div_ceil(20)))?.checked_add(Tokens::new(64))
+}

@@ -4,7 +4,7 @@
 //! tokens, which takes time and is worth it only where stage one does not fit a budget or would
 //! lower the cap; it can lower a ceiling and never raise it. Counting is done elsewhere.
 
-pub use crate::framing::{ExactInput, Framing, TokenBound};
+pub use crate::framing::{ExactInput, Framing, TokenBound, counted_bound};
 pub use crate::measure::{TextMeasure, measure_json, measure_json_bytes, measure_text};
 use crate::price::{Multiplier, Price};
 use haltline_types::{Demand, NanoUsd, Tokens};
@@ -47,6 +47,9 @@ pub struct QuoteInput<'a> {
     pub multiplier: Multiplier,
     /// What an exact count found; `None` in stage one.
     pub exact: Option<ExactInput>,
+    /// What the provider's own count puts all input at, by `counted_bound`: framing, tools and
+    /// media are in it. `None` where nobody was asked.
+    pub counted: Option<Tokens>,
 }
 
 impl QuoteInput<'_> {
@@ -189,7 +192,8 @@ fn input_bound(request: &QuoteInput<'_>) -> Result<Tokens, QuoteError> {
     let stage_one = text.checked_add(framing).ok_or(QuoteError::Overflow)?;
     // A count that does not fit proves nothing, and stage one stands.
     let stage_two = request.exact.and_then(|exact| exact.bound(framing, request.tools > 0));
-    let bound = stage_two.map_or(stage_one, |tighter| tighter.min(stage_one));
+    let tighter = [stage_two, request.counted].into_iter().flatten();
+    let bound = tighter.fold(stage_one, Tokens::min);
     let Some(max_input) = request.price.max_input else { return Ok(bound) };
     let bytes = request.text.bytes().ok_or(QuoteError::Overflow)?;
     let at_least = Tokens::new(bytes / BYTES_PER_TOKEN_MAX);

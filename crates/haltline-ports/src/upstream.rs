@@ -3,7 +3,7 @@
 use crate::{BoxFuture, Permit};
 use bytes::Bytes;
 use futures_util::Stream;
-use haltline_types::{Fault, ModelName, Timestamp};
+use haltline_types::{Billing, Fault, FaultKind, ModelName, Origin, Timestamp};
 use http::{HeaderMap, StatusCode};
 use std::pin::Pin;
 
@@ -57,4 +57,16 @@ pub trait Upstream: Send + Sync {
     /// send twice on one hold. A status that is not a success comes back as a fault that says
     /// whether it may have cost money.
     fn call(&self, permit: Permit, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
+
+    /// Asks how many tokens a request has. Needs no permit, so it must never lead to an address
+    /// that is billed: whoever implements it sends nothing but to addresses that its provider says
+    /// are free, and refuses the rest unsent. Unless implemented, everything is refused.
+    fn count(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        let refused = Fault::new(
+            FaultKind::InvalidRequest,
+            Origin::Gateway,
+            format!("{} has no count of tokens at `{}`", call.endpoint, call.target),
+        );
+        Box::pin(std::future::ready(Err(Fault { billing: Billing::NotSent, ..refused })))
+    }
 }

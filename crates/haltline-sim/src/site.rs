@@ -69,6 +69,7 @@ fn provider_settings(kind: ProviderKind) -> ProviderSettings {
         keys: Vec::new(),
         server: if kind == ProviderKind::OpenAi { Server::OpenAi } else { Server::Compatible },
         api_version: None,
+        count_input: false,
         pass_fields: PassFields::none(),
         extra_ca: None,
         simulated: SimulatedSettings::default(),

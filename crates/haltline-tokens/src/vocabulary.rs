@@ -36,10 +36,14 @@ const PREFIXES: [(&str, Vocabulary); 15] = [
 /// The vocabulary of a model by its upstream name; `None` where it is not public. Then the byte
 /// bound is all there is. Only OpenAI says which vocabulary stands behind a name; the same name at
 /// someone else's server may be anything. Audio and realtime models have none: what they hear is
-/// no text.
+/// no text. Without the feature `exact-tokens` there is none at all.
 #[must_use]
 pub fn vocabulary_of(vendor: Vendor, model: &str) -> Option<Vocabulary> {
-    if vendor != Vendor::OpenAi || model.contains("audio") || model.contains("realtime") {
+    if cfg!(not(feature = "exact-tokens"))
+        || vendor != Vendor::OpenAi
+        || model.contains("audio")
+        || model.contains("realtime")
+    {
         return None;
     }
     if model == "gpt-4" {
@@ -60,9 +64,11 @@ impl Vocabulary {
 
     /// Loads it now instead of at its first use. Takes some 0.1 s; later calls cost nothing.
     pub fn load(self) {
+        #[cfg(feature = "exact-tokens")]
         let _ = self.tokenizer();
     }
 
+    #[cfg(feature = "exact-tokens")]
     pub(crate) fn tokenizer(self) -> &'static bpe_openai::Tokenizer {
         match self {
             Self::Cl100k => bpe_openai::cl100k_base(),
@@ -71,7 +77,7 @@ impl Vocabulary {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "exact-tokens"))]
 mod tests {
     use super::*;
 

@@ -78,6 +78,9 @@ pub(crate) struct Particulars {
     /// Does a header of a client, by its lower-case name, mean something to it? All others stay
     /// here: credentials, cookies, and what tells about a client's machine.
     pub(crate) passes: fn(&str) -> bool,
+    /// Is the target a count of tokens, which is never billed? Those need no permit, so this names
+    /// whole addresses, without a query.
+    pub(crate) counts: fn(&str) -> bool,
     /// Sent unless the client's own passed.
     pub(crate) usual: &'static [(&'static str, &'static str)],
 }
@@ -173,6 +176,37 @@ mod tests {
         for provider in ALL {
             for name in names {
                 assert!(!(provider.particulars().passes)(name), "{provider:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_counts_that_are_free_may_be_asked_without_a_permit() {
+        let free: Vec<_> =
+            ALL.iter().filter(|provider| (provider.particulars().counts)("/messages/count_tokens")).collect();
+        assert_eq!(free, [&Provider::Anthropic]);
+        let free: Vec<_> =
+            ALL.iter().filter(|provider| (provider.particulars().counts)("/models/g-2.5:countTokens")).collect();
+        assert_eq!(free, [&Provider::Google]);
+        for target in [
+            "/messages",
+            "/messages/",
+            "/messages/count_tokens/../",
+            "/messages/count_tokens?x=/messages",
+            "/messages/count_tokens#",
+            "/messages/batches",
+            "/models/g:generateContent",
+            "/models/g:generateContent?x=:countTokens",
+            "/models/g:generateContent#:countTokens",
+            "/models/g/../x:countTokens",
+            "/models/g%2f:countTokens",
+            "/models/:countTokens",
+            "/chat/completions",
+            "/responses/input_tokens",
+            "",
+        ] {
+            for provider in ALL {
+                assert!(!(provider.particulars().counts)(target), "{provider:?} {target}");
             }
         }
     }

@@ -130,12 +130,44 @@ impl HttpUpstream {
     async fn send(&self, attempt: AttemptId, call: Call) -> Result<Answer, Fault> {
         let model = call.endpoint.model.clone();
         let key = self.ring.pick(&model, call.affinity, self.clock.now());
-        let request = self.request(attempt, call, key)?;
+        let request = self.request(Some(attempt), call, key)?;
+        let (head, body) = self.exchange(request, key, &model).await?;
+        let now = self.clock.now();
+        let mut exhausted = exhausted_until(&lookup(&head.headers), now);
+        if let (Some(until), Some(place)) = (exhausted, key) {
+            self.ring.exhausted(place, &model, until, now);
+            exhausted = self.ring.all_rest_until(&model, now);
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body: Box::pin(body), exhausted_until: exhausted })
+    }
+
+    /// Counts have limits of their own: what they say of them teaches the keys nothing.
+    async fn send_count(&self, call: Call) -> Result<Answer, Fault> {
+        if !(self.provider.particulars().counts)(&call.target) {
+            let detail =
+                format!("`{}` is no count of tokens that {} gives for nothing", call.target, self.pool.origin());
+            let fault = Fault::new(FaultKind::InvalidRequest, Born::Gateway, detail);
+            return Err(Fault { billing: Billing::NotSent, ..fault });
+        }
+        let model = call.endpoint.model.clone();
+        let key = self.ring.pick(&model, call.affinity, self.clock.now());
+        let request = self.request(None, call, key)?;
+        let (head, body) = self.exchange(request, None, &model).await?;
+        Ok(Answer { status: head.status, headers: head.headers, body: Box::pin(body), exhausted_until: None })
+    }
+
+    /// Sends, and passes on nothing but a success. `key` learns from what is none.
+    async fn exchange(
+        &self,
+        request: WireRequest,
+        key: Option<usize>,
+        model: &Name,
+    ) -> Result<(http::response::Parts, BodyStream), Fault> {
         let Exchange { response, carrier } = self.pool.send(request).await?;
         let (head, incoming) = response.into_parts();
         let body = BodyStream::new(incoming, carrier, server_idle(&head.headers));
         if head.status.is_client_error() || head.status.is_server_error() {
-            return Err(self.judge(head.status, &head.headers, body, key, &model).await);
+            return Err(self.judge(head.status, &head.headers, body, key, model).await);
         }
         if !head.status.is_success() {
             let detail =
@@ -146,18 +178,12 @@ impl HttpUpstream {
             let detail = format!("{} compressed its answer although it was asked not to", self.pool.origin());
             return Err(fault::malformed(Some(head.status), detail));
         }
-        let now = self.clock.now();
-        let mut exhausted = exhausted_until(&lookup(&head.headers), now);
-        if let (Some(until), Some(place)) = (exhausted, key) {
-            self.ring.exhausted(place, &model, until, now);
-            exhausted = self.ring.all_rest_until(&model, now);
-        }
-        Ok(Answer { status: head.status, headers: head.headers, body: Box::pin(body), exhausted_until: exhausted })
+        Ok((head, body))
     }
 
     /// Only what is meant for this provider goes out; credentials come last, so that nothing
     /// stands in their place.
-    fn request(&self, attempt: AttemptId, call: Call, key: Option<usize>) -> Result<WireRequest, Fault> {
+    fn request(&self, attempt: Option<AttemptId>, call: Call, key: Option<usize>) -> Result<WireRequest, Fault> {
         let mut headers = pass_on(self.provider.particulars(), &call.headers);
         for (name, value) in &self.fixed {
             headers.insert(name, value.clone());
@@ -168,7 +194,7 @@ impl HttpUpstream {
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("haltline/", env!("CARGO_PKG_VERSION"))));
-        if let Ok(value) = HeaderValue::try_from(attempt.to_string()) {
+        if let Some(Ok(value)) = attempt.map(|attempt| HeaderValue::try_from(attempt.to_string())) {
             headers.insert(CLIENT_REQUEST_ID, value);
         }
         if let Some((name, value)) = key.and_then(|place| self.credentials.get(place)) {
@@ -243,6 +269,10 @@ impl HttpUpstream {
 impl Upstream for HttpUpstream {
     fn call(&self, permit: Permit, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.send(permit.id(), call))
+    }
+
+    fn count(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(self.send_count(call))
     }
 }
 

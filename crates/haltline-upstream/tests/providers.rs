@@ -1,8 +1,8 @@
 //! What is particular about each provider, as it goes over the wire; keys and their rests; what an
 //! answer says about the allowance that is left.
 
-use crate::support::{BODY, Frozen, Received, Server, ask, call, config, heard, ok, read_request, send, write};
-use haltline_ports::Clock;
+use crate::support::{BODY, Frozen, Received, Server, ask, call, config, heard, ok, read, read_request, send, write};
+use haltline_ports::{Call, Clock, Upstream};
 use haltline_types::{Billing, FaultClass, FaultKind};
 use haltline_upstream::{ApiKey, HttpConfig, HttpUpstream, Provider};
 use http::HeaderValue;
@@ -280,4 +280,39 @@ async fn a_compressed_error_is_judged_by_its_status_alone() {
     assert_eq!((fault.kind, fault.billing), (FaultKind::RateLimited, Billing::Unknown));
     assert_eq!(fault.retry.after, Some(Duration::from_secs(3)));
     assert!(!fault.detail.contains("zzzz"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_count_goes_to_the_address_that_is_free_and_to_no_other() {
+    let (server, mut requests) = telling(|_| ok(r#"{"input_tokens":9}"#)).await;
+    let anthropic =
+        HttpConfig { provider: Provider::Anthropic, keys: vec![ApiKey::new("k1")], ..config(&server.url()) };
+    let upstream = made(anthropic);
+    for target in ["/messages", "/messages?x=/messages/count_tokens", "/chat/completions"] {
+        let fault = upstream.count(Call { target: target.to_owned(), ..call() }).await.expect_err(target);
+        assert_eq!((fault.kind, fault.billing), (FaultKind::InvalidRequest, Billing::NotSent), "{target}");
+    }
+    assert_eq!(server.accepted(), 0);
+    let target = "/messages/count_tokens".to_owned();
+    let answer = upstream.count(Call { target, ..call() }).await.expect("an answer");
+    assert_eq!(read(answer).await.expect("a body"), r#"{"input_tokens":9}"#);
+    let request = heard(&mut requests).await;
+    assert!(request.head.starts_with("POST /v1/messages/count_tokens HTTP/1.1"), "{}", request.head);
+    assert_eq!(header(&request, "x-api-key"), Some("k1"));
+    assert_eq!(header(&request, "x-client-request-id"), None, "no attempt is made");
+}
+
+#[tokio::test]
+async fn a_limit_on_counts_teaches_the_keys_nothing() {
+    let (server, _requests) = telling(|head| {
+        let limited = "HTTP/1.1 429 -\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n";
+        if head.contains("count_tokens") { limited.to_owned() } else { ok("{}") }
+    })
+    .await;
+    let keys = vec![ApiKey::new("k1")];
+    let upstream = made(HttpConfig { provider: Provider::Anthropic, keys, ..config(&server.url()) });
+    let count = upstream.count(Call { target: "/messages/count_tokens".to_owned(), ..call() }).await;
+    assert_eq!(count.expect_err("limited").kind, FaultKind::RateLimited);
+    let answer = send(&upstream, Call { target: "/messages".to_owned(), ..call() }).await.expect("an answer");
+    assert_eq!(answer.exhausted_until, None);
 }

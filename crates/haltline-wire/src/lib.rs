@@ -9,6 +9,7 @@ pub mod anthropic;
 pub mod canon;
 pub mod chunk;
 pub mod client;
+pub mod count;
 pub mod fault;
 pub mod gemini;
 pub mod json;

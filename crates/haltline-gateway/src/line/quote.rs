@@ -6,6 +6,7 @@ use crate::line::accept::{Request, invalid};
 use crate::line::cache_writes::cache_writes;
 use crate::line::call;
 use crate::line::route::Routed;
+use crate::line::tighten::Counted;
 use crate::problem::Problem;
 use crate::settings::ProviderKind;
 use haltline_policy::media::{Detail, ImageRule, Pixels, image_rule, image_tokens};
@@ -31,6 +32,8 @@ use std::sync::Arc;
 /// A request measured once, however many attempts it takes.
 pub(crate) struct Measured {
     asked: Arc<ClientRequest>,
+    /// What was counted of it when bytes did not fit.
+    pub(crate) counted: Counted,
     /// Its text as it is written in other dialects than its own; measured when first needed.
     written: Mutex<Vec<(ProviderDialect, Result<TextMeasure, RequestError>)>>,
     writes: CacheWrites,
@@ -53,6 +56,7 @@ impl Measured {
         let (text, segments) = text_of(measure, body);
         Ok(Self {
             asked: Arc::clone(&request.asked),
+            counted: Counted::default(),
             written: Mutex::default(),
             writes: match request.asked.cache_ttl() {
                 None => CacheWrites::None,
@@ -89,7 +93,8 @@ impl Measured {
         text
     }
 
-    fn media_tokens(&self, rule: ImageRule) -> Option<Tokens> {
+    /// The most that its images can take under the rule.
+    pub(crate) fn media_tokens(&self, rule: ImageRule) -> Option<Tokens> {
         let each = self.images.iter().map(|(size, detail)| image_tokens(rule, *size, *detail));
         each.into_iter().try_fold(Tokens::ZERO, Tokens::checked_add)
     }
@@ -196,6 +201,7 @@ struct Asked {
     bound: TokenBound,
     framing: Framing,
     exact: Option<ExactInput>,
+    counted: Option<Tokens>,
 }
 
 impl Asked {
@@ -215,11 +221,24 @@ impl Asked {
             framing: self.framing,
             multiplier: Multiplier::ONE,
             exact: self.exact,
+            counted: self.counted,
         }
     }
 }
 
-/// Computes the ceiling at the endpoint.
+/// Whose models a kind of provider runs, and what the pieces of its streams are.
+pub(crate) fn vendor(kind: ProviderKind, server: Option<Server>) -> (Vendor, Pieces) {
+    match kind {
+        ProviderKind::OpenAi | ProviderKind::Simulated => (Vendor::OpenAi, Pieces::WholeTokens),
+        ProviderKind::Azure => (Vendor::OpenAi, Pieces::PartsOfTokens),
+        ProviderKind::Anthropic => (Vendor::Anthropic, Pieces::PartsOfTokens),
+        ProviderKind::Google => (Vendor::Google, Pieces::PartsOfTokens),
+        ProviderKind::Mistral => (Vendor::Mistral, Pieces::PartsOfTokens),
+        ProviderKind::OpenAiCompatible => (vendor_of(server), Pieces::PartsOfTokens),
+    }
+}
+
+/// Computes the ceiling at the endpoint: stage one, by bytes alone.
 pub(crate) fn quote<'a>(
     gateway: &Gateway,
     live: &'a Live,
@@ -236,14 +255,7 @@ pub(crate) fn quote<'a>(
     };
     let known = live.settings.providers.get(&endpoint.provider);
     let kind = known.map_or(ProviderKind::OpenAiCompatible, |provider| provider.kind);
-    let (vendor, pieces) = match kind {
-        ProviderKind::OpenAi | ProviderKind::Simulated => (Vendor::OpenAi, Pieces::WholeTokens),
-        ProviderKind::Azure => (Vendor::OpenAi, Pieces::PartsOfTokens),
-        ProviderKind::Anthropic => (Vendor::Anthropic, Pieces::PartsOfTokens),
-        ProviderKind::Google => (Vendor::Google, Pieces::PartsOfTokens),
-        ProviderKind::Mistral => (Vendor::Mistral, Pieces::PartsOfTokens),
-        ProviderKind::OpenAiCompatible => (vendor_of(known.map(|known| known.server)), Pieces::PartsOfTokens),
-    };
+    let (vendor, pieces) = vendor(kind, known.map(|known| known.server));
     let (bound, framing) = match kind {
         // It counts bytes, whatever the model is called.
         ProviderKind::Simulated => (TokenBound::Bytes, Framing::OPENAI),
@@ -265,6 +277,7 @@ pub(crate) fn quote<'a>(
         bound,
         framing,
         exact: None,
+        counted: None,
     };
     let listed = if measured.images.is_empty() { Cow::Borrowed(price) } else { price.with_media() };
     let writes = cache_writes(live, endpoint, measured.writes);
@@ -310,6 +323,49 @@ impl Quoted<'_> {
     /// Fewer tokens the text that was sent cannot have, in any vocabulary.
     pub(crate) fn input_at_least(&self) -> Tokens {
         Tokens::new(self.asked.text.bytes().unwrap_or(u64::MAX) / quote::BYTES_PER_TOKEN_MAX)
+    }
+
+    /// Was it looked at more closely?
+    pub(crate) const fn is_tightened(&self) -> bool {
+        self.asked.exact.is_some() || self.asked.counted.is_some()
+    }
+
+    /// Could any count make it fit, at the smallest cap? No token covers more bytes than the text
+    /// would then have for each.
+    pub(crate) fn could_fit(
+        &self,
+        fits_usd: Option<haltline_types::NanoUsd>,
+        fits_tokens: Option<Tokens>,
+        minimum: Tokens,
+    ) -> bool {
+        let least = self.asked.text.bytes().unwrap_or(0) / quote::BYTES_PER_TOKEN_MAX;
+        let best = Asked { counted: Some(Tokens::new(least)), ..self.asked };
+        quote::lower_cap(&best.at(&self.price), fits_usd, fits_tokens, minimum).is_some()
+    }
+
+    /// Takes an exact count of the input. Is the ceiling lower now?
+    pub(crate) fn with_exact(&mut self, exact: ExactInput) -> bool {
+        self.asked.exact = Some(exact);
+        self.again()
+    }
+
+    /// Takes the provider's own count of the input, its margin added. Is the ceiling lower now?
+    pub(crate) fn with_count(&mut self, counted: Tokens) -> bool {
+        self.asked.counted = Some(counted);
+        self.again()
+    }
+
+    /// Stage two is never above stage one. Not for an endpoint in quarantine, whose ceiling was
+    /// raised.
+    fn again(&mut self) -> bool {
+        let Ok(quote) = quote::quote(&self.asked.at(&self.price)) else { return false };
+        let (before, after) = (self.quote.ceiling, quote.ceiling);
+        let is_lower = after.usd < before.usd || after.tokens < before.tokens;
+        if is_lower {
+            self.quote = quote;
+            self.base = quote.ceiling;
+        }
+        is_lower
     }
 
     /// The most that so much input and output can cost from now on.

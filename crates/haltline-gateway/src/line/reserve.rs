@@ -1,16 +1,17 @@
-//! Reserve: takes the ceiling from every account, or says why not. When headroom is short: lower
-//! the cap to what fits, wait a bounded time for what is only held, then refuse (promise, rule 4).
+//! Reserve: takes the ceiling from every account, or says why not. When headroom is short: look
+//! more closely at the ceiling, lower the cap to what fits, wait a bounded time for what is only held, then refuse (promise, rule 4).
 
 use crate::gateway::{Gateway, Live};
 use crate::line::accept::Request;
-use crate::line::quote::{MaxPrice, Quoted};
+use crate::line::quote::{MaxPrice, Measured, Quoted};
 use crate::line::route::Routed;
+use crate::line::tighten::{Room, tighten};
 use crate::line::trip::{OpenAttempt, Trip};
 use crate::problem::Problem;
 use haltline_ledger::{Hold, Refusal, RefusalReason};
 use haltline_policy::quote::Quote;
 use haltline_ports::{BookError, HoldError, Permit};
-use haltline_types::{AttemptId, Code, Demand, Name, NanoUsd, Subjects, Tokens};
+use haltline_types::{AttemptId, Code, Demand, Name, NanoUsd, Subjects, Tokens, Unit};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,37 +42,59 @@ pub(crate) enum NotReserved {
     RetriesUsedUp,
 }
 
-/// Reserves for the next attempt.
+/// Reserves for the next attempt. A ceiling that does not fit is looked at more closely, once,
+/// before anything is lowered or refused.
 pub(crate) async fn reserve(
     gateway: &Gateway,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
     routed: &Routed,
-    quoted: &Quoted<'_>,
+    measured: &Measured,
+    quoted: &mut Quoted<'_>,
 ) -> Result<Reserved, NotReserved> {
     let number = trip.attempts_made().saturating_add(1);
     let mut subjects = request.subjects.clone();
     subjects.provider = Some(routed.endpoint.provider.clone());
     subjects.provider_model = Some(routed.endpoint.model.clone());
-    trip.subjects = Arc::new(subjects);
-    let asker = Asker {
+    let subjects = Arc::new(subjects);
+    trip.subjects = Arc::clone(&subjects);
+    let attempt = Attempt {
         gateway,
         live,
         routed,
-        quoted,
-        subjects: &trip.subjects,
+        subjects: &subjects,
         id: AttemptId { request: trip.id, number },
         own_user: !request.speaks_for_any,
     };
-    let began = Instant::now();
     let left = request.max_cost.map(|most| most.checked_sub(trip.cost()).unwrap_or(NanoUsd::ZERO));
-    let first = asker.within(left).map_err(NotReserved::Problem)?;
-    let reserved = asker.ask(first).await;
-    if began.elapsed() > Duration::from_millis(1) {
-        trip.waited += began.elapsed();
+    if left.is_some_and(|most| quoted.quote.ceiling.usd > most) {
+        let room = Room { usd: left, tokens: None };
+        tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await;
     }
-    let reserved = reserved?;
+    let first = attempt.at(quoted).within(left).map_err(NotReserved::Problem)?;
+    let began = Instant::now();
+    let held = attempt.at(quoted).try_hold(first).await;
+    note_wait(trip, began);
+    let reserved = match held? {
+        Ok(reserved) => reserved,
+        Err(refusal) => {
+            let is_lower = match room_for_count(&refusal) {
+                Some(room) => tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await,
+                None => false,
+            };
+            let asker = attempt.at(quoted);
+            let began = Instant::now();
+            let reserved = if is_lower {
+                let first = asker.within(left).map_err(NotReserved::Problem)?;
+                asker.ask(first, None).await
+            } else {
+                asker.ask(first, Some(refusal)).await
+            };
+            note_wait(trip, began);
+            reserved?
+        }
+    };
     if reserved.cap < quoted.quote.cap {
         trip.cap_lowered_to = Some(reserved.cap);
     }
@@ -84,6 +107,45 @@ pub(crate) async fn reserve(
         cap: reserved.cap,
     });
     Ok(reserved)
+}
+
+/// Waiting is told apart from the gateway's own work; a hold that fits takes next to none.
+fn note_wait(trip: &mut Trip, began: Instant) {
+    if began.elapsed() > Duration::from_millis(1) {
+        trip.waited += began.elapsed();
+    }
+}
+
+/// What a lower ceiling would have to fit after this refusal; nothing where no ceiling could. Money
+/// that is only held comes back, so there any lower one is of use.
+fn room_for_count(refusal: &Refusal) -> Option<Room> {
+    match (refusal.reason, refusal.asked.unit()) {
+        (_, Unit::Requests | Unit::Retries) => None,
+        (RefusalReason::Held, _) => Some(Room::default()),
+        (RefusalReason::Spent | RefusalReason::TooLarge, _) => {
+            Some(Room { usd: refusal.fits.usd, tokens: refusal.fits.tokens })
+        }
+        _ => None,
+    }
+}
+
+/// An attempt, whatever its ceiling.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    gateway: &'a Gateway,
+    live: &'a Live,
+    routed: &'a Routed,
+    subjects: &'a Arc<Subjects>,
+    id: AttemptId,
+    /// Are the user's numbers the caller's own?
+    own_user: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn at(self, quoted: &'a Quoted<'a>) -> Asker<'a> {
+        let Self { gateway, live, routed, subjects, id, own_user } = self;
+        Asker { gateway, live, routed, quoted, subjects, id, own_user }
+    }
 }
 
 struct Asker<'a> {
@@ -110,8 +172,13 @@ impl Asker<'_> {
         })
     }
 
-    async fn ask(&self, first: Quote) -> Result<Reserved, NotReserved> {
-        let refusal = match self.hold_or_lower(first).await? {
+    /// Holds at the first quote or lower; `refused` is the answer to the first if it is known.
+    async fn ask(&self, first: Quote, refused: Option<Box<Refusal>>) -> Result<Reserved, NotReserved> {
+        let answer = match refused {
+            Some(refusal) => self.lower(first, refusal).await?,
+            None => self.hold_or_lower(first).await?,
+        };
+        let refusal = match answer {
             Ok(reserved) => return Ok(reserved),
             Err(refusal) => refusal,
         };
@@ -145,10 +212,18 @@ impl Asker<'_> {
 
     /// Holds at the first quote, or at the largest cap that fits.
     async fn hold_or_lower(&self, first: Quote) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
-        let mut refusal = match self.try_hold(first).await? {
-            Ok(reserved) => return Ok(Ok(reserved)),
-            Err(refusal) => refusal,
-        };
+        match self.try_hold(first).await? {
+            Ok(reserved) => Ok(Ok(reserved)),
+            Err(refusal) => self.lower(first, refusal).await,
+        }
+    }
+
+    /// Holds at the largest cap that fits.
+    async fn lower(
+        &self,
+        first: Quote,
+        mut refusal: Box<Refusal>,
+    ) -> Result<Result<Reserved, Box<Refusal>>, NotReserved> {
         for _ in 0..LOWERINGS_MAX {
             let lower = self.lowered(refusal.fits.usd, refusal.fits.tokens).filter(|lower| lower.cap < first.cap);
             let Some(lower) = lower else { break };

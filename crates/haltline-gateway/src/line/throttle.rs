@@ -4,22 +4,23 @@ use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
-use haltline_policy::limits::{LimitKind, LimitRefusal};
-use haltline_types::Code;
+use haltline_policy::limits::{LimitKind, LimitRefusal, LimitReport};
+use haltline_types::{Code, Subjects, Tokens};
 
 /// Asks every rate limit; all or none counts the request. The places that it takes in concurrency
 /// limits are noted for its end.
 pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> Result<Admitted, Problem> {
+    let report = admit(gateway, &request.subjects, request.tokens_at_most)?;
+    trip.running = Some(report.running);
+    trip.rate_limit = report.nearest;
+    Ok(Admitted { request })
+}
+
+/// Takes one request of so many tokens from every limit, or nothing from any. Whoever is admitted
+/// must leave.
+pub(crate) fn admit(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, Problem> {
     let now = gateway.clock.now();
-    let mut limiter = gateway.limiter.lock();
-    match limiter.admit(now, &request.subjects, request.tokens_at_most) {
-        Ok(report) => {
-            trip.running = Some(report.running);
-            trip.rate_limit = report.nearest;
-            Ok(Admitted { request })
-        }
-        Err(refusal) => Err(refused(&refusal)),
-    }
+    gateway.limiter.lock().admit(now, subjects, tokens).map_err(|refusal| refused(&refusal))
 }
 
 fn refused(refusal: &LimitRefusal) -> Problem {

@@ -15,46 +15,49 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::time::Instant;
 
 /// Reads the request, sends it down the line, and answers in the surface's dialect.
-pub(crate) async fn ask(app: &App, surface: Surface, mut address: Address, request: Request<Body>) -> Response {
+pub(crate) async fn ask(app: &App, surface: Surface, address: Address, request: Request<Body>) -> Response {
+    match read(app, surface, address, request).await {
+        Ok((incoming, audience)) => answer(surface, audience, app.gateway.submit(incoming).await),
+        Err(refused) => *refused,
+    }
+}
+
+/// Reads the request, or says why it is refused.
+pub(crate) async fn read(
+    app: &App,
+    surface: Surface,
+    mut address: Address,
+    request: Request<Body>,
+) -> Result<(Incoming, Audience), Box<Response>> {
     let (head, body) = request.into_parts();
     let audience = Audience::of(&head.headers);
     address.leave_hosted_tools_out = audience == Audience::Codex;
     let refuse = |problem: &Problem| {
-        problem::answer(surface, audience, problem, &notes_without_a_journey(&app.gateway, &head.headers))
+        let notes = notes_without_a_journey(&app.gateway, &head.headers);
+        Box::new(problem::answer(surface, audience, problem, &notes))
     };
     // Google's clients may put the key into the address.
     let key = headers::presented_key(&head.headers).or_else(|| headers::key_in_query(surface, head.uri.query()));
-    if let Err(problem) = app.gateway.may_read_body(surface, key.as_deref()) {
-        return refuse(&problem);
-    }
-    let claims = match headers::claims(&head.headers) {
-        Ok(claims) => claims,
-        Err(message) => return refuse(&Problem::new(Code::InvalidRequest, message)),
+    app.gateway.may_read_body(surface, key.as_deref()).map_err(|problem| refuse(&problem))?;
+    let claims =
+        headers::claims(&head.headers).map_err(|message| refuse(&Problem::new(Code::InvalidRequest, message)))?;
+    let passing = headers::passing(surface, &head.headers)
+        .map_err(|message| refuse(&Problem::new(Code::UnknownField, message)))?;
+    let body = request_body::read(&head.headers, body, app.gateway.body_bytes_max()).await;
+    let body = body.map_err(|problem| refuse(&problem))?;
+    let incoming = Incoming {
+        surface,
+        address,
+        key,
+        claims,
+        trace_id: headers::trace_id(&head.headers),
+        pass_headers: passing.headers,
+        dropped: passing.dropped,
+        stop: None,
+        body,
+        arrived: Instant::now(),
     };
-    let passing = match headers::passing(surface, &head.headers) {
-        Ok(passing) => passing,
-        Err(message) => return refuse(&Problem::new(Code::UnknownField, message)),
-    };
-    let body = match request_body::read(&head.headers, body, app.gateway.body_bytes_max()).await {
-        Ok(body) => body,
-        Err(problem) => return refuse(&problem),
-    };
-    let delivery = app
-        .gateway
-        .submit(Incoming {
-            surface,
-            address,
-            key,
-            claims,
-            trace_id: headers::trace_id(&head.headers),
-            pass_headers: passing.headers,
-            dropped: passing.dropped,
-            stop: None,
-            body,
-            arrived: Instant::now(),
-        })
-        .await;
-    answer(surface, audience, delivery)
+    Ok((incoming, audience))
 }
 
 fn answer(surface: Surface, audience: Audience, delivery: Delivery) -> Response {
@@ -91,8 +94,8 @@ fn answer(surface: Surface, audience: Audience, delivery: Delivery) -> Response 
 }
 
 /// Anthropic's SDKs look for the request's id under another name.
-fn name_request(surface: Surface, head: &mut HeaderMap) {
-    if surface == Surface::Messages
+pub(crate) fn name_request(surface: Surface, head: &mut HeaderMap) {
+    if matches!(surface, Surface::Messages | Surface::CountTokens)
         && let Some(id) = head.get("x-request-id").cloned()
     {
         head.insert(HeaderName::from_static("request-id"), id);

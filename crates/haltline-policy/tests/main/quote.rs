@@ -4,8 +4,8 @@ use crate::fixed;
 use crate::price::any_price;
 use haltline_policy::price::{Multiplier, Price};
 use haltline_policy::quote::{
-    ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, asked_cap, lower_cap, quote, quote_at,
-    tighter,
+    ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, asked_cap, counted_bound, lower_cap,
+    quote, quote_at, tighter,
 };
 use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ fn request(price: &Price) -> QuoteInput<'_> {
         framing: Framing::OPENAI,
         multiplier: Multiplier::ONE,
         exact: None,
+        counted: None,
     }
 }
 
@@ -45,6 +46,15 @@ fn a_quote_is_bytes_framing_and_cap() {
     assert_eq!((quoted.input, quoted.cap, quoted.output), (tokens(1032), tokens(100), tokens(164)));
     assert_eq!(quoted.ceiling.usd, NanoUsd::new(1_032_000 + 820_000));
     assert_eq!((quoted.ceiling.tokens, quoted.ceiling.requests, quoted.ceiling.retries), (tokens(1196), 1, 0));
+}
+
+#[test]
+fn a_count_of_the_provider_stands_for_all_input_and_never_raises_a_ceiling() {
+    let price = price();
+    for (count, input) in [(0, 64), (100, 169), (101, 171), (921, 1032), (1000, 1032), (u64::MAX, 1032)] {
+        let counted = QuoteInput { counted: counted_bound(tokens(count)), ..request(&price) };
+        assert_eq!(quote(&counted).expect("quote").input, tokens(input), "{count}");
+    }
 }
 
 #[test]
@@ -193,6 +203,7 @@ prop_compose! {
             framing: Framing::OPENAI_COMPATIBLE,
             multiplier: Multiplier { numerator, denominator },
             exact: None,
+            counted: None,
         }
     }
 }

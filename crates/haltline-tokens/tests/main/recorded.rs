@@ -91,6 +91,7 @@ fn read(case: &Path) -> Option<Recorded> {
         framing,
         multiplier: Multiplier::ONE,
         exact: None,
+        counted: None,
     };
     let first = quote(&input).ok()?.input.get();
     let second = vocabulary_of(vendor, &model).and_then(|vocabulary| {

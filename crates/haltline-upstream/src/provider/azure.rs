@@ -9,6 +9,7 @@ pub(super) const PARTICULARS: Particulars = Particulars {
     credential: Credential::Header("api-key"),
     billing: BillingRules::Azure,
     passes: nothing,
+    counts: nothing,
     usual: &[],
 };
 

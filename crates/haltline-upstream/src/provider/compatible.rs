@@ -8,5 +8,6 @@ pub(super) const PARTICULARS: Particulars = Particulars {
     credential: Credential::Bearer,
     billing: BillingRules::Compatible,
     passes: openai::is_beta,
+    counts: super::nothing,
     usual: &[],
 };

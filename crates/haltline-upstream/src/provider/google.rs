@@ -9,11 +9,20 @@ pub(super) const PARTICULARS: Particulars = Particulars {
     credential: Credential::Header("x-goog-api-key"),
     billing: BillingRules::Gemini,
     passes: is_client_name,
+    counts: is_count,
     usual: &[],
 };
 
 fn is_client_name(name: &str) -> bool {
     name == "x-goog-api-client"
+}
+
+/// `countTokens` is not billed (ai.google.dev/gemini-api/docs/billing). The name of the model may
+/// hold nothing that could make another address of it.
+fn is_count(target: &str) -> bool {
+    let model = target.strip_prefix("/models/").and_then(|rest| rest.strip_suffix(":countTokens"));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    model.is_some_and(|model| !model.is_empty() && model.bytes().all(is_plain))
 }
 
 /// The target without the parameters `key` and `access_token`.

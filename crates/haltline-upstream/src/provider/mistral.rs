@@ -3,5 +3,10 @@
 use super::{Credential, Particulars, nothing};
 use haltline_wire::fault::BillingRules;
 
-pub(super) const PARTICULARS: Particulars =
-    Particulars { credential: Credential::Bearer, billing: BillingRules::Mistral, passes: nothing, usual: &[] };
+pub(super) const PARTICULARS: Particulars = Particulars {
+    credential: Credential::Bearer,
+    billing: BillingRules::Mistral,
+    passes: nothing,
+    counts: nothing,
+    usual: &[],
+};

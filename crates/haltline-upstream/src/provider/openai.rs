@@ -4,8 +4,13 @@
 use super::{Credential, Particulars};
 use haltline_wire::fault::BillingRules;
 
-pub(super) const PARTICULARS: Particulars =
-    Particulars { credential: Credential::Bearer, billing: BillingRules::OpenAi, passes: is_beta, usual: &[] };
+pub(super) const PARTICULARS: Particulars = Particulars {
+    credential: Credential::Bearer,
+    billing: BillingRules::OpenAi,
+    passes: is_beta,
+    counts: super::nothing,
+    usual: &[],
+};
 
 /// `openai-beta`.
 pub(super) fn is_beta(name: &str) -> bool {

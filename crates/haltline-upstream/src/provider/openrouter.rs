@@ -4,5 +4,10 @@
 use super::{Credential, Particulars, nothing};
 use haltline_wire::fault::BillingRules;
 
-pub(super) const PARTICULARS: Particulars =
-    Particulars { credential: Credential::Bearer, billing: BillingRules::Compatible, passes: nothing, usual: &[] };
+pub(super) const PARTICULARS: Particulars = Particulars {
+    credential: Credential::Bearer,
+    billing: BillingRules::Compatible,
+    passes: nothing,
+    counts: nothing,
+    usual: &[],
+};

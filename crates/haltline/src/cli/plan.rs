@@ -106,6 +106,7 @@ impl Asked<'_> {
             tools: 0,
             media_tokens: Tokens::ZERO,
             exact: None,
+            counted: None,
             names: 0,
             segments: 0,
             n: 1,

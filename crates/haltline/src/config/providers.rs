@@ -17,6 +17,7 @@ const LATER_KINDS: [&str; 2] = ["bedrock", "vertex"];
 const REAL: Keys = Keys::of(&["kind", "api_key", "api_keys", "base_url", "pass_fields", "extra_ca"]);
 const COMPATIBLE: Keys = Keys::of(&["kind", "server", "api_key", "api_keys", "base_url", "pass_fields", "extra_ca"]);
 const AZURE: Keys = Keys::of(&["kind", "api_key", "api_keys", "base_url", "api_version", "pass_fields", "extra_ca"]);
+const COUNTING: Keys = Keys::of(&["kind", "api_key", "api_keys", "base_url", "count_input", "pass_fields", "extra_ca"]);
 const SIMULATED: Keys = Keys::of(&[
     "kind",
     "latency",
@@ -65,7 +66,8 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         ProviderKind::Simulated => &SIMULATED,
         ProviderKind::Azure => &AZURE,
         ProviderKind::OpenAiCompatible => &COMPATIBLE,
-        _ => &REAL,
+        ProviderKind::Anthropic | ProviderKind::Google => &COUNTING,
+        ProviderKind::OpenAi | ProviderKind::Mistral => &REAL,
     });
     let base_url = base_url(section, kind);
     let names = section.texts("pass_fields").unwrap_or_default();
@@ -76,12 +78,14 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
         section.walk.report(Diagnostic::new(ConfigCode::PassesAll, message).at(span));
     }
     let server = server(section, kind, &base_url);
+    let counts = matches!(kind, ProviderKind::Anthropic | ProviderKind::Google);
     let mut settings = ProviderSettings {
         kind,
         server,
         base_url,
         keys: Vec::new(),
         api_version: if kind == ProviderKind::Azure { api_version(section) } else { None },
+        count_input: counts && section.boolean("count_input").unwrap_or(false),
         pass_fields,
         extra_ca: None,
         simulated: SimulatedSettings::default(),

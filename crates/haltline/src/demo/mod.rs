@@ -117,6 +117,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
                 api_version: None,
                 base_url: String::new(),
                 keys: Vec::new(),
+                count_input: false,
                 pass_fields: PassFields::none(),
                 extra_ca: None,
                 simulated,

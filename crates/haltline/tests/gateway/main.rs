@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod counts;
 mod dialects;
 mod failures;
 mod operator;
@@ -9,5 +10,6 @@ mod restart;
 mod routes;
 mod sellers;
 mod setup;
+mod stage_two;
 mod storm;
 mod streams;

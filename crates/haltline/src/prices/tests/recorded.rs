@@ -67,6 +67,7 @@ fn every_shipped_model_quotes() {
                 tools: 0,
                 media_tokens: Tokens::ZERO,
                 exact: None,
+                counted: None,
                 names: 0,
                 segments: 1,
                 n: 1,
