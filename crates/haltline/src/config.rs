@@ -29,7 +29,7 @@ pub use budgets::RETRIES;
 pub use codes::ConfigCode;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use find::{Found, find, load_fetching, load_found};
-pub use outside::{Outside, Secrets};
+pub use outside::{FetchResult, Outside, Secrets};
 pub use place::{ServerSettings, StoreSettings};
 pub use price_lists::check_list;
 pub use redact::{Redacted, ShownLine};

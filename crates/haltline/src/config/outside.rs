@@ -6,6 +6,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// A price list from the network, or for people why there is none.
+pub type FetchResult = Result<Fetched, String>;
+
 /// The surroundings, as an argument, so that tests own them.
 pub struct Outside<'o> {
     /// An environment variable.
@@ -13,7 +16,7 @@ pub struct Outside<'o> {
     /// A file's text.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
     /// A price list from the network, by its URL and the data directory.
-    pub fetch: &'o dyn Fn(&str, Option<&Path>) -> Result<Fetched, String>,
+    pub fetch: &'o (dyn Fn(&str, Option<&Path>) -> FetchResult + 'o),
     /// The folder that relative paths begin at: the configuration file's.
     pub base: PathBuf,
     /// The present, for what grows old.

@@ -148,9 +148,10 @@ impl<'w> Value<'w> {
         let diagnostic = match missing {
             Missing::Variable(name) => {
                 let message = format!("the environment variable {name} is not set");
-                let help = match self.is_api_key() {
-                    true => "set it, or write \"file:/path\"".to_owned(),
-                    false => format!("set it, or write ${{{name}:-default}}"),
+                let help = if self.is_api_key() {
+                    "set it, or write \"file:/path\"".to_owned()
+                } else {
+                    format!("set it, or write ${{{name}:-default}}")
                 };
                 Diagnostic::new(ConfigCode::MissingVariable, message).help(help)
             }
