@@ -1,5 +1,5 @@
 //! Ask: a provider's own count of a request's tokens. Free, so it takes no permit; the upstream
-//! refuses whatever is no such count. Decides nothing.
+//! refuses whatever is no such count. Not a stage, and decides nothing.
 
 use crate::gateway::Live;
 use crate::line::accept::Request;

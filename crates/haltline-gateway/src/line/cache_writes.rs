@@ -1,5 +1,5 @@
-//! What a provider may write to its cache of a request, as far as the price depends on it. Not a
-//! stage: a part of quoting.
+//! What a provider may write to its cache of a request, as far as the price depends on it.
+//! Not a stage: a part of quoting.
 
 use crate::gateway::Live;
 use crate::settings::ProviderKind;
@@ -33,7 +33,7 @@ impl Unknown {
 /// By what the providers' documentation of prompt caching says:
 ///
 /// - Anthropic writes what is marked, for as long as the mark says.
-/// - OpenAI, Azure and Google write of their own accord, and for no longer than is priced as a
+/// - OpenAI, Azure and Google write of their own accord, and at most for the time that is priced as a
 ///   short write: longer retention and stored content are refused with the request.
 /// - OpenRouter passes marks on; without one it writes at those models that do it unasked, which
 ///   Anthropic's do not: they have to be told message by message. Chat Completions has no mark but

@@ -1,4 +1,5 @@
-//! Tighten: a closer look at a ceiling that does not fit, the second stage of a quote. An exact
+//! Not a stage of the line: a closer look at a ceiling that does not fit, the second stage of a
+//! quote. An exact
 //! count where the vocabulary is public, or the provider's own count where the operator asks for
 //! it. Not here: the arithmetic (`policy::quote`), the thread (`counting.rs`), the question to the
 //! provider (`ask.rs`).
