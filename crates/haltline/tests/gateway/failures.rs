@@ -76,6 +76,22 @@ async fn rejections_cost_nothing_and_unknown_outcomes_cost_the_ceiling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_zeros_is_no_bill() {
+    let script = Behaviour::reporting(Report::Scaled { num: 0, den: 1 });
+    let setup = Setup::start(FakeConfig::with_script(script), &config("max_retries = 0")).await;
+    let answer = setup.post(&ask("whole")).send().await.expect("answer");
+    assert_eq!(answer.status, 200);
+    let whole = setup.spent("day");
+    assert!(whole >= setup.provider.bill().total && whole > haltline_types::NanoUsd::ZERO, "{whole}");
+    let mut streamed = ask("in a stream");
+    streamed["stream"] = true.into();
+    assert_eq!(setup.post(&streamed).send().await.expect("answer").status, 200);
+    assert!(setup.spent("day") >= setup.provider.bill().total);
+    assert!(setup.spent("day") > whole);
+    setup.assert_nothing_held("day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bill_above_its_ceiling_is_charged_in_full_and_the_alarm_sounds() {
     let script = Behaviour::reporting(Report::Scaled { num: 50, den: 1 });
     let setup = Setup::start(FakeConfig::with_script(script), &config("")).await;
