@@ -7,9 +7,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use std::fmt;
 use std::ops::Range;
 
-/// The largest event that is taken: 8 MiB of lines. The last event of a Responses stream repeats
+/// The largest event that is taken: 2 MiB of lines. The last event of a Responses stream repeats
 /// the instructions and tools of its request.
-pub const EVENT_BYTES_MAX: usize = 8 << 20;
+pub const EVENT_BYTES_MAX: usize = 2 << 20;
 
 /// One event, or one comment.
 #[derive(Clone, Debug, PartialEq, Eq)]

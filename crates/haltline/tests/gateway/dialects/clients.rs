@@ -178,7 +178,8 @@ impl Client {
             let value = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data:?} in {stream}"));
             self.hear_one(name, &value, stream, &mut heard);
         }
-        if self == Self::Ui {
+        // Their own clients stumble over any line but `data`.
+        if matches!(self, Self::Ui | Self::Gemini) {
             assert!(ids.is_empty(), "{stream}");
         } else {
             let expected: Vec<u64> = (1..).take(ids.len()).collect();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const DEADLINES: &str = "[deadlines]\nfirst_token = \"1s\"\nidle = \"700ms\"\ntotal = \"1500ms\"\n";
 const FOR_EVER: u64 = u64::MAX;
 /// Sixteen streams at once, each bounded by the largest event; the attacks send far more.
-const GROWTH_MAX: u64 = 64 << 20;
+const GROWTH_MAX: u64 = 128 << 20;
 
 const CLIENTS: [Client; 5] = [Client::Chat, Client::Responses, Client::Messages, Client::GeminiArray, Client::Ui];
 const KINDS: [Kind; 4] = [Kind::Compatible, Kind::OpenAi, Kind::Anthropic, Kind::Google];
@@ -119,7 +119,7 @@ async fn whole_answers_without_end_are_cut_off_and_cost_no_memory() {
                 let stream = !client.asks_for_whole();
                 let call = setup.call(client, kind, stream).header("x-haltline-no-retry", "true");
                 let journey = setup.travel(call).await;
-                assert_eq!(journey.status, 502, "{what}: {}", journey.body);
+                assert_eq!(journey.status, if client == Client::Ui { 200 } else { 502 }, "{what}: {}", journey.body);
                 assert_eq!(error_of(client, &journey, &what), "upstream_failed", "{what}");
                 assert_eq!(journey.bases(), ["ceiling"], "{what}");
                 spent = spent.checked_add(journey.cost()).expect("a sum");

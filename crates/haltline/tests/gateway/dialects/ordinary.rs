@@ -50,7 +50,7 @@ async fn every_client_streams_from_every_provider_and_the_books_are_exact() {
             } else {
                 assert_eq!(client, Client::Ui, "{what}: no usage in {}", journey.body);
             }
-            if matches!(client, Client::Chat | Client::Responses | Client::Messages | Client::Gemini) {
+            if matches!(client, Client::Chat | Client::Responses | Client::Messages) {
                 let told = format!(": x-haltline-cost: {}, x-haltline-attempts: 1\n", spoken.cost().to_decimal());
                 assert!(journey.body.contains(&told), "{what}: {}", journey.body);
             }
