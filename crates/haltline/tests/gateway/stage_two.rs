@@ -149,15 +149,4 @@ async fn many_long_prompts_at_once_are_counted_or_treated_by_their_bytes() {
     eprintln!("{refused} of 30 were treated by their bytes");
     let admitted = setup.provider.calls().chat;
     assert_eq!(admitted, 30 - refused);
-    // The thread is free again for who comes later.
-    let mut status = 0;
-    for _ in 0..50 {
-        let answer = setup.post(&words(400)).header("x-haltline-max-cost", "0.003").send().await.expect("answer");
-        status = answer.status.as_u16();
-        if status == 200 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(status, 200);
 }
