@@ -78,9 +78,9 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
-    /// Requests whose journeys must end now, the drain's time being over.
     /// Responses that clients asked us to keep.
     pub(crate) shelf: Mutex<Shelf>,
+    /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
     /// What is counted.
     pub metrics: Metrics,

@@ -49,6 +49,7 @@ pub(crate) fn dialects() -> Vec<Entry> {
         Operation::new("post", id, summary, tag, Security::Key).takes(body_of(dialect)).answers(answer_of(dialect))
     };
     let tell = |id, summary| Operation::new("get", id, summary, "Models", Security::Key);
+    let tell_post = |id, summary| Operation::new("post", id, summary, "Models", Security::Key);
     let model = Parameter::path("id", "The model.");
     let response = Parameter::path("id", "The response.");
     let kept = || Answer::json(200, "The response", any_object());
@@ -111,7 +112,12 @@ pub(crate) fn dialects() -> Vec<Entry> {
         Entry::new(
             "/messages/count_tokens",
             post(anthropic::count_tokens),
-            [ask("countTokens", "An estimate of a message's input tokens; costs nothing", ClientDialect::Messages)],
+            [tell_post(
+                "countTokens",
+                "The input tokens of a message, as the provider counts them or estimated; costs nothing",
+            )
+            .takes(body_of(ClientDialect::Messages))
+            .answers(Answer::json(200, "`{\"input_tokens\": N}`", any_object()))],
         ),
         Entry::new(
             "/models",

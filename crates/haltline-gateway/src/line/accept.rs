@@ -82,7 +82,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let (asked, body) = with_turns_before(gateway, live, &caller, &route, asked, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
-    let caller = caller.or_user_of_body(asked.user());
+    let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
         user: caller.user.clone(),

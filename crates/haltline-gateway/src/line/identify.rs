@@ -81,6 +81,14 @@ impl Caller {
         }
     }
 
+    /// Takes the conversation that the body names where no header did: `useChat`'s chat, Claude
+    /// Code's session, a metadata field.
+    pub(crate) fn or_session_of_body(mut self, session: Option<String>) -> Self {
+        let fits = |session: &String| !session.is_empty() && session.len() <= 256;
+        self.session = self.session.or_else(|| session.filter(fits).map(|session| Name::new(&session)));
+        self
+    }
+
     /// Takes the body's `user` field where no header named one: a fallback that counts only as far
     /// as the key allows, and is otherwise ignored because applications put anything there.
     pub(crate) fn or_user_of_body(mut self, user: Option<&str>) -> Self {
