@@ -1,32 +1,37 @@
 //! Relay: the provider's bytes to the client, metered while they run. What is already there goes
 //! out in one write, and nothing waits for more.
 
-use crate::deliver::{Client, Outlet};
+mod passing;
+mod reading;
+mod watch;
+
+pub(crate) use passing::Tail;
+
+use passing::Beginning;
+use reading::{Ended, Reading};
+use watch::Watch;
+
+use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
 use crate::line::call::{Times, cut};
 use crate::line::company::Company;
 use crate::line::quote::Quoted;
 use crate::line::settle;
 use crate::line::trip::Trip;
-use crate::settings::OnDisconnect;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use haltline_policy::meter::{Meter, MeterVerdict};
+use haltline_policy::meter::Meter;
 use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
 use haltline_ports::{Answer, AnswerBody};
-use haltline_types::{Fault, FaultKind, NanoUsd, Origin, Tokens, Usage};
-use haltline_wire::canon::Frame;
+use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
 use haltline_wire::openai::responses::StoredResponse;
-use haltline_wire::passage::{Crossing, End, Passage, Taken, WholePassage};
-use haltline_wire::sse::{Event, Splitter};
+use haltline_wire::passage::{Passage, WholePassage};
+use haltline_wire::sse::Splitter;
 use http::header::CONTENT_TYPE;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -321,369 +326,6 @@ pub(crate) async fn finish_stream(
     outlet.close(&mut out);
     send(trip, outlet, out.freeze(), patience).await;
     outlet.complete(patience).await;
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    Yes,
-    No,
-}
-
-/// What was read of a stream so far.
-struct Reading {
-    splitter: Splitter,
-    meter: Meter,
-    passage: Passage,
-    /// What the event in hand came to, in a crossing.
-    frames: Vec<Frame>,
-    beginning: Beginning,
-    tail: Tail,
-    out: BytesMut,
-    /// Bytes that were read in this turn.
-    turn: usize,
-    usage: Option<Usage>,
-    reported_at_least: Option<Usage>,
-    usage_wanted: bool,
-    /// Has content come? Before that the attempt can be repeated.
-    content: bool,
-    /// Choices that have said why they ended, of so many that were asked for.
-    finished: u32,
-    choices: u32,
-    done: bool,
-    /// A report that came before the end: input that is known early.
-    first_report: Option<Usage>,
-    reported: bool,
-}
-
-impl Reading {
-    /// Takes further chunks as long as they are there without waiting.
-    fn take_what_is_there(&mut self, body: &mut AnswerBody, outlet: &mut Outlet) -> Result<Ended, Fault> {
-        while self.out.len() < BATCH_BYTES && self.turn < TURN_BYTES && !self.done {
-            match poll_now(body) {
-                Poll::Ready(Some(Ok(chunk))) => self.take(&chunk, outlet)?,
-                Poll::Ready(Some(Err(fault))) => return Err(fault),
-                Poll::Ready(None) => return Ok(Ended::Yes),
-                Poll::Pending => break,
-            }
-        }
-        Ok(Ended::No)
-    }
-
-    fn take(&mut self, chunk: &Bytes, outlet: &mut Outlet) -> Result<(), Fault> {
-        self.turn = self.turn.saturating_add(chunk.len());
-        self.splitter.push(chunk);
-        while let Some(event) = self.splitter.next_event() {
-            let event = event.map_err(|error| malformed(error.to_string()))?;
-            if event.comment || self.done {
-                continue;
-            }
-            self.inspect(&event, outlet)?;
-        }
-        Ok(())
-    }
-
-    fn inspect(&mut self, event: &Event, outlet: &mut Outlet) -> Result<(), Fault> {
-        // A keep-alive of servers that know no comments. OpenAI's SDKs fail on empty data.
-        if event.data.trim_ascii().is_empty() && !event.is_named("error") {
-            return Ok(());
-        }
-        let taken = match &mut self.passage {
-            // What is looked at skips text that metering does not need; the client gets all of it.
-            Passage::Same { .. } if std::str::from_utf8(&event.data).is_err() => {
-                return Err(malformed("a stream's data is not UTF-8".to_owned()));
-            }
-            Passage::Same { inspector, .. } => inspector.inspect(event).map(Taken::from),
-            Passage::Crossing(crossing) => crossing.take(event, &mut self.frames),
-        };
-        let Taken { delta, done, failed } = taken.map_err(|error| malformed(error.to_string()))?;
-        let mut verdict = self.meter.on_delta(delta.text_bytes, delta.nonempty);
-        if let Some(usage) = delta.usage {
-            self.note_at_least(usage);
-            verdict = self.meter.on_usage(&usage);
-        }
-        if let Some(seed) = failed {
-            return Err(classify_inside(&seed));
-        }
-        if let Some(usage) = delta.usage
-            && self.choices > self.finished
-            && usage.input > Tokens::ZERO
-            && !self.reported
-        {
-            self.reported = true;
-            self.first_report = Some(usage);
-        }
-        self.done |= done;
-        self.finished += delta.finished;
-        // Only a report that comes with the end, or after it, is the last word: one that is made
-        // before misses what is billed until then.
-        if delta.nonempty || delta.usage_unreadable {
-            self.usage = None;
-        }
-        if self.is_finished() && !delta.usage_unreadable {
-            self.usage = delta.usage.or(self.usage);
-        }
-        self.content |= delta.nonempty || delta.finish.is_some();
-        self.pass(event, &delta, done, outlet);
-        if self.tail.bytes > TAIL_BYTES_MAX {
-            return Err(malformed(format!("more than {TAIL_BYTES_MAX} bytes after the end of the answer")));
-        }
-        let goes_on = delta.nonempty && delta.finish.is_none();
-        if verdict == MeterVerdict::ReachedCeiling && (goes_on || !self.is_finished()) {
-            return Err(Fault::new(
-                FaultKind::CeilingReached,
-                Origin::Provider,
-                "more output than the cap that was sent",
-            ));
-        }
-        Ok(())
-    }
-
-    /// What the client gets for an event, now or later.
-    fn pass(&mut self, event: &Event, delta: &Delta, done: bool, outlet: &mut Outlet) {
-        let finished = self.is_finished();
-        let end = match &self.passage {
-            Passage::Same { end, .. } => *end,
-            Passage::Crossing(_) => {
-                for frame in self.frames.drain(..) {
-                    let passing = Passing::from(frame);
-                    if finished {
-                        self.tail.keep(passing);
-                    } else if self.content {
-                        self.beginning.flush(&mut self.out, outlet);
-                        outlet.event(&mut self.out, passing.name(), &passing.data);
-                    } else {
-                        self.beginning.keep(passing, &mut self.out, outlet);
-                    }
-                }
-                return;
-            }
-        };
-        let passing = || Passing { event: event.event.clone(), data: event.data.clone() };
-        if delta.only_usage && !self.usage_wanted {
-            return;
-        }
-        if done || (end == End::Finish && finished) {
-            self.tail.keep(passing());
-        } else if self.content {
-            self.beginning.flush(&mut self.out, outlet);
-            let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
-            outlet.event(&mut self.out, name, &event.data);
-        } else {
-            self.beginning.keep(passing(), &mut self.out, outlet);
-        }
-    }
-
-    /// The answer is complete: its last events wait for the settlement.
-    fn end(&mut self) {
-        match &mut self.passage {
-            Passage::Same { end: End::Event, final_event, .. } => {
-                if self.tail.events.is_empty() {
-                    self.tail.events.extend(final_event.take().map(Passing::from));
-                }
-            }
-            Passage::Same { .. } => {}
-            Passage::Crossing(_) => {}
-        }
-        // Without any content before the end, the beginning is still here.
-        self.tail.events.splice(..0, self.beginning.events.drain(..));
-    }
-
-    /// Keeps the report with the larger input; the meter keeps the largest output.
-    fn note_at_least(&mut self, usage: Usage) {
-        if self.reported_at_least.is_none_or(|known| usage.input >= known.input) {
-            self.reported_at_least = Some(usage);
-        }
-    }
-
-    /// Has every choice ended?
-    fn is_finished(&self) -> bool {
-        self.finished >= self.choices
-    }
-
-    /// The bytes have ended: is the answer whole?
-    fn incomplete(&self) -> Option<Fault> {
-        if (self.done && (self.content || self.finished > 0))
-            || (self.is_finished() && !self.splitter.is_inside_event())
-        {
-            return None;
-        }
-        Some(Fault::new(FaultKind::Truncated, Origin::Provider, "the stream ended before it was finished"))
-    }
-}
-
-/// An event on its way to the client.
-pub(crate) struct Passing {
-    event: Option<Bytes>,
-    data: Bytes,
-}
-
-impl Passing {
-    fn name(&self) -> Option<&str> {
-        self.event.as_deref().and_then(|name| std::str::from_utf8(name).ok())
-    }
-}
-
-impl Passing {
-    /// About what it takes in memory.
-    fn size(&self) -> usize {
-        self.data.len().saturating_add(64)
-    }
-}
-
-impl From<Frame> for Passing {
-    fn from(frame: Frame) -> Self {
-        Self { event: frame.event.map(|name| Bytes::from_static(name.as_bytes())), data: frame.data }
-    }
-}
-
-/// The last events of a stream: they go out once the attempt is settled.
-#[derive(Default)]
-pub(crate) struct Tail {
-    events: Vec<Passing>,
-    bytes: usize,
-    /// Writes the very last ones, which may tell the cost.
-    crossing: Option<Crossing>,
-}
-
-impl Tail {
-    fn keep(&mut self, event: Passing) {
-        self.bytes = self.bytes.saturating_add(event.size());
-        self.events.push(event);
-    }
-
-    /// All of them, for an answer that cost so much.
-    pub(crate) fn events(self, cost: NanoUsd) -> Vec<Passing> {
-        let mut events = self.events;
-        if let Some(mut crossing) = self.crossing {
-            let mut frames = Vec::new();
-            crossing.finish(cost, &mut frames);
-            events.extend(frames.into_iter().map(Passing::from));
-        }
-        events
-    }
-}
-
-/// What came before any content. It goes out with the first content: an attempt that fails before
-/// that leaves no trace, and the next one can begin the answer anew.
-#[derive(Default)]
-struct Beginning {
-    events: Vec<Passing>,
-    bytes: usize,
-}
-
-impl Beginning {
-    /// The most that is kept back.
-    const BYTES_MAX: usize = 64 * 1024;
-
-    fn keep(&mut self, event: Passing, out: &mut BytesMut, outlet: &mut Outlet) {
-        self.bytes += event.size();
-        self.events.push(event);
-        if self.bytes > Self::BYTES_MAX {
-            self.flush(out, outlet);
-        }
-    }
-
-    fn flush(&mut self, out: &mut BytesMut, outlet: &mut Outlet) {
-        self.bytes = 0;
-        for event in self.events.drain(..) {
-            outlet.event(out, event.name(), &event.data);
-        }
-    }
-}
-
-/// Watches over time and the client.
-struct Watch {
-    times: Times,
-    idle: Duration,
-    on_disconnect: OnDisconnect,
-    client_left_at: Option<Instant>,
-    /// When the last chunk came.
-    last: Instant,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Watch {
-    /// The next chunk, or why there is none. Deadlines come first: a body that is never slow must
-    /// not outrun them.
-    async fn next(
-        &mut self,
-        token: &CancellationToken,
-        body: &mut AnswerBody,
-        mut cut_short: Pin<&mut WaitForCancellationFuture<'_>>,
-        content: bool,
-    ) -> Result<Option<Bytes>, Fault> {
-        let (by, kind, what) = self.deadline(content);
-        if token.is_cancelled() {
-            return Err(cut());
-        }
-        let now = Instant::now();
-        // The line itself may have been busy: what came meanwhile did not stand still.
-        if (now < by || kind == FaultKind::IdleTimeout)
-            && let Poll::Ready(next) = poll_now(body)
-        {
-            self.last = now;
-            return next.transpose();
-        }
-        if now >= by {
-            return Err(Fault::new(kind, Origin::Provider, what));
-        }
-        // The timer may be armed for an earlier instant than the deadline, which moves with every
-        // chunk; it is armed again only when it has rung.
-        if by < self.timer.deadline() {
-            self.timer.as_mut().reset(by);
-        }
-        loop {
-            tokio::select! {
-                biased;
-                () = cut_short.as_mut() => return Err(cut()),
-                next = body.next() => {
-                    self.last = Instant::now();
-                    return next.transpose();
-                }
-                () = self.timer.as_mut() => {
-                    if Instant::now() >= by {
-                        return Err(Fault::new(kind, Origin::Provider, what));
-                    }
-                    self.timer.as_mut().reset(by);
-                }
-            }
-        }
-    }
-
-    /// How long a client may take for a batch: it is not the provider's fault, but it ends with the
-    /// request.
-    fn patience(&self) -> Duration {
-        self.idle.min(self.times.total_by.saturating_duration_since(Instant::now()))
-    }
-
-    fn deadline(&self, content: bool) -> (Instant, FaultKind, &'static str) {
-        let waiting = if content {
-            (self.last + self.idle, FaultKind::IdleTimeout, "the stream stood still")
-        } else {
-            (self.times.first_by, FaultKind::FirstTokenTimeout, "no content in time")
-        };
-        let mut nearest = waiting;
-        if self.times.total_by < nearest.0 {
-            nearest = (self.times.total_by, FaultKind::TotalTimeout, "the stream did not end in time");
-        }
-        if let (OnDisconnect::Cancel { grace }, Some(left)) = (self.on_disconnect, self.client_left_at)
-            && left + grace < nearest.0
-        {
-            nearest = (left + grace, FaultKind::Cancelled, "the client left");
-        }
-        nearest
-    }
-
-    fn note_client(&mut self, client: Client) {
-        if client == Client::Gone {
-            self.client_left_at.get_or_insert_with(Instant::now);
-        }
-    }
-}
-
-fn poll_now(body: &mut AnswerBody) -> Poll<Option<Result<Bytes, Fault>>> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    body.poll_next_unpin(&mut context)
 }
 
 fn is_event_stream(answer: &Answer) -> bool {
