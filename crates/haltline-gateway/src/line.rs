@@ -39,11 +39,12 @@ use haltline_ports::Outcome;
 use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
-use haltline_wire::provider::early_frames;
+use haltline_wire::provider::{early_frames, news_frame};
 use quote::Measured;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
 use route::Router;
+use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +144,7 @@ async fn obtain(
         if company.is_none() {
             begin_early(request, trip, outlet);
         }
+        tell_page(request, trip, outlet, &routed.endpoint);
         let company = company.get_or_insert_with(|| Company::new(live.settings.streams.heartbeat));
         let first_by = if trip.streamed { (Instant::now() + deadlines.first_token).min(total_by) } else { total_by };
         let times = Times { first_by, total_by };
@@ -264,6 +266,25 @@ fn begin_early(request: &Request, trip: &Trip, outlet: &mut Outlet) {
         outlet.event(&mut out, frame.event, &frame.data);
     }
     outlet.open(trip.notes(), out.freeze());
+}
+
+/// Headers are out before a page's stream knows where its answer comes from: what became of the
+/// route is told in a part of its own.
+fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &ModelName) {
+    let attempt = trip.attempts_made();
+    let news = match &trip.degraded {
+        Some(degraded) if attempt <= 1 => {
+            json!({"state": "degraded", "from": &*degraded.from, "to": &*degraded.to})
+        }
+        _ if attempt > 1 => {
+            json!({"state": "fallback", "attempt": attempt, "provider": &*endpoint.provider, "model": &*endpoint.model})
+        }
+        _ => return,
+    };
+    let Some(frame) = news_frame(&request.asked, &news) else { return };
+    let mut out = BytesMut::new();
+    outlet.event(&mut out, frame.event, &frame.data);
+    outlet.offer(out.freeze());
 }
 
 /// What the client is told when a further attempt cannot be made: the fault of the attempt that

@@ -234,6 +234,12 @@ pub fn early_frames(request: &ClientRequest, shown: &Shown) -> Vec<Frame> {
     frames
 }
 
+/// News of the journey for a page to show once; `None` in other dialects, which have headers.
+#[must_use]
+pub fn news_frame(request: &ClientRequest, news: &serde_json::Value) -> Option<Frame> {
+    matches!(request, ClientRequest::Ui(_)).then(|| ui_stream::transient_frame("status", news))
+}
+
 fn ui_encoder(shown: &Shown) -> ui_stream::Encoder {
     ui_stream::Encoder::new(ui_stream::Shown {
         message_id: format!("msg_{}", shown.id),

@@ -115,6 +115,16 @@ async fn overload_in_anthropics_own_way_is_free_and_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_told_where_its_answer_comes_from() {
+    let setup = Setup::start("").await;
+    setup.provider.always(RawAnswer::events(Spoken::Messages.events()));
+    setup.provider.next([RawAnswer::json(529, Spoken::Messages.error(529))]);
+    let journey = setup.travel(setup.call(Client::Ui, Kind::Anthropic, true)).await;
+    assert!(Client::Ui.hear(&journey.body).complete, "{}", journey.body);
+    assert!(journey.body.contains(r#""data":{"state":"fallback","attempt":2,"provider":"#), "{}", journey.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stated_waits_are_obeyed_in_every_dialects_way_of_stating_them() {
     let setup = Setup::start("").await;
     let google = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.4s"}]}}"#;
