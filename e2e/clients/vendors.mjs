@@ -21,6 +21,16 @@ const tests = {
     const { input_tokens } = await anthropic.messages.countTokens({ model: "anthropic/claude", messages: [{ role: "user", content: "good day" }] });
     assert.ok(input_tokens > 0);
   },
+  async "models are listed in each dialect"() {
+    const names = [];
+    for await (const model of anthropic.models.list()) names.push(model.id);
+    assert.ok(names.includes("anthropic/claude"), names.join());
+    const theirs = [];
+    for await (const model of await google.models.list()) theirs.push(model.name);
+    assert.ok(theirs.includes("models/google/gemini"), theirs.join());
+    // Mistral's client knows its own kinds of model only, and hands others on as they came.
+    assert.ok((await mistral.models.list()).data.some((model) => (model.id ?? model.raw.id) === "mistral/mistral"));
+  },
   async "google: a budget is said once"() {
     const poor = new GoogleGenAI({ apiKey: poorKey, httpOptions: { baseUrl: url } });
     await assert.rejects(poor.models.generateContent({ model: "google/gemini", contents: "hi" }), (error) => error.status === 402);
