@@ -5,9 +5,10 @@ use crate::http_client::Call;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -34,6 +35,22 @@ impl GatewayOptions {
     pub fn find() -> io::Result<Self> {
         Ok(Self { binary: find_binary()?, environment: Vec::new(), ready_within: Duration::from_secs(10) })
     }
+}
+
+/// An address that is free at this moment, and stays so: below the ports that the system gives to
+/// whoever asks for any, as every connection of a test does. A restart has to come back at it.
+fn free_address() -> io::Result<SocketAddr> {
+    const FIRST: u32 = 12_000;
+    const PORTS: u32 = 18_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..PORTS {
+        let number = std::process::id().wrapping_mul(131).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + number % PORTS).unwrap_or(0);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr();
+        }
+    }
+    Err(io::Error::other("no port is free"))
 }
 
 /// A running gateway with a directory of its own. Dropping it kills the process and removes the
@@ -72,8 +89,7 @@ impl Gateway {
     /// When the directory or the configuration cannot be written.
     pub fn prepare(options: GatewayOptions, config: &str) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("haltline-test-").tempdir()?;
-        // Free at this moment; a restart has to come back at the same address.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = free_address()?;
         let gateway = Self { options, directory, address, child: None };
         gateway.write_config(config)?;
         Ok(gateway)
