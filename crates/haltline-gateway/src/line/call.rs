@@ -128,6 +128,10 @@ pub(crate) async fn call(
     };
     let began = Instant::now();
     let cut_short = trip.cut.clone();
+    // Stopped while it waited for headroom: nothing was sent, so nothing can be billed.
+    if cut_short.is_cancelled() {
+        return Err(Fault { billing: haltline_types::Billing::NotSent, ..cut() });
+    }
     let answer = tokio::select! {
         biased;
         () = cut_short.cancelled() => Ok(Err(cut())),
