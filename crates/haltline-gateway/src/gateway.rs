@@ -133,7 +133,7 @@ impl Gateway {
             return None;
         }
         let key = self.key_of(incoming.key.as_deref()).ok()?;
-        Background::of(incoming, &key.name)
+        Background::of(self, incoming, &key.name)
     }
 
     /// One journey, to the head of its answer.
@@ -307,6 +307,7 @@ impl Gateway {
     pub fn tick(&self) {
         self.lanes.sweep();
         let now = self.clock.now();
+        self.shelf.lock().sweep(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
             let state = match breaker.lock().state(now) {
                 BreakerState::Closed => 0,

@@ -57,12 +57,15 @@ impl Gateway {
     /// # Errors
     /// As `kept_response`.
     pub fn stop_response(&self, secret: Option<&str>, id: &str) -> Result<Bytes, Problem> {
-        let shelved = self.kept(secret, id)?;
+        let key = self.key_of(secret)?;
+        let now = self.clock.now();
+        // One lock for both: a result that is ready meanwhile is not lost.
+        let mut shelf = self.shelf.lock();
+        let shelved = shelf.get(now, id, &key.name).cloned().ok_or_else(|| not_kept(id))?;
         let Some(running) = &shelved.running else { return Ok(shelved.response) };
         running.cancel();
         let response = with_status(&shelved.response, "cancelled", None);
-        let stopped = Shelved { response: response.clone(), running: None, ..shelved };
-        self.shelf.lock().put(self.clock.now(), id.to_owned(), stopped);
+        shelf.put(now, id.to_owned(), Shelved { response: response.clone(), running: None, ..shelved });
         Ok(response)
     }
 
@@ -71,8 +74,12 @@ impl Gateway {
     /// # Errors
     /// As `kept_response`.
     pub fn forget_response(&self, secret: Option<&str>, id: &str) -> Result<(), Problem> {
-        self.kept(secret, id)?;
-        if let Some(running) = self.shelf.lock().remove(id).and_then(|shelved| shelved.running) {
+        let key = self.key_of(secret)?;
+        let mut shelf = self.shelf.lock();
+        if shelf.get(self.clock.now(), id, &key.name).is_none() {
+            return Err(not_kept(id));
+        }
+        if let Some(running) = shelf.remove(id, &key.name).and_then(|shelved| shelved.running) {
             running.cancel();
         }
         Ok(())
@@ -81,14 +88,7 @@ impl Gateway {
     fn kept(&self, secret: Option<&str>, id: &str) -> Result<Shelved, Problem> {
         let key = self.key_of(secret)?;
         let shelf = self.shelf.lock();
-        shelf.get(self.clock.now(), id, &key.name).cloned().ok_or_else(|| {
-            Problem::new(
-                Code::NotFound,
-                format!(
-                    "This key has no response `{id}` here. Responses are kept for an hour, unless `store` is false."
-                ),
-            )
-        })
+        shelf.get(self.clock.now(), id, &key.name).cloned().ok_or_else(|| not_kept(id))
     }
 
     /// The request with the turns before it in its body, where it names a response that was kept.
@@ -110,6 +110,16 @@ impl Gateway {
             );
             return Err(refused("previous_response_id", message));
         };
+        // A few bytes must not become a body that nobody could send.
+        let most = self.body_bytes_max();
+        let parts = [known.input.len(), known.response.len(), request.fingerprint_material().len()];
+        if parts.into_iter().fold(0, usize::saturating_add) > most {
+            let message = format!(
+                "The conversation up to `{before}` has grown beyond {most} bytes, the most that one request may have. Send the turns that matter in `input`."
+            );
+            let refused = refused("previous_response_id", message);
+            return Err(RequestError { code: Code::BodyTooLarge, ..refused });
+        }
         let input: Vec<Value> = serde_json::from_slice(&known.input).unwrap_or_default();
         let mut items: Vec<Bytes> = input.iter().map(|item| Bytes::from(item.to_string())).collect();
         items.extend(StoredResponse::read(&known.response).map(|response| response.history()).unwrap_or_default());
@@ -194,18 +204,22 @@ pub(crate) struct Background {
 
 impl Background {
     /// `None` unless the body asks for it: then the journey itself says what is wrong with it.
-    pub(crate) fn of(incoming: &Incoming, owner: &Name) -> Option<Self> {
+    pub(crate) fn of(gateway: &Gateway, incoming: &Incoming, owner: &Name) -> Option<Self> {
         // Most requests are none, and need not be parsed twice.
         if incoming.surface != Surface::Responses || memchr_background(&incoming.body).is_none() {
             return None;
         }
-        let request = ResponsesRequest::parse(incoming.body.clone(), &PassFields::new(["*"])).ok()?;
-        (request.background() && !request.stream()).then(|| Self {
-            owner: owner.clone(),
-            input: input_of(&request),
-            echo: request.echo(),
-            model: request.model().to_owned(),
-        })
+        let pass = PassFields::new(["*"]);
+        let request = ResponsesRequest::parse(incoming.body.clone(), &pass).ok()?;
+        if !request.background() || request.stream() {
+            return None;
+        }
+        let (echo, model) = (request.echo(), request.model().to_owned());
+        // The turns before are a part of what a later turn goes on from. Without them the journey
+        // is refused.
+        let whole = gateway.with_turns_before(request, owner, &pass);
+        let input = whole.map_or_else(|_| Bytes::from_static(b"[]"), |whole| input_of(&whole));
+        Some(Self { owner: owner.clone(), input, echo, model })
     }
 
     fn object(&self, id: &str, created: i64) -> Bytes {
@@ -253,6 +267,12 @@ fn with_background(response: &Bytes) -> Bytes {
     let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(response) else { return response.clone() };
     object.insert("background".to_owned(), Value::Bool(true));
     Bytes::from(Value::Object(object).to_string())
+}
+
+fn not_kept(id: &str) -> Problem {
+    let message =
+        format!("This key has no response `{id}` here. Responses are kept for an hour, unless `store` is false.");
+    Problem::new(Code::NotFound, message)
 }
 
 fn refused(param: &str, message: String) -> RequestError {

@@ -98,8 +98,13 @@ async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet:
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
     let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
     trip.subjects = Arc::new(caller.subjects());
+    // What is made in the background is kept by whoever began it.
+    let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
     trip.note_request(&request);
+    if is_kept_elsewhere {
+        trip.keeping = None;
+    }
     let admitted = throttle::throttle(gateway, request, trip)?;
     obtain(gateway, &live, &admitted.request, trip, outlet).await
 }

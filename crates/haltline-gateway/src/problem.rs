@@ -2,7 +2,7 @@
 //! it looks on the wire is the surface's matter.
 
 use haltline_ledger::{Refusal, RefusalReason};
-use haltline_types::{Code, Dimension, Fault, FaultKind, Timestamp, Tokens};
+use haltline_types::{Code, Dimension, Fault, FaultKind, Origin, Timestamp, Tokens};
 use std::time::Duration;
 
 /// The budget behind a refusal.
@@ -178,6 +178,11 @@ impl Problem {
             FaultKind::RequestTooLarge => {
                 (Code::BodyTooLarge, "The request is larger than the provider takes.".to_owned())
             }
+            // Not the provider's words: they may name addresses that are the operator's own.
+            FaultKind::InvalidRequest if fault.origin == Origin::Gateway => (
+                Code::InvalidRequest,
+                format!("The request cannot be put to the provider: {}", without(&fault.detail, &["://"])),
+            ),
             FaultKind::InvalidRequest => (
                 Code::InvalidRequest,
                 format!(
@@ -226,10 +231,34 @@ const SAID_MAX: usize = 300;
 /// What a provider said, without words that look like a key, an organization or a project of the
 /// operator's.
 fn without_accounts(said: &str) -> String {
-    const SIGNS: [&str; 7] = ["sk-", "sk_", "org-", "proj_", "AIza", "hl-", "projects/"];
+    const SIGNS: [&str; 18] = [
+        "sk-",
+        "sk_",
+        "org-",
+        "proj_",
+        "AIza",
+        "AQ.",
+        "xai-",
+        "pplx-",
+        "tgp_",
+        "hf_",
+        "fw_",
+        "r8_",
+        "ya29.",
+        "hl-",
+        "projects/",
+        "organizations/",
+        "subscriptions/",
+        "workspaces/",
+    ];
+    without(said, &SIGNS)
+}
+
+/// Without the words that hold any of the signs, and not longer than is read.
+fn without(said: &str, signs: &[&str]) -> String {
     let shown: Vec<&str> = said
         .split_whitespace()
-        .map(|word| if SIGNS.iter().any(|sign| word.contains(sign)) { "…" } else { word })
+        .map(|word| if signs.iter().any(|sign| word.contains(sign)) { "…" } else { word })
         .collect();
     shown.join(" ").chars().take(SAID_MAX).collect()
 }
@@ -237,6 +266,14 @@ fn without_accounts(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_gateway_says_of_a_fault_names_no_address() {
+        let detail = "`/models/..` cannot be asked for at http://10.0.0.7:8080: it leads out of the base URL";
+        let problem = Problem::from_fault(&Fault::new(FaultKind::InvalidRequest, Origin::Gateway, detail), 1, false);
+        assert!(!problem.message.contains("10.0.0.7"), "{}", problem.message);
+        assert!(!problem.message.contains("it says"), "{}", problem.message);
+    }
 
     #[test]
     fn a_provider_s_words_are_shown_without_accounts() {

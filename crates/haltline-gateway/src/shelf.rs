@@ -4,15 +4,19 @@
 
 use bytes::Bytes;
 use haltline_types::{Name, Timestamp};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long an answer is kept.
+/// How long an answer is kept, from its end.
 const KEEP: Duration = Duration::from_secs(3600);
 
-/// All that is kept, in bytes of JSON.
+/// All finished answers that are kept, in bytes of JSON. Those that still run are bounded by the
+/// requests under way.
 const BYTES_MAX: usize = 64 << 20;
+
+/// What an answer takes besides its JSON, in bytes: ids, pointers, places in tables.
+const OVERHEAD: usize = 512;
 
 /// One answer.
 #[derive(Clone, Debug)]
@@ -30,60 +34,99 @@ pub(crate) struct Shelved {
 /// All answers that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    answers: HashMap<String, (Timestamp, Shelved)>,
-    /// In the order in which they came; an id that was put twice stands there twice.
-    order: VecDeque<(Timestamp, String)>,
+    owners: HashMap<Name, Board>,
+    bytes: usize,
+    puts: u64,
+}
+
+/// When an answer came, and the how-manyth it was.
+type Place = (Timestamp, u64);
+
+/// One key's answers.
+#[derive(Debug, Default)]
+struct Board {
+    answers: HashMap<String, (Place, Shelved)>,
+    /// The finished ones, oldest first.
+    order: BTreeMap<Place, String>,
     bytes: usize,
 }
 
-impl Shelf {
-    /// Keeps an answer, in place of an older one of its id.
-    pub(crate) fn put(&mut self, now: Timestamp, id: String, shelved: Shelved) {
-        self.remove(&id);
-        self.bytes = self.bytes.saturating_add(size(&shelved));
-        self.order.push_back((now, id.clone()));
-        self.answers.insert(id, (now, shelved));
-        self.sweep(now);
-    }
-
-    /// The answer of this id, if it is the owner's.
-    pub(crate) fn get(&self, now: Timestamp, id: &str, owner: &Name) -> Option<&Shelved> {
-        let (at, shelved) = self.answers.get(id)?;
-        (shelved.owner == *owner && now.since(*at) < KEEP).then_some(shelved)
-    }
-
-    /// Takes the answer of this id away.
-    pub(crate) fn remove(&mut self, id: &str) -> Option<Shelved> {
-        let (_, shelved) = self.answers.remove(id)?;
-        self.bytes = self.bytes.saturating_sub(size(&shelved));
+impl Board {
+    fn remove(&mut self, id: &str) -> Option<Shelved> {
+        let (place, shelved) = self.answers.remove(id)?;
+        if self.order.remove(&place).is_some() {
+            self.bytes = self.bytes.saturating_sub(size(&shelved));
+        }
         Some(shelved)
     }
 
-    /// Drops what is too old, then the oldest until the rest fits. What still runs stays.
-    fn sweep(&mut self, now: Timestamp) {
-        let mut rounds = self.order.len();
-        while rounds > 0
-            && let Some((at, id)) = self.order.front().cloned()
-        {
-            rounds -= 1;
-            if self.bytes <= BYTES_MAX && now.since(at) < KEEP {
+    fn drop_oldest(&mut self) -> bool {
+        let Some(id) = self.order.first_key_value().map(|(_, id)| id.clone()) else { return false };
+        self.remove(&id).is_some()
+    }
+
+    fn drop_old(&mut self, now: Timestamp) {
+        while self.order.first_key_value().is_some_and(|((at, _), _)| now.since(*at) >= KEEP) && self.drop_oldest() {}
+    }
+}
+
+impl Shelf {
+    /// Keeps an answer, in place of an older one of its id and owner. Where all of them take too
+    /// much room, the owner who has the most gives up its oldest.
+    pub(crate) fn put(&mut self, now: Timestamp, id: String, shelved: Shelved) {
+        self.puts = self.puts.wrapping_add(1);
+        let place = (now, self.puts);
+        self.changing(&shelved.owner.clone(), |board| {
+            board.remove(&id);
+            if shelved.running.is_none() {
+                board.bytes = board.bytes.saturating_add(size(&shelved));
+                board.order.insert(place, id.clone());
+            }
+            board.answers.insert(id, (place, shelved));
+            board.drop_old(now);
+        });
+        while self.bytes > BYTES_MAX {
+            let most = self.owners.iter().max_by_key(|(_, board)| board.bytes).map(|(owner, _)| owner.clone());
+            if !most.is_some_and(|owner| self.changing(&owner, Board::drop_oldest)) {
                 return;
             }
-            self.order.pop_front();
-            match self.answers.get(&id) {
-                // An older putting of the same id.
-                Some((known, _)) if *known != at => {}
-                Some((_, shelved)) if shelved.running.is_some() => self.order.push_back((at, id)),
-                _ => {
-                    self.remove(&id);
-                }
-            }
         }
+    }
+
+    /// The answer of this id, if it is the owner's. One that runs is there for as long as it runs.
+    pub(crate) fn get(&self, now: Timestamp, id: &str, owner: &Name) -> Option<&Shelved> {
+        let ((at, _), shelved) = self.owners.get(owner)?.answers.get(id)?;
+        (shelved.running.is_some() || now.since(*at) < KEEP).then_some(shelved)
+    }
+
+    /// Takes the answer of this id away, if it is the owner's.
+    pub(crate) fn remove(&mut self, id: &str, owner: &Name) -> Option<Shelved> {
+        self.changing(owner, |board| board.remove(id))
+    }
+
+    /// Drops what is too old, everybody's.
+    pub(crate) fn sweep(&mut self, now: Timestamp) {
+        self.owners.retain(|_, board| {
+            board.drop_old(now);
+            !board.answers.is_empty()
+        });
+        self.bytes = self.owners.values().map(|board| board.bytes).sum();
+    }
+
+    fn changing<T>(&mut self, owner: &Name, change: impl FnOnce(&mut Board) -> T) -> T {
+        let board = self.owners.entry(owner.clone()).or_default();
+        let before = board.bytes;
+        let done = change(board);
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(board.bytes);
+        if board.answers.is_empty() {
+            self.owners.remove(owner);
+        }
+        done
     }
 }
 
 fn size(shelved: &Shelved) -> usize {
-    shelved.response.len() + shelved.input.len() + 256
+    shelved.response.len().saturating_add(shelved.input.len()).saturating_add(OVERHEAD)
 }
 
 #[cfg(test)]
@@ -99,40 +142,70 @@ mod tests {
         }
     }
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
     #[test]
     fn only_its_owner_finds_an_answer_and_only_for_a_time() {
         let mut shelf = Shelf::default();
-        let now = Timestamp::from_millis(1_000_000);
+        let now = at(1000);
         shelf.put(now, "resp_1".to_owned(), shelved("a", 10));
         assert!(shelf.get(now, "resp_1", &Name::new("a")).is_some());
         assert!(shelf.get(now, "resp_1", &Name::new("b")).is_none());
+        assert!(shelf.remove("resp_1", &Name::new("b")).is_none());
         assert!(shelf.get(now.saturating_add(KEEP), "resp_1", &Name::new("a")).is_none());
+        shelf.put(now, "resp_1".to_owned(), shelved("b", 20));
+        assert_eq!(shelf.get(now, "resp_1", &Name::new("a")).map(|kept| kept.response.len()), Some(10));
+        shelf.sweep(now.saturating_add(KEEP));
+        assert!(shelf.owners.is_empty() && shelf.bytes == 0);
     }
 
     #[test]
     fn the_oldest_make_room_and_what_runs_stays() {
         let mut shelf = Shelf::default();
         let owner = Name::new("a");
-        let at = |second: i64| Timestamp::from_millis(second * 1000);
         let running = Shelved { running: Some(CancellationToken::new()), ..shelved("a", BYTES_MAX / 4) };
-        shelf.put(at(1), "running".to_owned(), running);
+        shelf.put(at(1), "running".to_owned(), running.clone());
         for number in 0..8 {
             shelf.put(at(2 + number), format!("resp_{number}"), shelved("a", BYTES_MAX / 4));
         }
         assert!(shelf.bytes <= BYTES_MAX);
-        assert!(shelf.get(at(10), "running", &owner).is_some());
         assert!(shelf.get(at(10), "resp_0", &owner).is_none());
         assert!(shelf.get(at(10), "resp_7", &owner).is_some());
+        // However long it takes: it is there for whoever asks, and ends as any other.
+        let late = at(10).saturating_add(KEEP);
+        shelf.sweep(late);
+        assert!(shelf.get(late, "running", &owner).is_some());
+        shelf.put(late, "running".to_owned(), Shelved { running: None, ..running });
+        assert!(shelf.get(late, "running", &owner).is_some());
+        shelf.sweep(late.saturating_add(KEEP));
+        assert!(shelf.owners.is_empty());
     }
 
     #[test]
-    fn an_answer_put_twice_is_counted_once() {
+    fn who_has_the_most_gives_way() {
         let mut shelf = Shelf::default();
-        let now = Timestamp::from_millis(0);
-        shelf.put(now, "r".to_owned(), shelved("a", 100));
-        shelf.put(now.saturating_add(Duration::from_secs(1)), "r".to_owned(), shelved("a", 50));
-        assert_eq!(shelf.bytes, 50 + 256);
-        shelf.remove("r");
-        assert_eq!(shelf.bytes, 0);
+        shelf.put(at(0), "small".to_owned(), shelved("small", 1000));
+        for number in 0..100 {
+            shelf.put(at(1), format!("resp_{number}"), shelved("large", BYTES_MAX / 10));
+        }
+        assert!(shelf.bytes <= BYTES_MAX);
+        assert!(shelf.get(at(1), "small", &Name::new("small")).is_some());
+        assert!(shelf.get(at(1), "resp_99", &Name::new("large")).is_some());
+        shelf.put(at(2), "too large".to_owned(), shelved("large", BYTES_MAX + 1));
+        assert!(shelf.get(at(2), "too large", &Name::new("large")).is_none());
+        assert!(shelf.get(at(2), "small", &Name::new("small")).is_some());
+    }
+
+    #[test]
+    fn what_was_put_twice_or_taken_away_leaves_nothing_behind() {
+        let mut shelf = Shelf::default();
+        shelf.put(at(0), "r".to_owned(), shelved("a", 100));
+        shelf.put(at(1), "r".to_owned(), shelved("a", 50));
+        assert_eq!(shelf.bytes, 50 + OVERHEAD);
+        assert_eq!(shelf.owners.values().map(|board| board.order.len()).sum::<usize>(), 1);
+        assert!(shelf.remove("r", &Name::new("a")).is_some());
+        assert!(shelf.owners.is_empty() && shelf.bytes == 0);
     }
 }

@@ -29,6 +29,9 @@ use tokio::time::timeout;
 const ERROR_BYTES_MAX: usize = 64 * 1024;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
+/// Shorter keys are words that stand in any text.
+const KEY_MIN: usize = 8;
+
 /// A stated idle time is shortened by this, for the way of the last request.
 const SERVER_IDLE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -228,6 +231,17 @@ impl HttpUpstream {
         whole.parse().map_err(|error| wrong(&format!("{error}")))
     }
 
+    /// What a provider says is logged, and shown to clients: never with a key of the operator's.
+    fn hide_keys(&self, said: &mut String) {
+        for (_, value) in &self.credentials {
+            let shown = value.to_str().unwrap_or_default();
+            let key = shown.strip_prefix("Bearer ").unwrap_or(shown);
+            if key.len() >= KEY_MIN && said.contains(key) {
+                *said = said.replace(key, "…");
+            }
+        }
+    }
+
     /// Reads what can be read of an error, and lets the dialect say what it means.
     async fn judge(
         &self,
@@ -261,6 +275,10 @@ impl HttpUpstream {
         }
         if let Some(place) = key {
             self.ring.learn(place, model, &mut fault, now);
+        }
+        self.hide_keys(&mut fault.detail);
+        if let Some(code) = &mut fault.provider_code {
+            self.hide_keys(code);
         }
         fault
     }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use haltline_ports::Upstream;
 use haltline_types::{Billing, FaultKind};
-use haltline_upstream::{HttpConfig, HttpUpstream};
+use haltline_upstream::{ApiKey, HttpConfig, HttpUpstream};
 use http::HeaderValue;
 use http::header::{HeaderName, TRANSFER_ENCODING};
 use std::sync::Arc;
@@ -111,6 +111,17 @@ async fn an_error_is_judged_and_its_connection_kept() {
         assert_eq!(fault.provider_code.as_deref(), Some("rate_limit_exceeded"));
     }
     assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_a_provider_repeats_is_not_handed_on() {
+    let server =
+        saying("HTTP/1.1 400 Bad Request\r\ncontent-length: 50\r\n\r\n{\"error\":{\"message\":\"no such key: 0123456789ab\"}} ")
+            .await;
+    let keys = vec![ApiKey::new("another-key"), ApiKey::new("0123456789ab")];
+    let upstream = HttpUpstream::new(HttpConfig { keys, ..config(&server.url()) }, Arc::new(Frozen)).expect("keys");
+    let fault = send(&upstream, call()).await.expect_err("a rejection");
+    assert_eq!(fault.detail, "no such key: …");
 }
 
 #[tokio::test]

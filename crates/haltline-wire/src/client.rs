@@ -236,19 +236,6 @@ impl ClientRequest {
         }
     }
 
-    /// Names of the fields that passed only because the operator vouches for them.
-    #[must_use]
-    pub fn vouched_fields(&self) -> Vec<String> {
-        match self {
-            Self::Chat(request) => request.vouched_fields().collect(),
-            Self::Responses(request) => request.vouched_fields().collect(),
-            Self::Embeddings(request) => request.vouched_fields().collect(),
-            Self::Messages(request) => request.vouched_fields().collect(),
-            Self::Gemini(request) => request.vouched_fields().collect(),
-            Self::Ui(request) => request.vouched_fields().collect(),
-        }
-    }
-
     /// What it means, in no dialect.
     ///
     /// # Errors

@@ -78,8 +78,8 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
             ),
         ));
     }
-    let (asked, route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
-    let (asked, body) = with_turns_before(gateway, live, &caller, &route, asked, incoming.body)?;
+    let (asked, mut route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
+    let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
@@ -136,13 +136,40 @@ fn understand(
         },
     };
     let mut route = route_for(live, caller, &model)?;
-    let vouched =
-        |target: &ModelName| live.settings.providers.get(&target.provider).map(|provider| provider.pass_fields.clone());
-    let Some(pass) = route.routing.first().and_then(vouched) else { return Err(invalid(refused)) };
+    if route.routing.first().is_none() {
+        return Err(invalid(refused));
+    }
+    let pass = vouched(live, &route);
     let asked = ClientRequest::parse(dialect, address, body.clone(), &pass).map_err(invalid)?;
-    let fields = asked.vouched_fields();
-    route.routing.retain(|target| vouched(target).is_some_and(|pass| fields.iter().all(|field| pass.contains(field))));
+    keep_vouching(live, &mut route, dialect, address, body, &pass);
     Ok((asked, route))
+}
+
+/// What the operator vouches for at the first endpoint of the route.
+fn vouched(live: &Live, route: &Resolved) -> PassFields {
+    let provider = route.routing.first().and_then(|target| live.settings.providers.get(&target.provider));
+    provider.map_or_else(PassFields::none, |provider| provider.pass_fields.clone())
+}
+
+/// Leaves the endpoints out at which the operator does not vouch for all of a body that was read
+/// with `pass`: a field may stand at any depth, so it is read again as each of them would take it.
+fn keep_vouching(
+    live: &Live,
+    route: &mut Resolved,
+    dialect: ClientDialect,
+    address: &Address,
+    body: &Bytes,
+    pass: &PassFields,
+) {
+    if *pass == PassFields::none() {
+        return;
+    }
+    route.routing.retain(|target| {
+        live.settings.providers.get(&target.provider).is_some_and(|provider| {
+            provider.pass_fields == *pass
+                || ClientRequest::parse(dialect, address, body.clone(), &provider.pass_fields).is_ok()
+        })
+    });
 }
 
 /// The request with the turns before it, where it names a response that was kept. What is measured
@@ -151,8 +178,9 @@ fn with_turns_before(
     gateway: &Gateway,
     live: &Live,
     caller: &Caller,
-    route: &Resolved,
+    route: &mut Resolved,
     asked: ClientRequest,
+    address: &Address,
     body: Bytes,
 ) -> Result<(ClientRequest, Bytes), Problem> {
     let request = match asked {
@@ -163,10 +191,10 @@ fn with_turns_before(
         }
         other => return Ok((other, body)),
     };
-    let provider = route.routing.first().and_then(|target| live.settings.providers.get(&target.provider));
-    let pass = provider.map_or_else(PassFields::none, |provider| provider.pass_fields.clone());
+    let pass = vouched(live, route);
     let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
     let body = Bytes::copy_from_slice(request.fingerprint_material());
+    keep_vouching(live, route, ClientDialect::Responses, address, &body, &pass);
     Ok((ClientRequest::Responses(Box::new(request)), body))
 }
 

@@ -9,7 +9,6 @@ use haltline_ports::{AnswerBody, Call};
 use haltline_types::{Billing, Fault, FaultKind, ModelName, Origin, Tokens};
 use haltline_wire::canon::Target;
 use haltline_wire::count;
-use http::HeaderMap;
 use std::time::Duration;
 
 /// Whoever has waited so long goes on without the count.
@@ -35,7 +34,7 @@ pub(crate) async fn ask(live: &Live, request: &Request, endpoint: &ModelName) ->
     let call = Call {
         endpoint: endpoint.clone(),
         target: question.path,
-        headers: if asked.passes_to(dialect) { request.pass_headers.clone() } else { HeaderMap::new() },
+        headers: call::headers(live, request, endpoint, dialect).0,
         body: question.body,
         stream: false,
         affinity: None,

@@ -72,6 +72,8 @@ pub(crate) async fn tighten(
             let began = Instant::now();
             let stated = stated(live, request, endpoint, measured).await;
             *waited += began.elapsed();
+            // An imitator's place holder is no count.
+            let stated = stated.filter(|stated| *stated >= quoted.input_at_least());
             stated.and_then(counted_bound).is_some_and(|bound| is_trusted() && quoted.with_count(bound))
         }
         _ => false,

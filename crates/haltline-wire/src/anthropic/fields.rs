@@ -104,6 +104,13 @@ pub fn is_known_beta(beta: &str) -> bool {
     BETAS.iter().any(|prefix| beta.starts_with(prefix))
 }
 
+/// Is `beta` the one that lengthens the context of models whose context is shorter without it? Such
+/// a model then takes more than its price says, at other rates: it passes only where the price knows.
+#[must_use]
+pub fn is_long_context_beta(beta: &str) -> bool {
+    beta.starts_with("context-1m-")
+}
+
 /// All fields that are known, and why some are refused.
 pub fn known_fields() -> impl Iterator<Item = crate::client::KnownField> {
     KNOWN.into_iter().map(|(name, what)| crate::client::KnownField {

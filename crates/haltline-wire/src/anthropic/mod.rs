@@ -34,7 +34,7 @@ pub use count::{CountRequest, encode_count, read_count, write_count};
 pub use decode::{Decoder, decode_answer};
 pub use encode::Encoder;
 pub use encode_answer::encode_answer;
-pub use fields::{is_known_beta, known_fields};
+pub use fields::{is_known_beta, is_long_context_beta, known_fields};
 pub use inspect::{Inspector, identify, inspect_answer};
 pub use request::{CacheTtl, MessagesRequest};
 pub use stop::{finish_from_word, stop_word};

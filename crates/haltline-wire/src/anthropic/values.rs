@@ -1,6 +1,6 @@
 //! Single fields: what they must look like, and which of their values could raise the price.
 
-use super::fields::{is_known_beta, why_refused};
+use super::fields::{is_known_beta, is_long_context_beta, why_refused};
 use super::request::{CacheTtl, MODEL_BYTES_MAX};
 use crate::PassFields;
 use crate::json::walk;
@@ -53,7 +53,8 @@ pub(super) fn read_speed(body: &[u8], value: &Range<usize>) -> Result<(), Reques
 pub(super) fn read_betas(body: &[u8], value: &Range<usize>, name: &str) -> Result<(), RequestError> {
     array(body, value, name)?;
     for (index, beta) in walk::elements(body, value.start).enumerate() {
-        if !text(body, &beta).is_some_and(|beta| is_known_beta(&beta)) {
+        // In the header it is taken out again where the model's price does not know of it.
+        if !text(body, &beta).is_some_and(|beta| is_known_beta(&beta) && !is_long_context_beta(&beta)) {
             let message = "This beta is not known, and may change what the request costs; leave it out.";
             return Err(RequestError::invalid(format!("{name}[{index}]"), message));
         }

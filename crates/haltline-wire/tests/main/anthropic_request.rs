@@ -114,7 +114,8 @@ fn what_real_clients_send_is_accepted() {
 #[test]
 fn betas_in_the_body_are_those_that_may_stand_in_the_header() {
     for (name, beta, accepted) in [
-        ("betas", "context-1m-2025-08-07", true),
+        ("betas", "context-1m-2025-08-07", false),
+        ("betas", "effort-2025-11-24", true),
         ("anthropic_beta", "interleaved-thinking-2025-05-14", true),
         ("betas", "fast-mode-2026-02-01", false),
         ("anthropic_beta", "compact-2026-01-12", false),
