@@ -4,6 +4,7 @@
 mod clients;
 mod faults;
 mod hostile;
+mod kept;
 mod ordinary;
 mod providers;
 mod setup;

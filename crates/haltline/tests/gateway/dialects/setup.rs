@@ -93,6 +93,28 @@ impl Setup {
         Call::get(format!("{}{path}", self.gateway.origin())).bearer(&self.secret).send().await.expect(path)
     }
 
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.gateway.origin())
+    }
+
+    pub(super) fn authorized(&self, call: Call) -> Call {
+        call.bearer(&self.secret).limit(LIMIT)
+    }
+
+    /// The secret of a further key.
+    pub(super) fn another_key(&self, name: &str) -> String {
+        self.gateway.create_key(&[name]).expect("key")
+    }
+
+    pub(super) async fn assert_nothing_is_held(&self) {
+        let began = Instant::now();
+        while money(&self.account()["held"]) != NanoUsd::ZERO {
+            assert!(began.elapsed() < Duration::from_secs(5), "{}", self.account());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(money(&self.account()["spent"]) > NanoUsd::ZERO, "{}", self.account());
+    }
+
     /// Every account adds up: what is spent is the sum of these costs, and nothing is held.
     pub(super) fn assert_balanced(&self, spent: NanoUsd) {
         let began = Instant::now();
