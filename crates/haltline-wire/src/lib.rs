@@ -32,6 +32,7 @@ mod measure;
 mod pass_fields;
 mod refusal;
 mod suggest;
+mod word;
 
 pub use finish::Finish;
 pub use measure::Measure;

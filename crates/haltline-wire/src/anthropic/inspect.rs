@@ -2,11 +2,11 @@
 
 use super::read_answer::read_answer;
 use super::read_stream::{Piece, StreamReader};
-use super::wire::Word;
 use crate::canon::{Inspect, ReportedUsage};
 use crate::chunk::{Chunk, Delta, Identity, Malformed, Whole};
 use crate::fault::FaultSeed;
 use crate::sse;
+use crate::word::Word;
 use serde::Deserialize;
 
 /// Meters a stream of this dialect.

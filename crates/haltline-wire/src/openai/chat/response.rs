@@ -1,11 +1,12 @@
 //! A whole answer that is no stream.
 
 use super::stream::identify;
-use super::wire::{Choices, Word};
+use super::wire::Choices;
 use crate::Finish;
 use crate::chunk::{Identity, Malformed};
 use crate::fault::FaultSeed;
 use crate::openai::usage::{Report, read};
+use crate::word::Word;
 use haltline_types::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;

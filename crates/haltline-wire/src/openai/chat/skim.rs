@@ -1,8 +1,8 @@
 //! The chunk that a stream mostly consists of: one choice with a piece of text. Most of a crossing's
 //! time would go into reading these as whole JSON values.
 
-use super::wire::Word;
 use crate::canon::Event;
+use crate::word::Word;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -1,11 +1,12 @@
 //! One `data` of a stream: what metering and ending need to know of it, nothing else. The bytes
 //! themselves are passed on by whoever holds them.
 
-use super::wire::{Choices, Word};
+use super::wire::Choices;
 use crate::Finish;
 use crate::chunk::{Chunk, Delta, Identity, Malformed};
 use crate::fault::FaultSeed;
 use crate::openai::usage::{Report, read};
+use crate::word::Word;
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::value::RawValue;
