@@ -104,35 +104,50 @@ HALTLINE_E2E_KEY="$(field "$work/rich.json" secret)"
 HALTLINE_E2E_POOR_KEY="$(field "$work/poor.json" secret)"
 export HALTLINE_E2E_URL HALTLINE_E2E_KEY HALTLINE_E2E_POOR_KEY
 
-status=0
-if wants openai6; then (cd e2e/clients/node20 && node ../openai.mjs) || status=1; fi
-if wants ai6; then (cd e2e/clients/node20 && node ../ai-sdk.mjs) || status=1; fi
-if wants openai7; then (cd e2e/clients/node24 && "$node24" ../openai.mjs) || status=1; fi
-if wants ai7; then (cd e2e/clients/node24 && "$node24" ../ai-sdk.mjs) || status=1; fi
-if wants vendors; then (cd e2e/clients/node24 && "$node24" ../vendors.mjs) || status=1; fi
-if wants python; then "$venv/bin/python" e2e/clients/test_clients.py || status=1; fi
-if wants curl; then
-  export HALTLINE_URL="$HALTLINE_E2E_URL" HALTLINE_KEY="$HALTLINE_E2E_KEY"
-  for file in examples/curl/*.sh; do
-    name="$(basename "$file" .sh)"
-    if bash "$file" >"$work/answer" 2>&1 && grep -q "Hello\|embedding" "$work/answer"; then
-      echo "test curl::$name ... ok"
-    else
-      echo "test curl::$name ... FAILED: $(head -c 1000 "$work/answer")"
-      status=1
-    fi
-  done
-fi
 if wants attempts; then
   "$target_dir/debug/examples/problems" >"$work/problems" &
   pids+=($!)
   wait_for "$work/problems" "the server of problems"
   HALTLINE_E2E_PROBLEMS="$(sed -n 's/^ready //p' "$work/problems")"
   export HALTLINE_E2E_PROBLEMS
-  (cd e2e/clients/node20 && node ../attempts.mjs openai ai) || status=1
-  (cd e2e/clients/node24 && "$node24" ../attempts.mjs openai ai vendors) || status=1
-  "$venv/bin/python" e2e/clients/attempts.py || status=1
 fi
-if wants agents; then bash e2e/clients/agents.sh || status=1; fi
+
+run_all() {
+  local status=0
+  if wants openai6; then (cd e2e/clients/node20 && node ../openai.mjs) || status=1; fi
+  if wants ai6; then (cd e2e/clients/node20 && node ../ai-sdk.mjs) || status=1; fi
+  if wants openai7; then (cd e2e/clients/node24 && "$node24" ../openai.mjs) || status=1; fi
+  if wants ai7; then (cd e2e/clients/node24 && "$node24" ../ai-sdk.mjs) || status=1; fi
+  if wants vendors; then (cd e2e/clients/node24 && "$node24" ../vendors.mjs) || status=1; fi
+  if wants python; then "$venv/bin/python" e2e/clients/test_clients.py || status=1; fi
+  if wants curl; then
+    export HALTLINE_URL="$HALTLINE_E2E_URL" HALTLINE_KEY="$HALTLINE_E2E_KEY"
+    for file in examples/curl/*.sh; do
+      name="$(basename "$file" .sh)"
+      if bash "$file" >"$work/answer" 2>&1 && grep -q "Hello\|embedding" "$work/answer"; then
+        echo "test curl::$name ... ok"
+      else
+        echo "test curl::$name ... FAILED: $(head -c 1000 "$work/answer")"
+        status=1
+      fi
+    done
+  fi
+  if wants attempts; then
+    (cd e2e/clients/node20 && node ../attempts.mjs openai ai) || status=1
+    (cd e2e/clients/node24 && "$node24" ../attempts.mjs openai ai vendors) || status=1
+    "$venv/bin/python" e2e/clients/attempts.py || status=1
+  fi
+  if wants agents; then bash e2e/clients/agents.sh || status=1; fi
+  return "$status"
+}
+set +e
+run_all | tee "$work/tests"
+status="${PIPESTATUS[0]}"
+set -e
+passed="$(grep -c '^test .* \.\.\. ok$' "$work/tests" || true)"
+failed="$(grep -c '^test .* \.\.\. FAILED' "$work/tests" || true)"
 if [ "$status" != 0 ]; then echo "--- the gateway"; tail -n 40 "$work/err"; fi
+# Read by the summary of continuous integration.
+if [ "$status" = 0 ] && [ "$failed" = 0 ]; then said=ok; else said=FAILED status=1; fi
+echo "test result: $said. $passed passed; $failed failed; 0 ignored"
 exit "$status"
