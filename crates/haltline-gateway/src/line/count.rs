@@ -54,7 +54,7 @@ async fn count(gateway: &Gateway, incoming: Incoming) -> Result<TokenCount, Prob
     let live = gateway.live.load_full();
     let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
     let _place = gateway.counting.client().ok_or_else(|| {
-        Problem::new(Code::Overloaded, "Too many requests for counts of tokens are under way.")
+        Problem::new(Code::Overloaded, "Too many requests for counts of tokens are under way; ask again in a second.")
             .retry_after(Duration::from_secs(1))
     })?;
     let request = accept::accept(gateway, &live, caller, incoming)?;
