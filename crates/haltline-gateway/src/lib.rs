@@ -17,6 +17,7 @@ mod recover;
 pub mod routing;
 pub mod settings;
 mod shelf;
+mod streams;
 mod voice;
 
 pub use chance::SeededEntropy;
@@ -26,5 +27,6 @@ pub use incoming::{Claims, Incoming, Surface};
 pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
-pub use recover::expire_open_holds;
+pub use recover::{TakenUp, expire_open_holds};
+pub use streams::{Ending, From, Stop, Watched, Watcher};
 pub use voice::Voice;

@@ -8,6 +8,7 @@ mod call;
 mod company;
 mod count;
 mod identify;
+mod join;
 mod quote;
 mod record;
 mod relay;
@@ -18,9 +19,9 @@ mod throttle;
 mod tighten;
 mod trip;
 
-pub(crate) use accept::allowed;
+pub(crate) use accept::{Fingerprint, allowed};
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
+pub(crate) use identify::{Caller, check_key, identify};
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
@@ -30,6 +31,7 @@ use crate::incoming::Incoming;
 use crate::problem::Problem;
 use crate::settings::OnDisconnect;
 use accept::Request;
+use join::Joined;
 use bytes::BytesMut;
 use call::Times;
 use company::Company;
@@ -47,12 +49,8 @@ use route::Router;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use trip::Trip;
-
-/// For a client to take the last piece of its answer.
-const LAST_PIECE: Duration = Duration::from_secs(10);
 
 /// The whole journey, closed whatever happens on it.
 pub(crate) async fn travel(
@@ -62,9 +60,9 @@ pub(crate) async fn travel(
     incoming: Incoming,
     mut outlet: Outlet,
 ) {
-    let cut = incoming.stop.clone().unwrap_or_else(|| gateway.cut.clone());
+    let live = Arc::clone(outlet.live());
     let surface = incoming.surface.word();
-    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
+    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), live.cut.clone());
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     let ended = match ended {
         Ok(ended) => ended,
@@ -82,18 +80,30 @@ pub(crate) async fn travel(
     let (outcome, status) = match ended {
         Ok(()) => (Outcome::Answered, 200),
         Err(problem) => {
+            let problem = if live.is_stopped() { stopped(&trip) } else { problem };
             let (code, status) = (problem.code, if outlet.is_open() { 200 } else { problem.code.status() });
-            outlet.problem(trip.final_notes(), problem, LAST_PIECE).await;
-            (if sent { Outcome::Failed(code) } else { Outcome::Refused(code) }, status)
+            outlet.problem(trip.final_notes(), problem);
+            let outcome = match code {
+                Code::Stopped => Outcome::Cancelled,
+                _ if sent => Outcome::Failed(code),
+                _ => Outcome::Refused(code),
+            };
+            (outcome, status)
         }
     };
+    join::leave(gateway, &outlet, outcome);
     if let Some(running) = trip.running.take() {
         gateway.limiter.lock().leave(running);
     }
     record::record(gateway, trip, outcome, status);
 }
 
-async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
+async fn run(
+    gateway: &Arc<Gateway>,
+    mut incoming: Incoming,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
     let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
@@ -104,6 +114,9 @@ async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet:
     trip.note_request(&request);
     if is_kept_elsewhere {
         trip.keeping = None;
+    }
+    if let Joined::Another = join::join(gateway, &request, trip, outlet).await? {
+        return Ok(());
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
     obtain(gateway, &live, &admitted.request, trip, outlet).await
@@ -197,7 +210,7 @@ async fn obtain(
                     }
                     outlet.whole(trip.final_notes(), body);
                 }
-                None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,
+                None => relay::finish_stream(gateway, trip, outlet, tail),
             }
             return Ok(());
         };
@@ -289,7 +302,14 @@ fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &Mod
     let Some(frame) = news_frame(&request.asked, &news) else { return };
     let mut out = BytesMut::new();
     outlet.event(&mut out, frame.event, &frame.data);
-    outlet.offer(out.freeze());
+    outlet.publish(out.freeze());
+}
+
+/// The user has stopped the answer.
+fn stopped(trip: &Trip) -> Problem {
+    let mut problem = Problem::new(Code::Stopped, "The answer was stopped. What was written until then is kept.");
+    problem.spent = trip.spent;
+    problem
 }
 
 /// What the client is told when a further attempt cannot be made: the fault of the attempt that

@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
+use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, streams, ui};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -70,6 +70,8 @@ pub(crate) fn dialects() -> Vec<Entry> {
             [
                 tell("getResponse", "A response that was kept, or that is made in the background")
                     .with(response)
+                    .with(Parameter::query("stream", "`true`: its events again.", false))
+                    .with(Parameter::query("starting_after", "The last `sequence_number` received.", false))
                     .answers(kept()),
                 Operation::new("delete", "deleteResponse", "Forgets a response", "Models", Security::Key)
                     .with(response)
@@ -138,6 +140,22 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/streams/{id}",
+            get(streams::show),
+            [tell("getStream", "A stream again, from any event on, while it runs and after it has ended")
+                .with(Parameter::path("id", "The stream: `x-haltline-stream-id` of its answer."))
+                .with(Parameter::query("starting_after", "The last event received; also as `Last-Event-ID`.", false))
+                .with(Parameter::query("timing", "`original`: as fast as it once came.", false))
+                .answers(Answer::text("text/event-stream", "The events, in the words of the dialect that was asked"))],
+        ),
+        Entry::new(
+            "/streams/{id}/stop",
+            post(streams::stop),
+            [Operation::new("post", "stopStream", "Stops an answer; a disconnect does not", "Models", Security::Key)
+                .with(Parameter::path("id", "The stream."))
+                .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))],
+        ),
+        Entry::new(
             "/generation",
             get(generation::show),
             [tell("generation", "What one request cost, and why")
@@ -157,9 +175,24 @@ pub(crate) fn plain() -> Vec<Entry> {
     let show = |id, summary, kind, about| {
         Operation::new("get", id, summary, "Operations", Security::Anyone).answers(Answer::text(kind, about))
     };
+    let show_chat = |id| {
+        Operation::new("get", id, "The newest answer of a chat again; 204 when there is none", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .with(Parameter::query("starting_after", "The last event received.", false))
+            .answers(answer_of(ClientDialect::UiStream))
+    };
+    let stop_chat = |id| {
+        Operation::new("post", id, "Stops the newest answer of a chat", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))
+    };
     vec![
         Entry::new("/api/chat", post(ui::chat), [chat("uiChat")]),
         Entry::new("/api/ai/chat", post(ui::chat), [chat("uiAiChat")]),
+        Entry::new("/api/chat/{id}/stream", get(streams::show_chat), [show_chat("uiResume")]),
+        Entry::new("/api/ai/chat/{id}/stream", get(streams::show_chat), [show_chat("uiAiResume")]),
+        Entry::new("/api/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiStop")]),
+        Entry::new("/api/ai/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiAiStop")]),
         Entry::new("/livez", get(health::live), [show("live", "Is the process alive?", "text/plain", "Yes")]),
         Entry::new("/readyz", get(health::ready), [show("ready", "Does it take requests?", "text/plain", "Yes")]),
         Entry::new("/metrics", get(metrics::show), [show("metrics", "Prometheus metrics", "text/plain", "Metrics")]),

@@ -7,7 +7,7 @@ use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
@@ -36,6 +36,12 @@ pub(crate) struct Request {
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
+    /// Whose it is.
+    pub(crate) owner: Owner,
+    /// How often the client has repeated it by its own count.
+    pub(crate) retry_count: u32,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) original_timing: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -48,7 +54,7 @@ impl Request {
 }
 
 /// What identifies a request; hashed only when somebody needs it.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     key: Name,
     user: Option<Name>,
@@ -60,6 +66,17 @@ pub(crate) struct Fingerprint {
 static HASHERS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomState::new(), RandomState::new()));
 
 impl Fingerprint {
+    /// Bytes of the body.
+    pub(crate) fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// What is hashed where the hash must outlive this process.
+    pub(crate) fn material(&self) -> String {
+        let (surface, model) = (self.surface.word(), self.address.model.as_deref().unwrap_or_default());
+        format!("{surface}\0{model}\0{}\0{}", self.address.stream, String::from_utf8_lossy(&self.body))
+    }
+
     /// 128 bits under a secret of this process, so that nobody can aim at another's.
     pub(crate) fn hash(&self) -> u128 {
         let material = (&self.key, &self.user, self.surface, &self.address.model, self.address.stream, &self.body);
@@ -101,6 +118,10 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
+        owner: caller.owner(),
+        retry_count: incoming.claims.retry_count,
+        idempotency_key: incoming.claims.idempotency_key,
+        original_timing: incoming.claims.original_timing,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),

@@ -30,7 +30,6 @@ use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::{Passage, WholePassage};
 use haltline_wire::sse::Splitter;
 use http::header::CONTENT_TYPE;
-use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
@@ -205,22 +204,23 @@ pub(crate) async fn relay_stream(
     let mut watch = Watch {
         times,
         idle: live.settings.deadlines.idle,
-        on_disconnect: live.settings.streams.on_disconnect,
-        client_left_at: None,
+        streams: live.settings.streams,
+        unwatched_since: None,
         last: Instant::now(),
         timer: Box::pin(sleep_until(times.first_by)),
     };
     let mut cut_short = std::pin::pin!(token.cancelled());
+    let watched = std::sync::Arc::clone(outlet.live());
     let mut body = answer.body;
     let mut delivered = false;
     let mut last_piece: Option<Instant> = None;
     let fault = loop {
         let began = Instant::now();
         let piece = company
-            .keep(outlet, true, || trip.notes(), watch.next(&token, &mut body, cut_short.as_mut(), reading.content))
+            .keep(outlet, true, || trip.notes(), watch.next(&watched, &mut body, cut_short.as_mut(), reading.content))
             .await;
         trip.waited += began.elapsed();
-        watch.note_client(outlet.client());
+        watch.unwatched_since = outlet.unwatched_since();
         let ended = match piece {
             Ok(Some(chunk)) => {
                 reading.take(&chunk, outlet).and_then(|()| reading.take_what_is_there(&mut body, outlet))
@@ -233,9 +233,7 @@ pub(crate) async fn relay_stream(
                 note_content(gateway, trip, &mut last_piece);
             }
             delivered = true;
-            send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
-            watch.last = Instant::now();
-            watch.note_client(outlet.client());
+            send(trip, outlet, reading.out.split().freeze());
         }
         if let Some(usage) = reading.first_report.take() {
             settle::true_up(gateway, trip, quoted, &usage).await;
@@ -281,33 +279,16 @@ fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Inst
 }
 
 /// Sends events; the first ones together with the head.
-async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
-    if !outlet.is_open() {
+fn send(trip: &Trip, outlet: &mut Outlet, bytes: Bytes) {
+    if outlet.is_open() {
+        outlet.publish(bytes);
+    } else {
         outlet.open(trip.notes(), bytes);
-        return;
     }
-    let began = Instant::now();
-    let token = trip.cut.clone();
-    let sent = tokio::select! {
-        biased;
-        () = outlet.send(bytes, patience) => true,
-        () = token.cancelled() => false,
-    };
-    if !sent {
-        // Bytes are lost: no later event may follow them.
-        outlet.leave();
-    }
-    trip.waited += began.elapsed();
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) async fn finish_stream(
-    gateway: &Gateway,
-    trip: &mut Trip,
-    outlet: &mut Outlet,
-    tail: Tail,
-    patience: Duration,
-) {
+pub(crate) fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, tail: Tail) {
     let cost = trip.cost();
     let mut out = BytesMut::new();
     let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
@@ -324,8 +305,8 @@ pub(crate) async fn finish_stream(
         outlet.event(&mut out, event.name(), &event.data);
     }
     outlet.close(&mut out);
-    send(trip, outlet, out.freeze(), patience).await;
-    outlet.complete(patience).await;
+    send(trip, outlet, out.freeze());
+    outlet.complete();
 }
 
 fn is_event_stream(answer: &Answer) -> bool {

@@ -163,6 +163,7 @@ impl Trip {
             degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
+            replayed: false,
         }
     }
 

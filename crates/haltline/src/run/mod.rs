@@ -11,7 +11,7 @@ pub use reload::Reread;
 
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
-use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
+use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, TakenUp, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
 use haltline_ports::{Book, Clock, Keys, Records};
@@ -65,6 +65,8 @@ pub struct Instance {
     pub simulated: HashMap<Name, Arc<SimulatedUpstream>>,
     /// Holds of an earlier process, charged in full at this start.
     pub recovered: usize,
+    /// Streams of an earlier process.
+    pub taken_up: TakenUp,
     /// Reads the configuration again.
     pub reloader: reload::Reloader,
     store: Arc<EmbeddedStore>,
@@ -90,7 +92,8 @@ impl Instance {
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
         let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
-        let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
+        let lost = recovered.open;
+        let recovered = expire_open_holds(&*store, &lost, clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
@@ -106,10 +109,12 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            streams: Arc::new(haltline_ports::MemoryStreams::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        let taken_up = gateway.take_up(&lost).await.context("the streams of the process before cannot be read")?;
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {
@@ -129,6 +134,7 @@ impl Instance {
             gateway,
             simulated: built.simulated,
             recovered,
+            taken_up,
             reloader,
             store,
             stop,
