@@ -418,7 +418,8 @@ mod tests {
 
     #[test]
     fn a_response_says_its_id_in_its_first_event() {
-        let event = b"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n";
+        let event =
+            b"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n";
         assert_eq!(response_id(event).as_deref(), Some("resp_1"));
         assert_eq!(response_id(b"data: {}"), None);
     }

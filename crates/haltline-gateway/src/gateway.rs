@@ -18,7 +18,9 @@ use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
-use haltline_ports::{AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Streams, Upstream};
+use haltline_ports::{
+    AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
+};
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};

@@ -85,7 +85,9 @@ impl Gateway {
         let subjects = holds.first().map_or_else(|| Arc::new(of_stream()), |hold| Arc::clone(&hold.subjects));
         let record = RequestRecord {
             id,
-            trace_id: head.as_ref().map_or_else(|| format!("{:032x}", id.as_u128()), |head| head.notes.trace_id.clone()),
+            trace_id: head
+                .as_ref()
+                .map_or_else(|| format!("{:032x}", id.as_u128()), |head| head.notes.trace_id.clone()),
             started: stream.map(|record| record.begin.started).or(holds.first().map(|hold| hold.at)).unwrap_or(now),
             ended: now,
             surface: Name::new(head.as_ref().map_or("-", |head| head.surface.word())),

@@ -85,7 +85,9 @@ impl Gateway {
     ) -> Result<Watched, Problem> {
         let caller = self.caller(secret, claims)?;
         let missing = || {
-            let message = format!("There is no stream of the response `{response}` here. It must have been asked for with `stream`.");
+            let message = format!(
+                "There is no stream of the response `{response}` here. It must have been asked for with `stream`."
+            );
             Problem::new(Code::NotFound, message)
         };
         let id = self.response_stream(response).ok_or_else(missing)?;
@@ -273,7 +275,10 @@ impl Caller {
 }
 
 fn no_stream(id: RequestId) -> Problem {
-    Problem::new(Code::NotFound, format!("There is no stream {id} here. Streams are kept for a day, unless configured otherwise."))
+    Problem::new(
+        Code::NotFound,
+        format!("There is no stream {id} here. Streams are kept for a day, unless configured otherwise."),
+    )
 }
 
 fn unreadable(error: &StreamsError) -> Problem {

@@ -2,7 +2,9 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, streams, ui};
+use crate::routes::{
+    anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, streams, ui,
+};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;

@@ -58,11 +58,12 @@ impl StreamBody {
             if array {
                 let data = event.strip_prefix(b"[").or_else(|| event.strip_prefix(b",\n")).unwrap_or(event);
                 // The end of the array belongs to its last element.
-                let data = if data.ends_with(b"]") && serde_json::from_slice::<&serde_json::value::RawValue>(data).is_err() {
-                    &data[..data.len() - 1]
-                } else {
-                    data
-                };
+                let data =
+                    if data.ends_with(b"]") && serde_json::from_slice::<&serde_json::value::RawValue>(data).is_err() {
+                        &data[..data.len() - 1]
+                    } else {
+                        data
+                    };
                 Voice::Events.event(&mut out, number, None, data);
             } else {
                 out.put_slice(b"id: ");

@@ -22,8 +22,8 @@ pub use records::{
     AttemptRecord, Basis, Blocked, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
 };
 pub use streams::{
-    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState, Streams,
-    StreamsError,
+    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState,
+    Streams, StreamsError,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{WebhookFault, Webhooks};

@@ -104,13 +104,7 @@ fn beginning(request: &Request, once: Option<[u8; 16]>, fingerprint: Option<Stri
 
 /// Waits until the other journey has something to show, and shows it. `false` when it has nothing
 /// of its own; it is then not among those that run any more.
-async fn follow(
-    gateway: &Gateway,
-    other: &Arc<Live>,
-    request: &Request,
-    trip: &mut Trip,
-    outlet: &mut Outlet,
-) -> bool {
+async fn follow(gateway: &Gateway, other: &Arc<Live>, request: &Request, trip: &mut Trip, outlet: &mut Outlet) -> bool {
     let began = tokio::time::Instant::now();
     let watcher = Watcher::of_live(Arc::clone(&gateway.streams), Arc::clone(other), 0);
     let seat = watcher.seat();
@@ -207,6 +201,7 @@ fn hash_of_request(gateway: &Gateway, request: &Request) -> String {
 }
 
 fn reused() -> Problem {
-    let message = "This Idempotency-Key was sent before with another request. Send each request under a key of its own.";
+    let message =
+        "This Idempotency-Key was sent before with another request. Send each request under a key of its own.";
     Problem::new(Code::IdempotencyKeyReused, message)
 }

@@ -77,8 +77,7 @@ impl Head {
         notes.cost = written.cost_nano_usd.map(NanoUsd::new);
         notes.cap_lowered_to = written.cap_lowered_to.map(Tokens::new);
         notes.dropped = written.dropped;
-        notes.degraded =
-            written.degraded.map(|(from, to)| Degraded { from: Name::new(&from), to: Name::new(&to) });
+        notes.degraded = written.degraded.map(|(from, to)| Degraded { from: Name::new(&from), to: Name::new(&to) });
         Some(Self {
             surface: Surface::from_word(&written.surface, written.array)?,
             notes,

@@ -116,9 +116,11 @@ impl Registry {
             return Some(Other::Runs(Arc::clone(runs)));
         }
         let now = Instant::now();
-        let recent = inner.recent.iter().rev().find(|recent| {
-            now.duration_since(recent.ended) < RECENT && recent.fingerprint == asked.fingerprint
-        });
+        let recent = inner
+            .recent
+            .iter()
+            .rev()
+            .find(|recent| now.duration_since(recent.ended) < RECENT && recent.fingerprint == asked.fingerprint);
         recent.map(|recent| Other::Ended(recent.answer.clone()))
     }
 

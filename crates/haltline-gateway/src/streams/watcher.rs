@@ -57,13 +57,7 @@ impl Watcher {
     }
 
     /// Of a stream that has ended, after event `cursor`.
-    pub(crate) fn of_kept(
-        streams: Arc<dyn Streams>,
-        id: RequestId,
-        last: u64,
-        ending: Ending,
-        cursor: u64,
-    ) -> Self {
+    pub(crate) fn of_kept(streams: Arc<dyn Streams>, id: RequestId, last: u64, ending: Ending, cursor: u64) -> Self {
         Self::new(id, streams, Source::Kept { last, ending }, cursor)
     }
 

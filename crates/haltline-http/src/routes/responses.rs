@@ -57,8 +57,8 @@ async fn streamed(app: &App, id: &str, wanted: &Wanted, head: &HeaderMap) -> Res
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    let stopped =
-        claims(&head).and_then(|claims| app.gateway.stop_streamed_response(presented_key(&head).as_deref(), &claims, &id));
+    let stopped = claims(&head)
+        .and_then(|claims| app.gateway.stop_streamed_response(presented_key(&head).as_deref(), &claims, &id));
     match stopped {
         Ok(true) => return Json(json!({"id": id, "object": "response", "status": "cancelled"})).into_response(),
         Ok(false) => {}

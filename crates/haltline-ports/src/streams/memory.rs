@@ -160,8 +160,12 @@ impl Streams for MemoryStreams {
 
     fn forget_user(&self, user: &Name) -> BoxFuture<'_, Result<u64, StreamsError>> {
         let mut inner = self.locked();
-        let theirs: Vec<RequestId> =
-            inner.streams.values().filter(|kept| kept.begin.owner.user.as_ref() == Some(user)).map(|kept| kept.begin.id).collect();
+        let theirs: Vec<RequestId> = inner
+            .streams
+            .values()
+            .filter(|kept| kept.begin.owner.user.as_ref() == Some(user))
+            .map(|kept| kept.begin.id)
+            .collect();
         for id in &theirs {
             inner.remove(*id);
         }

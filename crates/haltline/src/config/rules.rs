@@ -4,7 +4,9 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
-use haltline_gateway::settings::{Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, ReviewSettings, StreamSettings};
+use haltline_gateway::settings::{
+    Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, ReviewSettings, StreamSettings,
+};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::retry::RetryRules;
 use haltline_ports::UserClaims;
@@ -71,7 +73,8 @@ pub(super) fn deadlines(root: &Section<'_>) -> Deadlines {
 
 /// `[streams]`, and how long streams are kept.
 pub(super) fn streams(root: &Section<'_>) -> (StreamSettings, Duration) {
-    let section = root.section("streams", &Keys::of(&["on_disconnect", "grace", "heartbeat", "keep_for", "max_unwatched", "on_cut"]));
+    let section = root
+        .section("streams", &Keys::of(&["on_disconnect", "grace", "heartbeat", "keep_for", "max_unwatched", "on_cut"]));
     let usual = StreamSettings::default();
     let grace = section.duration("grace", Duration::ZERO..=HOUR);
     let on_disconnect = match section.choice("on_disconnect", &["continue", "cancel"], &[]) {

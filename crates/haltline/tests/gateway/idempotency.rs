@@ -37,7 +37,8 @@ async fn ten_requests_under_one_key_are_one_attempt_and_ten_answers() {
         assert!(answers.iter().all(|answer| answer.status == 200));
         let replayed = answers.iter().filter(|answer| answer.header("x-haltline-replayed") == Some("true")).count();
         assert_eq!(replayed, 9);
-        let texts: Vec<String> = answers.iter().map(|answer| String::from_utf8_lossy(&answer.body).replace(": waiting\n", "")).collect();
+        let texts: Vec<String> =
+            answers.iter().map(|answer| String::from_utf8_lossy(&answer.body).replace(": waiting\n", "")).collect();
         assert!(texts.iter().all(|text| *text == texts[0] && text.len() > 100), "{texts:?}");
         assert_eq!(setup.provider.bill().attempts.len(), before + 1);
         let again = setup.post(&body).header("idempotency-key", key).send().await.expect("answer");

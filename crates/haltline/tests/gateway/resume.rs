@@ -89,8 +89,7 @@ async fn a_running_stream_is_gone_on_with_after_a_drop_by_several_watchers() {
 async fn nobody_else_sees_a_stream_and_learns_nothing_of_it() {
     let setup = Setup::start(FakeConfig::with_script(Behaviour::tokens(5)), MODEL).await;
     let other = setup.gateway.create_key(&["other"]).expect("key");
-    let open =
-        setup.post(&stream("mine")).header("x-haltline-user", "alice").open().await.expect("stream");
+    let open = setup.post(&stream("mine")).header("x-haltline-user", "alice").open().await.expect("stream");
     let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
     open.read().await;
     let url = |id: &str| format!("{}/v1/streams/{id}", setup.gateway.origin());
@@ -111,7 +110,12 @@ async fn nobody_else_sees_a_stream_and_learns_nothing_of_it() {
         assert_eq!(answer.status.as_u16(), status);
         if status == 404 {
             let message = answer.json().expect("json")["error"]["message"].as_str().expect("message").to_owned();
-            told.push(message.split_whitespace().filter(|word| !word.contains("req_") && *word != "nonsense").collect::<String>());
+            told.push(
+                message
+                    .split_whitespace()
+                    .filter(|word| !word.contains("req_") && *word != "nonsense")
+                    .collect::<String>(),
+            );
         }
     }
     told.dedup();
@@ -187,9 +191,11 @@ async fn a_page_sees_its_answer_again_under_the_same_message_and_stops_it() {
     assert!(text.as_bytes().starts_with(&first[..first.len().min(60)]), "{text}");
     assert!(text.contains("\"type\":\"finish\"") && text.trim_end().ends_with("data: [DONE]"), "{text}");
     // Finished a moment ago: shown again as it was.
-    let numbered = Call::get(url("/chat-1/stream?starting_after=0")).bearer(&setup.secret).header("x-haltline-event-ids", "1");
+    let numbered =
+        Call::get(url("/chat-1/stream?starting_after=0")).bearer(&setup.secret).header("x-haltline-event-ids", "1");
     let numbered = numbered.open().await.expect("open").read().await.text();
-    let plain: String = numbered.lines().filter(|line| !line.starts_with("id: ")).map(|line| format!("{line}\n")).collect();
+    let plain: String =
+        numbered.lines().filter(|line| !line.starts_with("id: ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(events(&plain).concat(), events(&text).concat());
     let numbered = events(&numbered);
     assert_eq!(ids(&numbered), (1..=numbered.len() as u64).collect::<Vec<_>>());
