@@ -3,6 +3,8 @@
 
 mod book;
 mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod documents;
 mod keys;
 mod owner;
@@ -14,7 +16,10 @@ mod webhooks;
 
 pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride};
 pub use clock::{Clock, Entropy};
-pub use documents::{Document, DocumentQuery, Documents, DocumentsError, MemoryDocuments, Shelf};
+pub use documents::{
+    BODY_BYTES_MAX, Document, DocumentQuery, Documents, DocumentsError, ID_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX,
+    MemoryDocuments, Shelf,
+};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
 pub use permit::Permit;

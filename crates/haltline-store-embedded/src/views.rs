@@ -6,6 +6,8 @@ mod project;
 mod query;
 mod schema;
 
+pub(crate) use schema::open_read_only;
+
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::frame::Place;

@@ -82,8 +82,12 @@ pub(super) fn open(path: Option<&Path>) -> Result<Connection, OpenError> {
 
 /// A second connection that only reads.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    open_read_only(path).map_err(|error| failed(&error))
+}
+
+/// A connection to any file that only reads.
+pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| failed(&error))
 }
 
 /// Moves the write-ahead log into the database, synced; was all of it moved?
