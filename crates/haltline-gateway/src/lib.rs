@@ -17,6 +17,7 @@ mod recover;
 pub mod routing;
 pub mod settings;
 mod shelf;
+mod timeline;
 mod voice;
 
 pub use chance::SeededEntropy;
