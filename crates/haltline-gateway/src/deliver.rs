@@ -140,6 +140,11 @@ impl Outlet {
         self.client
     }
 
+    /// Events so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.next_event.saturating_sub(1)
+    }
+
     /// Appends an event to what goes out next; numbers have no gaps.
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         let id = self.take_event_id();

@@ -21,7 +21,7 @@ mod trip;
 
 pub(crate) use accept::allowed;
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
+pub(crate) use identify::{check_key, identify};
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
@@ -97,7 +97,7 @@ pub(crate) async fn travel(
 async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
     trip.subjects = Arc::new(caller.subjects());
     trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
     // What is made in the background is kept by whoever began it.

@@ -2,17 +2,28 @@
 //! connections that watch its stream. Cheap enough for every request: a look at the clock, a lock
 //! that is free, no allocation beyond the first sixteen steps'.
 
-use haltline_ports::{Step, Steps, What, is_sampled};
+use crate::gateway::Gateway;
+use crate::incoming::Claims;
+use crate::line;
+use crate::problem::Problem;
+use haltline_ports::Owner;
+use haltline_ports::{Sampling, Step, Steps, What};
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
+
+#[derive(Debug)]
+struct Open {
+    steps: Steps,
+    sampling: Sampling,
+}
 
 /// One request's steps.
 #[derive(Debug)]
 pub(crate) struct StepLog {
     arrived: Instant,
     /// None once the record is written: what comes later has no place any more.
-    steps: Mutex<Option<Steps>>,
+    open: Mutex<Option<Open>>,
 }
 
 impl StepLog {
@@ -20,39 +31,47 @@ impl StepLog {
     pub(crate) fn new(arrived: Instant) -> Self {
         let mut steps = Steps::new();
         steps.push(Duration::ZERO, What::Arrived);
-        Self { arrived, steps: Mutex::new(Some(steps)) }
+        Self { arrived, open: Mutex::new(Some(Open { steps, sampling: Sampling::default() })) }
     }
 
     /// This happens now.
     pub(crate) fn step(&self, what: What) {
         let at = self.arrived.elapsed();
-        if let Some(steps) = self.steps.lock().as_mut() {
-            steps.push(at, what);
+        if let Some(open) = self.open.lock().as_mut() {
+            open.steps.push(at, what);
         }
     }
 
     /// Something that the request itself says, found out later: it stands behind its acceptance.
     pub(crate) fn step_of_request(&self, what: What) {
-        if let Some(steps) = self.steps.lock().as_mut() {
-            steps.push_of_request(what);
+        if let Some(open) = self.open.lock().as_mut() {
+            open.steps.push_of_request(what);
         }
     }
 
-    /// So many events of the answer are durable; a step now and then.
+    /// The answer has so many events; a step now and then.
     pub(crate) fn checkpoint(&self, events: u64) {
-        if is_sampled(events) {
-            self.step(What::Checkpoint { events });
+        if let Some(open) = self.open.lock().as_mut()
+            && open.sampling.is_due(events)
+        {
+            open.steps.push(self.arrived.elapsed(), What::Checkpoint { events });
         }
-    }
-
-    /// The steps so far.
-    pub(crate) fn so_far(&self) -> Vec<Step> {
-        self.steps.lock().clone().map(Steps::list).unwrap_or_default()
     }
 
     /// All steps, for the record; there are no more after this.
     pub(crate) fn close(&self) -> Vec<Step> {
-        self.steps.lock().take().map(Steps::list).unwrap_or_default()
+        self.open.lock().take().map(|open| open.steps.list()).unwrap_or_default()
+    }
+}
+
+impl Gateway {
+    /// Who asks, as the owner of what the gateway keeps.
+    ///
+    /// # Errors
+    /// When the key may not be used, or not speak for the user that is claimed.
+    pub fn owner_of(&self, secret: Option<&str>, claims: &Claims) -> Result<Owner, Problem> {
+        let caller = line::identify(self, secret, claims)?;
+        Ok(Owner { key: caller.key.name.clone(), user: caller.user })
     }
 }
 
@@ -69,13 +88,12 @@ mod tests {
         for events in 0..10 {
             log.checkpoint(events);
         }
-        assert_eq!(log.so_far().len(), 6);
         let told: Vec<String> = log.close().iter().map(ToString::to_string).collect();
         assert_eq!(told.first().map(String::as_str), Some("+0 µs arrived: the request is there"));
         assert_eq!(told.get(1).map(String::as_str), Some("+1.5 ms first_token: first content"));
-        assert_eq!(told.last().map(String::as_str), Some("+1.5 ms checkpoint: 8 events are safe"));
+        assert_eq!(told.last().map(String::as_str), Some("+1.5 ms checkpoint: 8 events so far"));
         log.step(What::FirstToken);
-        assert_eq!(log.so_far(), []);
+        assert_eq!(log.close(), []);
     }
 
     /// Prints what a step costs. The bound is far above what any machine needs: it fails when a

@@ -28,7 +28,7 @@ pub use streams::{
     StreamsError,
 };
 pub use timeline::{
-    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Step, Steps, ToolReturn, WaitedFor, What, Word, is_sampled,
+    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn, WaitedFor, What, Word,
     shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};

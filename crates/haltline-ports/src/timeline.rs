@@ -384,10 +384,31 @@ impl Steps {
     }
 }
 
-/// Which numbers of events become steps: 1, 2, 4 and so on, so that a stream of any length has few.
-#[must_use]
-pub const fn is_sampled(events: u64) -> bool {
-    events.is_power_of_two() && events < 1 << 32
+/// Which counts of events become steps: the first one, and then whenever the count has doubled, so
+/// that a stream of any length has few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    next: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { next: 1 }
+    }
+}
+
+impl Sampling {
+    /// The most steps of one stream.
+    pub const STEPS_MAX: u32 = 32;
+
+    /// Is this count of events a step?
+    pub const fn is_due(&mut self, events: u64) -> bool {
+        let is_due = events >= self.next && events < 1 << Self::STEPS_MAX;
+        if is_due {
+            self.next = (events + 1).next_power_of_two();
+        }
+        is_due
+    }
 }
 
 #[cfg(test)]
@@ -455,8 +476,13 @@ mod tests {
 
     #[test]
     fn a_long_stream_has_few_checkpoints() {
-        assert_eq!((0..100_000_u64).filter(|events| is_sampled(*events)).count(), 17);
-        assert!(!is_sampled(1 << 32) && !is_sampled(0));
+        let count = |events: &mut dyn Iterator<Item = u64>| {
+            let mut sampling = Sampling::default();
+            events.filter(|events| sampling.is_due(*events)).count()
+        };
+        assert_eq!(count(&mut (0..100_000)), 17);
+        assert_eq!(count(&mut (0..100_000).step_by(7)), 15, "batches do not hide a doubling");
+        assert_eq!(count(&mut (0..64).map(|power| 1 << power)), 32);
     }
 
     #[test]

@@ -235,6 +235,7 @@ pub(crate) async fn relay_stream(
             }
             delivered = true;
             send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
+            trip.log.checkpoint(outlet.events());
             watch.last = Instant::now();
             watch.note_client(outlet.client());
         }

@@ -153,7 +153,7 @@ impl fmt::Display for What {
             Self::Head { attempt, status } => write!(f, "attempt {attempt}: answers with HTTP {status}"),
             Self::TruedUp { attempt, ceiling } => write!(f, "attempt {attempt}: hold lowered to {ceiling}"),
             Self::FirstToken => f.write_str("first content"),
-            Self::Checkpoint { events } => write!(f, "{events} events are safe"),
+            Self::Checkpoint { events } => write!(f, "{events} events so far"),
             Self::Fault { attempt, kind, status, may_have_cost, detail } => {
                 write!(f, "attempt {attempt}: {}", kind.word())?;
                 if let Some(status) = status {
