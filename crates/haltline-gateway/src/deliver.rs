@@ -229,6 +229,11 @@ impl Outlet {
         Some(*self.gone_since.get_or_insert_with(|| known.unwrap_or_else(Instant::now)))
     }
 
+    /// Events so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.next_event.saturating_sub(1)
+    }
+
     /// Appends an event to what goes out next; numbers have no gaps.
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         let id = self.next_event;

@@ -18,6 +18,7 @@ pub mod routing;
 pub mod settings;
 mod shelf;
 mod streams;
+mod timeline;
 mod voice;
 
 pub use chance::SeededEntropy;

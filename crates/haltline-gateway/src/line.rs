@@ -17,6 +17,7 @@ mod route;
 mod settle;
 mod throttle;
 mod tighten;
+mod tools;
 mod trip;
 
 pub(crate) use accept::{Fingerprint, allowed};
@@ -28,7 +29,7 @@ use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
-use crate::problem::Problem;
+use crate::problem::{Problem, without_accounts};
 use crate::settings::OnDisconnect;
 use accept::Request;
 use bytes::BytesMut;
@@ -36,7 +37,7 @@ use call::Times;
 use company::Company;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
-use haltline_ports::Outcome;
+use haltline_ports::{Outcome, What};
 use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
@@ -106,12 +107,14 @@ async fn run(
 ) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
     trip.subjects = Arc::new(caller.subjects());
+    trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
     trip.note_request(&request);
+    trip.step(accepted(trip, &request));
     if is_kept_elsewhere {
         trip.keeping = None;
     }
@@ -119,7 +122,9 @@ async fn run(
         return Ok(());
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    obtain(gateway, &live, &admitted.request, trip, outlet).await
+    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet).await;
+    tools::note_results(trip, &admitted.request);
+    obtained
 }
 
 /// Route, quote, reserve, call, relay and settle, until an attempt succeeds or nothing more may be
@@ -197,8 +202,9 @@ async fn obtain(
                 relay::relay_whole(live, trip, &passage, answer, times).await
             }
         };
-        routed.ended(gateway, finish.fault.as_ref());
+        routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
+        note_fault(trip, finish.fault.as_ref());
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
@@ -232,12 +238,14 @@ async fn obtain(
             fallback_allowed: router.allows(&fault),
         };
         match retry::decide(&live.settings.retry, &fault, &situation, gateway.entropy.u64()) {
-            RetryVerdict::GiveUp(_) => {
+            RetryVerdict::GiveUp(why) => {
+                trip.step(What::GaveUp { why: why.word().into() });
                 let problem = Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
                 return Err(remember(gateway, request, problem));
             }
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
+                trip.step(What::Retry { wait, why: fault.kind });
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
                 let cut_short = trip.cut.clone();
@@ -250,6 +258,7 @@ async fn obtain(
                 company.keep(outlet, streamed, || notes.clone(), sleep).await;
                 trip.waited += pause.elapsed();
                 if trip.cut.is_cancelled() {
+                    trip.step(What::Cut { why: "drain".into() });
                     return Err(prefer(
                         Some(&fault),
                         trip,
@@ -258,6 +267,18 @@ async fn obtain(
                 }
             }
         }
+    }
+}
+
+fn accepted(trip: &Trip, request: &Request) -> What {
+    let bytes = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
+    What::Accepted { model: request.model.clone(), surface: trip.surface.into(), bytes }
+}
+
+/// The fault of the open attempt, without words that name an account of the operator's.
+fn note_fault(trip: &Trip, fault: Option<&Fault>) {
+    if let Some(fault) = fault {
+        trip.step(What::fault(trip.attempts_made(), fault, &without_accounts(&fault.detail)));
     }
 }
 

@@ -1,10 +1,11 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
-use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
-    anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, streams, ui,
+    anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, streams, timeline, ui,
 };
+use crate::timeline::{Timeline, Timelines};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -156,6 +157,23 @@ pub(crate) fn dialects() -> Vec<Entry> {
             [Operation::new("post", "stopStream", "Stops an answer; a disconnect does not", "Models", Security::Key)
                 .with(Parameter::path("id", "The stream."))
                 .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))],
+        ),
+        Entry::new(
+            "/requests/{id}/timeline",
+            get(timeline::of_request),
+            [tell("requestTimeline", "What happened to one request, step by step")
+                .with(Parameter::path("id", "The request's id."))
+                .answers(Answer::json(200, "The timeline", one::<Timeline>()))],
+        ),
+        Entry::new(
+            "/sessions/{id}/timeline",
+            get(timeline::of_session),
+            [tell("sessionTimeline", "What happened to the requests of one session")
+                .with(Parameter::path("id", "The session."))
+                .with(Parameter::query("after", "The last request of the page before.", false))
+                .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+                .with(Parameter::query("order", "asc, the oldest first, unless desc is said.", false))
+                .answers(Answer::json(200, "The timelines", one::<Timelines>()))],
         ),
         Entry::new(
             "/generation",

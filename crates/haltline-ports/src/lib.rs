@@ -11,6 +11,7 @@ mod owner;
 mod permit;
 mod records;
 mod streams;
+mod timeline;
 mod upstream;
 mod webhooks;
 
@@ -24,11 +25,16 @@ pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
 pub use permit::Permit;
 pub use records::{
-    AttemptRecord, Basis, Blocked, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
+    AttemptRecord, Basis, Blocked, Order, Outcome, REQUESTS_MAX, Records, RecordsError, RequestRecord, RequestsQuery,
+    SpendKey, SpendQuery, SpendRow, Together, Whose,
 };
 pub use streams::{
     BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState,
     Streams, StreamsError,
+};
+pub use timeline::{
+    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn, WaitedFor, What, Word,
+    shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{WebhookFault, Webhooks};

@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::Meter;
 use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
-use haltline_ports::{Answer, AnswerBody};
+use haltline_ports::{Answer, AnswerBody, What};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
@@ -109,6 +109,7 @@ pub(crate) async fn relay_whole(
     match read_whole(passage, body) {
         Ok((delta, body)) => {
             trip.first_token = Some(trip.arrived.elapsed());
+            trip.step(What::FirstToken);
             Finish {
                 usage: delta.usage,
                 usage_at_least: delta.usage,
@@ -234,6 +235,7 @@ pub(crate) async fn relay_stream(
             }
             delivered = true;
             send(trip, outlet, reading.out.split().freeze());
+            trip.log.checkpoint(outlet.events());
         }
         if let Some(usage) = reading.first_report.take() {
             settle::true_up(gateway, trip, quoted, &usage).await;
@@ -273,7 +275,10 @@ pub(crate) async fn relay_stream(
 fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Instant>) {
     let now = Instant::now();
     match last_piece.replace(now) {
-        None => trip.first_token = Some(trip.arrived.elapsed()),
+        None => {
+            trip.first_token = Some(trip.arrived.elapsed());
+            trip.step(What::FirstToken);
+        }
         Some(before) => gateway.metrics.inter_token.observe(now.duration_since(before).as_secs_f64()),
     }
 }

@@ -4,9 +4,10 @@
 use crate::deliver::{Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::{AttemptRecord, Blocked};
+use haltline_ports::{AttemptRecord, Blocked, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
@@ -50,6 +51,8 @@ pub(crate) struct Trip {
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.
     pub(crate) keeping: Option<Keeping>,
+    /// What happens, step by step; whoever else takes part has a share of it.
+    pub(crate) log: Arc<StepLog>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -106,7 +109,13 @@ impl Trip {
             running: None,
             cut,
             keeping: None,
+            log: Arc::new(StepLog::new(arrived)),
         }
+    }
+
+    /// This happens now.
+    pub(crate) fn step(&self, what: What) {
+        self.log.step(what);
     }
 
     /// What is known once the request was understood.
