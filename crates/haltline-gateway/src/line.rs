@@ -8,6 +8,7 @@ mod call;
 mod company;
 mod count;
 mod identify;
+mod inspect;
 mod quote;
 mod record;
 mod relay;
@@ -20,7 +21,8 @@ mod trip;
 
 pub(crate) use accept::allowed;
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
+pub(crate) use identify::{check_key, check_record, identified_owner, owner_of};
+pub(crate) use inspect::inspect;
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
@@ -96,8 +98,9 @@ pub(crate) async fn travel(
 async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
@@ -193,7 +196,7 @@ async fn obtain(
                     if let Some(keeping) = trip.keeping.take()
                         && let Some(response) = StoredResponse::read(&body)
                     {
-                        gateway.keep(keeping, &response, body.clone());
+                        gateway.keep(keeping, &response, body.clone()).await;
                     }
                     outlet.whole(trip.final_notes(), body);
                 }

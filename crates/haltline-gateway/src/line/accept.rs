@@ -7,7 +7,7 @@ use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
@@ -23,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
     /// The model by the name under which it was asked for.
     pub(crate) model: Name,
+    /// Whose answer it is, if it is kept.
+    pub(crate) owner: Owner,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -82,6 +84,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
+    let owner = caller.owner();
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
@@ -90,11 +93,15 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         address: incoming.address,
         body,
     };
-    repeat_failure(gateway, &fingerprint)?;
+    // Whoever waits between repetitions does not storm.
+    if incoming.on_behalf.is_none() {
+        repeat_failure(gateway, &fingerprint)?;
+    }
     let default_cap = max_output_tokens;
     let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
+        owner,
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
@@ -192,7 +199,7 @@ fn with_turns_before(
         other => return Ok((other, body)),
     };
     let pass = vouched(live, route);
-    let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
+    let request = gateway.with_turns_before(*request, &caller.owner(), &pass).map_err(invalid)?;
     let body = Bytes::copy_from_slice(request.fingerprint_material());
     keep_vouching(live, route, ClientDialect::Responses, address, &body, &pass);
     Ok((ClientRequest::Responses(Box::new(request)), body))

@@ -318,7 +318,7 @@ pub(crate) async fn finish_stream(
         && let Some(response) = last.as_deref().and_then(StoredResponse::of_event)
     {
         let id = response.id().to_owned();
-        gateway.keep(keeping, &response.clone(), response.under_id(&id));
+        gateway.keep(keeping, &response.clone(), response.under_id(&id)).await;
     }
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
