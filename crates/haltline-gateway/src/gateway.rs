@@ -4,7 +4,8 @@ use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
-use crate::kept::Background;
+use crate::jobs::Jobs;
+use crate::kept::{self, Rooms};
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
@@ -19,7 +20,7 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -55,6 +56,8 @@ pub struct GatewayParts {
     pub keys: Arc<dyn Keys>,
     /// Where the events of answers are kept.
     pub streams: Arc<dyn Streams>,
+    /// Small things that are kept for clients.
+    pub documents: Arc<dyn Documents>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -78,6 +81,7 @@ pub struct Gateway {
     pub(crate) streams: Arc<dyn Streams>,
     /// Journeys that run.
     pub(crate) registry: Registry,
+    pub(crate) documents: Arc<dyn Documents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limiter: Mutex<Limiter>,
@@ -86,8 +90,11 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
-    /// Responses that clients asked us to keep.
+    /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
+    /// How much is kept for whom.
+    pub(crate) rooms: Rooms,
+    pub(crate) jobs: Jobs,
     /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
     /// What is counted.
@@ -110,6 +117,7 @@ impl Gateway {
             keys: parts.keys,
             streams: parts.streams,
             registry: Registry::default(),
+            documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
             limiter: Mutex::new(limiter),
@@ -118,6 +126,8 @@ impl Gateway {
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
             shelf: Mutex::default(),
+            rooms: Rooms::default(),
+            jobs: Jobs::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cut: CancellationToken::new(),
             metrics: parts.metrics,
@@ -131,19 +141,11 @@ impl Gateway {
     /// Sends a request down the line and waits for the head of its answer. The journey runs in a
     /// task of its own: dropping this future does not end it.
     pub async fn submit(self: &Arc<Self>, incoming: Incoming) -> Delivery {
-        let id = RequestId::from_parts(u64::try_from(self.clock.now().as_millis()).unwrap_or(0), self.entropy.u128());
-        if let Some(background) = self.background(&incoming) {
-            return self.in_background(id, incoming, &background).await;
+        let id = self.fresh_id();
+        if kept::asks_for_background(&incoming) {
+            return self.in_background(id, incoming).await;
         }
         self.journey(id, incoming).await
-    }
-
-    fn background(&self, incoming: &Incoming) -> Option<Background> {
-        if incoming.surface != Surface::Responses {
-            return None;
-        }
-        let key = self.key_of(incoming.key.as_deref()).ok()?;
-        Background::of(self, incoming, &key.name)
     }
 
     /// One journey, to the head of its answer.
@@ -266,6 +268,10 @@ impl Gateway {
         self.cut.cancel();
         self.journeys.wait().await;
         cut
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Stops taking requests, without waiting: `readyz` says so at once.
@@ -394,7 +400,7 @@ impl Drop for Place {
     }
 }
 
-fn draining() -> Problem {
+pub(crate) fn draining() -> Problem {
     let problem = Problem::new(
         Code::Draining,
         "This instance is shutting down; another one, or this one in a moment, will answer.",

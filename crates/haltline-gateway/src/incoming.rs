@@ -2,8 +2,10 @@
 
 use crate::voice::Voice;
 use bytes::Bytes;
+use haltline_ports::KeyRecord;
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::client::{Address, ClientDialect};
+use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -116,6 +118,8 @@ pub struct Incoming {
     pub address: Address,
     /// The key that was presented, whatever the header.
     pub key: Option<String>,
+    /// The key itself, for work of the gateway's own that nobody presents a secret for: jobs.
+    pub on_behalf: Option<Arc<KeyRecord>>,
     /// What the client says of itself.
     pub claims: Claims,
     /// The client's trace id, 32 hexadecimal digits.

@@ -3,10 +3,12 @@
 
 mod chance;
 mod counting;
+mod dead_letters;
 mod deliver;
 mod endpoints;
 mod gateway;
 mod incoming;
+mod jobs;
 mod kept;
 mod lanes;
 mod line;
@@ -22,9 +24,11 @@ mod timeline;
 mod voice;
 
 pub use chance::SeededEntropy;
+pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};
 pub use deliver::{Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
+pub use jobs::{JobEndpoint, JobNote, JobNotifier, JobPage, JobsStanding, NewJob};
 pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};

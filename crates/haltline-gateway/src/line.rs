@@ -9,6 +9,7 @@ mod company;
 mod count;
 mod identify;
 mod join;
+mod inspect;
 mod quote;
 mod record;
 mod relay;
@@ -22,7 +23,8 @@ mod trip;
 
 pub(crate) use accept::{Fingerprint, allowed};
 pub use count::TokenCount;
-pub(crate) use identify::{Caller, check_key, identify};
+pub(crate) use identify::{Caller, check_key, check_record, identified_owner, identify, owner_of};
+pub(crate) use inspect::inspect;
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
@@ -107,9 +109,10 @@ async fn run(
 ) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
     trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
@@ -212,11 +215,11 @@ async fn obtain(
                     if let Some(keeping) = trip.keeping.take()
                         && let Some(response) = StoredResponse::read(&body)
                     {
-                        gateway.keep(keeping, &response, body.clone());
+                        gateway.keep(keeping, &response, body.clone()).await;
                     }
                     outlet.whole(trip.final_notes(), body);
                 }
-                None => relay::finish_stream(gateway, trip, outlet, tail),
+                None => relay::finish_stream(gateway, trip, outlet, tail).await,
             }
             return Ok(());
         };

@@ -37,7 +37,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When the streams cannot be read.
-    pub async fn take_up(self: &Arc<Self>, lost: &[OpenHold]) -> Result<TakenUp, StreamsError> {
+    pub async fn take_up_streams(self: &Arc<Self>, lost: &[OpenHold]) -> Result<TakenUp, StreamsError> {
         let mut holds: BTreeMap<RequestId, Vec<&OpenHold>> = BTreeMap::new();
         for hold in lost {
             holds.entry(hold.id.request).or_default().push(hold);
@@ -101,6 +101,7 @@ impl Gateway {
             degraded_to: head.and_then(|head| head.notes.degraded).map(|degraded| degraded.to),
             blocked: None,
             attempts: holds.iter().map(|hold| lost_attempt(hold, now)).collect(),
+            steps: Vec::new(),
         };
         if let Err(error) = self.records.record(&record) {
             tracing::error!(%error, request = %id, "the record of a lost request could not be kept; the ledger has its money");

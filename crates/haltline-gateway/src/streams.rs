@@ -267,11 +267,6 @@ impl Caller {
                     (UserClaims::Listed(_) | UserClaims::None, _) => false,
                 })
     }
-
-    /// The caller as the owner of what it makes.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner { key: self.key.name.clone(), user: self.user.clone() }
-    }
 }
 
 fn no_stream(id: RequestId) -> Problem {

@@ -23,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
     /// The model by the name under which it was asked for.
     pub(crate) model: Name,
+    /// Whose answer it is, if it is kept.
+    pub(crate) owner: Owner,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -36,8 +38,6 @@ pub(crate) struct Request {
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
-    /// Whose it is.
-    pub(crate) owner: Owner,
     /// How often the client has repeated it by its own count.
     pub(crate) retry_count: u32,
     pub(crate) idempotency_key: Option<String>,
@@ -99,6 +99,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
+    let owner = caller.owner();
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
@@ -107,18 +108,21 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         address: incoming.address,
         body,
     };
-    repeat_failure(gateway, &fingerprint)?;
+    // Whoever waits between repetitions does not storm.
+    if incoming.on_behalf.is_none() {
+        repeat_failure(gateway, &fingerprint)?;
+    }
     let default_cap = max_output_tokens;
     let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
+        owner,
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
-        owner: caller.owner(),
         retry_count: incoming.claims.retry_count,
         idempotency_key: incoming.claims.idempotency_key,
         original_timing: incoming.claims.original_timing,
@@ -213,7 +217,7 @@ fn with_turns_before(
         other => return Ok((other, body)),
     };
     let pass = vouched(live, route);
-    let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
+    let request = gateway.with_turns_before(*request, &caller.owner(), &pass).map_err(invalid)?;
     let body = Bytes::copy_from_slice(request.fingerprint_material());
     keep_vouching(live, route, ClientDialect::Responses, address, &body, &pass);
     Ok((ClientRequest::Responses(Box::new(request)), body))

@@ -293,7 +293,7 @@ fn send(trip: &Trip, outlet: &mut Outlet, bytes: Bytes) {
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, tail: Tail) {
+pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, tail: Tail) {
     let cost = trip.cost();
     let mut out = BytesMut::new();
     let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
@@ -304,7 +304,7 @@ pub(crate) fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Out
         && let Some(response) = last.as_deref().and_then(StoredResponse::of_event)
     {
         let id = response.id().to_owned();
-        gateway.keep(keeping, &response.clone(), response.under_id(&id));
+        gateway.keep(keeping, &response.clone(), response.under_id(&id)).await;
     }
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);

@@ -298,6 +298,11 @@ fn nearly_used(gateway: &Gateway, live: &Live, request: &Request) -> Option<Name
 }
 
 impl Routed {
+    /// One to be reckoned with, and never called.
+    pub(crate) const fn only_looked_at(endpoint: ModelName) -> Self {
+        Self { endpoint, is_degradable: false, admission: Admission::Closed }
+    }
+
     /// Nothing was sent. A probe that was not used is given back, so that another may try.
     pub(crate) fn abandoned(&self, gateway: &Gateway) {
         if self.admission == Admission::Probe {

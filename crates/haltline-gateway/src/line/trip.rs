@@ -7,7 +7,7 @@ use crate::line::accept::Request;
 use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::{AttemptRecord, Blocked, What};
+use haltline_ports::{AttemptRecord, Blocked, Owner, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
@@ -58,8 +58,8 @@ pub(crate) struct Trip {
 /// What becomes of a response that is to be kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Keeping {
-    /// Whose key asked.
-    pub(crate) owner: Name,
+    /// Who asked.
+    pub(crate) owner: Owner,
     /// The items of its input, as a JSON array.
     pub(crate) input: Bytes,
 }
@@ -126,8 +126,7 @@ impl Trip {
         if let ClientRequest::Responses(asked) = &*request.asked
             && asked.store() != Some(false)
         {
-            let owner = request.subjects.key.clone().unwrap_or_else(|| Name::new(""));
-            self.keeping = Some(Keeping { owner, input: kept::input_of(asked) });
+            self.keeping = Some(Keeping { owner: request.owner.clone(), input: kept::input_of(asked) });
         }
     }
 

@@ -114,7 +114,7 @@ impl Instance {
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
-        let taken_up = gateway.take_up(&lost).await.context("the streams of the process before cannot be read")?;
+        let taken_up = gateway.take_up_streams(&lost).await.context("the streams of the process before cannot be read")?;
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {
