@@ -2,8 +2,8 @@
 //! `GET …/input_items`.
 
 use super::ask::answer;
-use super::notes_without_a_journey;
 use super::streams::claims;
+use super::{notes_without_a_journey, owner};
 use crate::headers::presented_key;
 use crate::problem::{Audience, chat_problem};
 use crate::router::App;
@@ -40,7 +40,11 @@ pub(crate) async fn show(
             Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
         };
     }
-    whole(&app, &head, app.gateway.kept_response(presented_key(&head).as_deref(), &id))
+    let response = match owner(&app, &head) {
+        Ok(owner) => app.gateway.kept_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    whole(&app, &head, response)
 }
 
 /// A response's events count from 0 in their `sequence_number`, and from 1 in their stream.
@@ -64,11 +68,19 @@ pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, head:
         Ok(false) => {}
         Err(problem) => return chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
-    whole(&app, &head, app.gateway.stop_response(presented_key(&head).as_deref(), &id))
+    let response = match owner(&app, &head) {
+        Ok(owner) => app.gateway.stop_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    whole(&app, &head, response)
 }
 
 pub(crate) async fn forget(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    match app.gateway.forget_response(presented_key(&head).as_deref(), &id) {
+    let gone = match owner(&app, &head) {
+        Ok(owner) => app.gateway.forget_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    match gone {
         Ok(()) => Json(json!({"id": id, "object": "response", "deleted": true})).into_response(),
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
@@ -90,8 +102,11 @@ pub(crate) async fn input_items(
     // OpenAI's defaults: 20, the newest first.
     let newest_first = page.order.as_deref() != Some("asc");
     let limit = page.limit.unwrap_or(20);
-    let key = presented_key(&head);
-    match app.gateway.kept_input(key.as_deref(), &id, page.after.as_deref(), limit, newest_first) {
+    let items = match owner(&app, &head) {
+        Ok(owner) => app.gateway.kept_input(&owner, &id, page.after.as_deref(), limit, newest_first).await,
+        Err(problem) => Err(problem),
+    };
+    match items {
         Ok(list) => Json(list).into_response(),
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
