@@ -6,8 +6,9 @@ use crate::frame::Place;
 use crate::inner::{Inner, Stop};
 use crate::keys::EmbeddedKeys;
 use crate::options::{Options, Threads};
+use crate::streams::{Limits, Log};
 use crate::views::Views;
-use haltline_ports::{BookError, BookHealth, RecordsError};
+use haltline_ports::{BookError, BookHealth, Keys, RecordsError};
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) freed: watch::Sender<u64>,
     pub(crate) views: Views,
     pub(crate) keys: EmbeddedKeys,
+    /// The log of streams, which has a lock of its own.
+    pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
     pub(crate) unprojected: AtomicBool,
     /// The last projection failed, and that is said.
@@ -48,7 +51,10 @@ struct Queue {
 
 impl Shared {
     pub(crate) fn new(options: Options, inner: Inner, views: Views, keys: EmbeddedKeys, restored: bool) -> Self {
+        let limits = Limits { keep: options.keep_streams, bytes_max: options.stream_bytes_max };
+        let streams = Log::open(Arc::clone(&options.disk), limits, &keys.hash("the marks of streams"));
         Self {
+            streams: Arc::new(streams),
             disk: Arc::clone(&options.disk),
             options,
             inner: Mutex::new(inner),
