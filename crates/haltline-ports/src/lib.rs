@@ -21,9 +21,11 @@ pub use permit::Permit;
 pub use records::{
     AttemptRecord, Basis, Blocked, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
 };
+#[cfg(any(test, feature = "conformance"))]
+pub use streams::conformance as streams_conformance;
 pub use streams::{
-    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, StreamBegin, StreamRecord, StreamState, Streams,
-    StreamsError,
+    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState,
+    Streams, StreamsError,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{WebhookFault, Webhooks};

@@ -40,9 +40,7 @@ impl Streams for EmbeddedStore {
         let log = &self.shared().streams;
         // A thread costs more than to copy what the system has in memory.
         match log.plan(id, after, bytes_max) {
-            Ok(Some(plan)) if plan.is_quick => {
-                Box::pin(ready(log.unless_gone(id, plan.read(), Vec::new())))
-            }
+            Ok(Some(plan)) if plan.is_quick => Box::pin(ready(log.unless_gone(id, plan.read(), Vec::new()))),
             Err(error) => Box::pin(ready(Err(error))),
             Ok(_) => Box::pin(self.ask_streams(move |log| log.read(id, after, bytes_max))),
         }

@@ -334,7 +334,10 @@ impl State {
                 *left -= 1;
                 return true;
             }
-            verdict = outcome;
+            // Of two faults at once, dying is the one that is met.
+            if !matches!(verdict, Verdict::Dies) {
+                verdict = outcome;
+            }
             false
         });
         if matches!(verdict, Verdict::Dies) {

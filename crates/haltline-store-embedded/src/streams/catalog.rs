@@ -128,6 +128,10 @@ impl Catalog {
         for ended in &digest.ended {
             self.end(ended.id, digest::at(number, ended.offset), ended.len);
         }
+        let dropped: Vec<RequestId> = digest.dropped.iter().map(|(id, _)| *id).collect();
+        if !dropped.is_empty() {
+            self.drop_all(&dropped, false);
+        }
         digest.forgotten.iter().copied().filter(|id| self.knows(*id)).collect()
     }
 

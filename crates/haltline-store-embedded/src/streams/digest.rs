@@ -53,6 +53,8 @@ pub(super) struct Digest {
     pub(super) runs: Vec<Run>,
     pub(super) ended: Vec<Ended>,
     pub(super) forgotten: Vec<RequestId>,
+    /// Streams that lost a part when a segment was removed, and the segments where they began.
+    pub(super) dropped: Vec<(RequestId, u32)>,
 }
 
 /// The name of the file of segment `number`.
@@ -80,6 +82,7 @@ pub(super) fn scan(bytes: &[u8], segment: u32) -> (Digest, usize) {
         runs: Vec::new(),
         ended: Vec::new(),
         forgotten: Vec::new(),
+        dropped: Vec::new(),
     };
     let mut runs: HashMap<RequestId, Run> = HashMap::new();
     let mut frames = Frames::new(bytes, segment, SEGMENT_HEAD.len());
@@ -115,6 +118,7 @@ pub(super) fn scan(bytes: &[u8], segment: u32) -> (Digest, usize) {
                 digest.ended.push(Ended { id, offset, len, at });
             }
             Some(Said::Forgotten(id)) => digest.forgotten.push(id),
+            Some(Said::Dropped(id, begins_in)) => digest.dropped.push((id, begins_in)),
         }
     }
     digest.runs = runs.into_values().collect();
@@ -153,6 +157,10 @@ impl Digest {
             writer.time(ended.at);
         });
         writer.list(&self.forgotten, |writer, id| writer.u128(id.as_u128()));
+        writer.list(&self.dropped, |writer, (id, begins_in)| {
+            writer.u128(id.as_u128());
+            writer.u64(u64::from(*begins_in));
+        });
         let sum = crc32c::crc32c(out.get(MAGIC.len() + 4..).unwrap_or_default());
         if let Some(place) = out.get_mut(MAGIC.len()..MAGIC.len() + 4) {
             place.copy_from_slice(&sum.to_le_bytes());
@@ -196,6 +204,7 @@ impl Digest {
                 Some(Ended { id: id(reader)?, offset: reader.u32()?, len: reader.u32()?, at: reader.time()? })
             })?,
             forgotten: reader.list(id)?,
+            dropped: reader.list(|reader| Some((id(reader)?, reader.u32()?)))?,
         };
         reader.end().map(|()| digest)
     }
@@ -249,10 +258,12 @@ mod tests {
     fn an_index_says_what_the_frames_say() {
         let end = |out: &mut Vec<u8>| payload::write_end(out, RequestId::from_u128(1), NOW, 2, &[], b"");
         let gone = |out: &mut Vec<u8>| payload::write_forgotten(out, RequestId::from_u128(9));
-        let bytes = segment(&[&begin(1), &begin(2), &events(1, 1), &events(2, 1), &end, &events(2, 3), &gone]);
+        let lost = |out: &mut Vec<u8>| payload::write_dropped(out, RequestId::from_u128(8), 3);
+        let bytes = segment(&[&begin(1), &begin(2), &events(1, 1), &events(2, 1), &end, &events(2, 3), &gone, &lost]);
         let (digest, damaged) = scan(&bytes, 5);
         assert_eq!((damaged, digest.end as usize, digest.newest), (0, bytes.len(), NOW));
         assert_eq!((digest.begun.len(), digest.ended.len(), digest.forgotten.len()), (2, 1, 1));
+        assert_eq!(digest.dropped, [(RequestId::from_u128(8), 3)]);
         let [run] = &digest.runs[..] else { panic!("one runs on: {:?}", digest.runs) };
         assert_eq!((run.id.as_u128(), run.last, run.parts.len(), run.broken), (2, 4, 2, false));
         let mut index = digest.write(5);

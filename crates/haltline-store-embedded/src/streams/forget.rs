@@ -45,9 +45,8 @@ impl Log {
                 }
             }
         }
-        let blank_all = |what| {
-            touched.iter().try_for_each(|(number, segment)| self.blank(*number, segment, &ids, what))
-        };
+        let blank_all =
+            |what| touched.iter().try_for_each(|(number, segment)| self.blank(*number, segment, &ids, what));
         blank_all(What::AllButBeginnings)
             .and_then(|()| blank_all(What::Beginnings))
             .map_err(|why| error("overwriting a stream", &why))?;
@@ -91,14 +90,15 @@ impl Log {
             let goes = match payload::read(said) {
                 Some(Said::Begin(id, ..)) => ids.contains(&id) && what == What::Beginnings,
                 Some(Said::Events(id, ..) | Said::End(id, _)) => ids.contains(&id),
-                Some(Said::Blank | Said::Forgotten(_)) | None => false,
+                Some(Said::Blank | Said::Forgotten(_) | Said::Dropped(..)) | None => false,
             };
             if goes && let Some(mut blank) = Frame::new(said.len(), |out| payload::write_blank(out, said.len())) {
                 debug_assert_eq!(blank.len(), len, "a blank frame is as long as what it overwrites");
                 segment.file.write_at(u64::from(place.offset), blank.at(place))?;
             }
         }
-        for (from, until) in frames.gaps {
+        let tail = (frames.end, bytes.len());
+        for (from, until) in frames.gaps.into_iter().chain([tail]) {
             let mut at = from;
             while at < until {
                 let zeros = ZEROS.get(..(until - at).min(ZEROS.len())).unwrap_or(&ZEROS);

@@ -75,6 +75,8 @@ pub(super) struct Segment {
     pub(super) newest: Timestamp,
     /// The streams that begin in it.
     pub(super) begun: Vec<RequestId>,
+    /// The streams that it says are dropped, and the segments where they began.
+    pub(super) dropped: Vec<(RequestId, u32)>,
     /// Its index is beside it.
     pub(super) is_indexed: bool,
     /// Something was written since the last sync.
@@ -159,6 +161,7 @@ impl Log {
             .ok_or_else(|| StreamsError("the beginning of a stream is too long".into()))?;
         let mut state = self.state.lock();
         state.check_open()?;
+        self.check_room(&state)?;
         if state.catalog.knows(begin.id) {
             return Err(StreamsError(format!("there is a stream {} already", begin.id)));
         }
@@ -194,6 +197,7 @@ impl Log {
                 .ok_or_else(|| StreamsError(format!("too many events of {id} at once")))?;
         let mut state = self.state.lock();
         state.check_open()?;
+        self.check_room(&state)?;
         let running = state.catalog.running(id).ok_or_else(|| not_running(id))?;
         if running.broken {
             return Err(damaged(id));
@@ -244,12 +248,6 @@ impl Log {
 
     /// Writes a frame behind the last one, in a new segment where the present one is full.
     pub(super) fn write(&self, state: &mut State, frame: &mut Frame, at: Timestamp) -> Result<Place, StreamsError> {
-        if state.bytes > self.limits.bytes_max.saturating_mul(2) {
-            return Err(StreamsError(format!(
-                "streams that run hold more than the {} bytes that may be kept; raise the limit, or let some end",
-                self.limits.bytes_max
-            )));
-        }
         let number = match state.active {
             Some(number) if !self.is_full(state, number, frame.len()) => number,
             _ => self.next_segment(state)?,
@@ -267,6 +265,17 @@ impl Log {
         segment.is_dirty = true;
         state.bytes += u64::from(frame.len());
         Ok(place)
+    }
+
+    /// Is there room for what is not the end of something?
+    fn check_room(&self, state: &State) -> Result<(), StreamsError> {
+        let bytes_max = self.limits.bytes_max;
+        if state.bytes > bytes_max.saturating_mul(2) {
+            return Err(StreamsError(format!(
+                "streams that run hold more than the {bytes_max} bytes that may be kept; raise the limit, or let some end"
+            )));
+        }
+        Ok(())
     }
 
     fn is_full(&self, state: &State, number: u32, more: u32) -> bool {
@@ -288,6 +297,7 @@ impl Log {
             len: HEAD_LEN,
             newest: Timestamp::from_millis(i64::MIN),
             begun: Vec::new(),
+            dropped: Vec::new(),
             is_indexed: false,
             is_dirty: true,
         };
@@ -302,7 +312,9 @@ impl Log {
         let dirty: Vec<Arc<dyn PlacedFile>> = {
             let mut state = self.state.lock();
             let segments = state.segments.values_mut();
-            segments.filter_map(|segment| std::mem::take(&mut segment.is_dirty).then(|| Arc::clone(&segment.file))).collect()
+            segments
+                .filter_map(|segment| std::mem::take(&mut segment.is_dirty).then(|| Arc::clone(&segment.file)))
+                .collect()
         };
         dirty.into_iter().try_for_each(|file| file.sync()).map_err(|why| error("syncing streams", &why))
     }
@@ -333,10 +345,9 @@ fn load(disk: &dyn Disk, state: &mut State, limits: Limits) -> io::Result<Vec<Re
     let mut torn = Vec::new();
     for number in &numbers {
         state.number = *number;
-        match load_segment(disk, *number, *number == numbers[numbers.len() - 1], &names) {
-            Ok((mut segment, digest)) => {
+        match load_segment(disk, *number, numbers.last() == Some(number), &names) {
+            Ok((segment, digest)) => {
                 torn.extend(state.catalog.take_in(&digest, *number));
-                segment.begun = digest.begun.iter().map(|begun| begun.id).collect();
                 state.bytes += u64::from(segment.len);
                 state.segments.insert(*number, segment);
                 for ended in &digest.ended {
@@ -354,8 +365,9 @@ fn load(disk: &dyn Disk, state: &mut State, limits: Limits) -> io::Result<Vec<Re
     for name in &names {
         if let Some(number) = digest::number(name, ".idx")
             && !numbers.contains(&number)
+            && let Err(error) = disk.remove(name)
         {
-            disk.remove(name)?;
+            tracing::warn!(%error, file = %name, "an index of streams that are gone cannot be removed");
         }
     }
     let last = state.segments.last_key_value();
@@ -386,7 +398,8 @@ fn load_segment(disk: &dyn Disk, number: u32, is_last: bool, names: &[String]) -
         file,
         len: digest.end.max(HEAD_LEN),
         newest: digest.newest,
-        begun: Vec::new(),
+        begun: digest.begun.iter().map(|begun| begun.id).collect(),
+        dropped: digest.dropped.clone(),
         is_indexed,
         is_dirty: false,
     };

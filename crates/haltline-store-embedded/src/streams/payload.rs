@@ -12,6 +12,7 @@ const BEGIN: u8 = 1;
 const EVENTS: u8 = 2;
 const END: u8 = 3;
 const FORGOTTEN: u8 = 4;
+const DROPPED: u8 = 5;
 
 /// What a stream is found by, besides its id: keyed hashes, and zeros where there is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub(super) enum Said {
     End(RequestId, Timestamp),
     /// It is forgotten.
     Forgotten(RequestId),
+    /// A part of it was removed; it began in the segment of this number.
+    Dropped(RequestId, u32),
 }
 
 pub(super) fn write_blank(out: &mut Vec<u8>, len: usize) {
@@ -106,6 +109,10 @@ pub(super) fn write_forgotten(out: &mut Vec<u8>, id: RequestId) {
     start(out, FORGOTTEN, id);
 }
 
+pub(super) fn write_dropped(out: &mut Vec<u8>, id: RequestId, begins_in: u32) {
+    start(out, DROPPED, id).u64(u64::from(begins_in));
+}
+
 fn start(out: &mut Vec<u8>, kind: u8, id: RequestId) -> Writer<'_> {
     let mut writer = Writer(out);
     writer.u8(kind);
@@ -147,10 +154,8 @@ pub(super) fn read_parts(reader: &mut Reader<'_>) -> Option<Vec<Part>> {
     reader.list(|reader| {
         let ahead = reader.u32()?;
         let from = if ahead == 0 { before.place.offset } else { 0 };
-        let place = Place {
-            segment: before.place.segment.checked_add(ahead)?,
-            offset: from.checked_add(reader.u32()?)?,
-        };
+        let place =
+            Place { segment: before.place.segment.checked_add(ahead)?, offset: from.checked_add(reader.u32()?)? };
         before = Part { first: before.first.checked_add(reader.u64()?)?, place, len: reader.u32()? };
         Some(before)
     })
@@ -175,6 +180,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Said> {
         }
         END => Some(Said::End(id, reader.time()?)),
         FORGOTTEN => Some(Said::Forgotten(id)),
+        DROPPED => Some(Said::Dropped(id, reader.u32()?)),
         _ => None,
     }
 }
@@ -263,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hostile_payloads_are_refused_or_read(mut bytes: Vec<u8>, kind in 0_u8..6) {
+        fn hostile_payloads_are_refused_or_read(mut bytes: Vec<u8>, kind in 0_u8..7) {
             bytes.splice(0..0, std::iter::once(kind).chain(7_u128.to_le_bytes()));
             let _ = read(&bytes);
             let _ = read_begin(&bytes, id());

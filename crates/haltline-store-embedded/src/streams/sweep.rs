@@ -2,7 +2,9 @@
 //! than may be kept, off the disk, a whole segment at a time.
 
 use super::digest;
+use super::frame::Frame;
 use super::log::{Log, State, error};
+use super::payload;
 use crate::disk::PlacedFile;
 use haltline_ports::StreamsError;
 use haltline_types::{RequestId, Timestamp};
@@ -19,7 +21,9 @@ impl Log {
         }
         self.sync()?;
         let horizon = now.saturating_sub(self.limits.keep);
-        while let Some(number) = self.state.lock().outdated(horizon) {
+        loop {
+            let outdated = self.state.lock().outdated(horizon);
+            let Some(number) = outdated else { break };
             self.remove(number)?;
         }
         self.remove_excess(horizon)?;
@@ -56,37 +60,59 @@ impl Log {
 
     /// Removes a sealed segment, and with it every stream that has a part in it.
     fn remove(&self, number: u32) -> Result<(), StreamsError> {
+        self.drop_streams(number)?;
         let name = digest::segment_name(number);
         self.disk.remove(&name).map_err(|why| error("removing old streams", &why))?;
-        let is_indexed = {
+        let removed = {
             let mut state = self.state.lock();
-            let Some(segment) = state.segments.remove(&number) else { return Ok(()) };
-            state.bytes = state.bytes.saturating_sub(u64::from(segment.len));
-            let is_oldest = state.segments.first_key_value().is_none_or(|(oldest, _)| *oldest > number);
-            let goes: Vec<RequestId> = if is_oldest {
-                let begins_here =
-                    |id: &RequestId| state.catalog.extent(*id).is_some_and(|(begins, _)| begins == number);
-                segment.begun.into_iter().filter(begins_here).collect()
-            } else {
-                state.catalog.touching(number)
-            };
-            state.catalog.drop_all(&goes, is_oldest);
-            tracing::debug!(file = %name, streams = goes.len(), "a segment of streams is removed");
-            segment.is_indexed
+            let removed = state.segments.remove(&number);
+            state.bytes = state.bytes.saturating_sub(removed.as_ref().map_or(0, |segment| u64::from(segment.len)));
+            removed
         };
-        if is_indexed {
+        tracing::debug!(file = %name, "a segment of streams is removed");
+        if removed.is_some_and(|segment| segment.is_indexed) {
             let removed = self.disk.remove(&digest::index_name(number));
             removed.map_err(|why| error("removing the index of old streams", &why))?;
         }
         Ok(())
     }
 
+    /// Drops the streams of a segment. Where they began in one that stays, the log says that they
+    /// are dropped: without their ends the next start would take them for running.
+    fn drop_streams(&self, number: u32) -> Result<(), StreamsError> {
+        let mut state = self.state.lock();
+        let is_oldest = state.segments.first_key_value().is_none_or(|(oldest, _)| *oldest >= number);
+        let Some(segment) = state.segments.get(&number) else { return Ok(()) };
+        let begins_in = |id: &RequestId| state.catalog.extent(*id).map(|(begins, _)| begins);
+        if is_oldest {
+            let begins_here = |id: &&RequestId| begins_in(id) == Some(number);
+            let goes: Vec<RequestId> = segment.begun.iter().filter(begins_here).copied().collect();
+            state.catalog.drop_all(&goes, true);
+            return Ok(());
+        }
+        let goes = state.catalog.touching(number);
+        let begun = goes.iter().filter_map(|id| Some((*id, begins_in(id)?)));
+        // What this segment says of others must not go with it.
+        let said = begun.chain(segment.dropped.iter().copied());
+        let said: Vec<(RequestId, u32)> =
+            said.filter(|(_, begins)| *begins != number && state.segments.contains_key(begins)).collect();
+        for (id, begins) in said {
+            let mut frame = Frame::new(32, |out| payload::write_dropped(out, id, begins))
+                .ok_or_else(|| StreamsError("a stream cannot be dropped".into()))?;
+            let place = self.write(&mut state, &mut frame, Timestamp::from_millis(i64::MIN))?;
+            if let Some(segment) = state.segments.get_mut(&place.segment) {
+                segment.dropped.push((id, begins));
+            }
+        }
+        state.catalog.drop_all(&goes, false);
+        Ok(())
+    }
+
     fn index_sealed(&self) -> Result<(), StreamsError> {
         let sealed: Vec<(u32, Arc<dyn PlacedFile>, u32)> = {
             let state = self.state.lock();
-            let sealed = state.segments.iter().filter(|(number, segment)| {
-                Some(**number) != state.active && !segment.is_indexed
-            });
+            let sealed =
+                state.segments.iter().filter(|(number, segment)| Some(**number) != state.active && !segment.is_indexed);
             sealed.map(|(number, segment)| (*number, Arc::clone(&segment.file), segment.len)).collect()
         };
         for (number, file, len) in sealed {
@@ -114,9 +140,8 @@ impl State {
     /// A segment that carries nothing younger than `horizon`; it is sealed now.
     fn outdated(&mut self, horizon: Timestamp) -> Option<u32> {
         let outdated = self.segments.iter().find(|(number, segment)| {
-            segment.newest < horizon && !self.catalog.running.values().any(|running| {
-                running.latest >= horizon && running.touches(**number)
-            })
+            segment.newest < horizon
+                && !self.catalog.running.values().any(|running| running.latest >= horizon && running.touches(**number))
         });
         let number = *outdated?.0;
         if self.active == Some(number) {
@@ -127,9 +152,7 @@ impl State {
 
     /// Must it stay, because it grows, or a stream runs that has a part in it?
     fn is_pinned(&self, number: u32, horizon: Timestamp) -> bool {
-        let runs = || {
-            self.catalog.running.values().any(|running| running.latest >= horizon && running.touches(number))
-        };
+        let runs = || self.catalog.running.values().any(|running| running.latest >= horizon && running.touches(number));
         self.active == Some(number) || runs()
     }
 }
