@@ -59,6 +59,23 @@ impl Log {
         Ok(())
     }
 
+    /// Goes on with what a process before did not finish. Damage may be a beginning that it had half
+    /// overwritten.
+    pub(super) fn finish_forgetting(&self, ids: &[RequestId], damaged: &[u32]) -> Result<(), StreamsError> {
+        self.forget_all(ids)?;
+        let _alone = self.upkeep.lock();
+        for number in damaged {
+            let touched = {
+                let state = self.state.lock();
+                let Some(segment) = state.segments.get(number) else { continue };
+                Touched { file: Arc::clone(&segment.file), len: segment.len, is_indexed: false }
+            };
+            self.blank(*number, &touched, &HashSet::new(), What::AllButBeginnings)
+                .map_err(|why| error("overwriting a stream", &why))?;
+        }
+        Ok(())
+    }
+
     /// Says in the log that streams are forgotten; they run no more. Returns those that are known
     /// and the segments that may hold something of them.
     fn announce(&self, ids: &[RequestId]) -> Result<(HashSet<RequestId>, BTreeMap<u32, Touched>), StreamsError> {

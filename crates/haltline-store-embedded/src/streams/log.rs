@@ -95,10 +95,10 @@ impl Log {
     /// Opens the log, whatever state it is in: what cannot be read is said and left out.
     pub(crate) fn open(disk: Arc<dyn Disk>, limits: Limits, secret: &[u8; 32]) -> Self {
         let mut state = State::default();
-        let torn = load(disk.as_ref(), &mut state, limits).unwrap_or_else(|error| {
+        let unfinished = load(disk.as_ref(), &mut state, limits).unwrap_or_else(|error| {
             tracing::error!(%error, "streams cannot be kept or resumed until a restart");
             state.shut = Some(format!("streams could not be read at the start: {error}; check the disk and restart"));
-            Vec::new()
+            Unfinished::default()
         });
         let log = Self {
             disk,
@@ -108,10 +108,10 @@ impl Log {
             lately: Mutex::default(),
             upkeep: Mutex::default(),
         };
-        if !torn.is_empty()
-            && let Err(error) = log.forget_all(&torn)
+        if unfinished.is_some()
+            && let Err(error) = log.finish_forgetting(&unfinished.ids, &unfinished.damaged)
         {
-            tracing::error!(%error, streams = torn.len(), "streams that were to be forgotten are not overwritten yet");
+            tracing::error!(%error, "streams that were to be forgotten are not overwritten yet");
         }
         log
     }
@@ -337,17 +337,36 @@ pub(super) fn damaged(id: RequestId) -> StreamsError {
     StreamsError(format!("a part of stream {id} on the disk is not what was written, and is lost; the log says where"))
 }
 
-/// Reads what is there. Returns the streams that are to be forgotten and are not overwritten yet.
-fn load(disk: &dyn Disk, state: &mut State, limits: Limits) -> io::Result<Vec<RequestId>> {
+/// What a process before may have left to overwrite.
+#[derive(Default)]
+struct Unfinished {
+    /// Streams that are to be forgotten and still begin.
+    ids: Vec<RequestId>,
+    /// Segments with damage, which may be what such a stream began with.
+    damaged: Vec<u32>,
+    /// Something was forgotten.
+    is_any: bool,
+}
+
+impl Unfinished {
+    const fn is_some(&self) -> bool {
+        self.is_any && !(self.ids.is_empty() && self.damaged.is_empty())
+    }
+}
+
+/// Reads what is there.
+fn load(disk: &dyn Disk, state: &mut State, limits: Limits) -> io::Result<Unfinished> {
     let names = disk.list()?;
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| digest::number(name, ".log")).collect();
     numbers.sort_unstable();
-    let mut torn = Vec::new();
+    let mut unfinished = Unfinished::default();
     for number in &numbers {
         state.number = *number;
         match load_segment(disk, *number, numbers.last() == Some(number), &names) {
-            Ok((segment, digest)) => {
-                torn.extend(state.catalog.take_in(&digest, *number));
+            Ok((segment, digest, is_damaged)) => {
+                unfinished.ids.extend(state.catalog.take_in(&digest, *number));
+                unfinished.damaged.extend(is_damaged.then_some(*number));
+                unfinished.is_any |= !digest.forgotten.is_empty();
                 state.bytes += u64::from(segment.len);
                 state.segments.insert(*number, segment);
                 for ended in &digest.ended {
@@ -377,10 +396,10 @@ fn load(disk: &dyn Disk, state: &mut State, limits: Limits) -> io::Result<Vec<Re
         })
         .map(|(number, _)| *number);
     state.is_due = true;
-    Ok(torn)
+    Ok(unfinished)
 }
 
-fn load_segment(disk: &dyn Disk, number: u32, is_last: bool, names: &[String]) -> io::Result<(Segment, Digest)> {
+fn load_segment(disk: &dyn Disk, number: u32, is_last: bool, names: &[String]) -> io::Result<(Segment, Digest, bool)> {
     let name = digest::segment_name(number);
     let file = disk.open_placed(&name)?;
     let indexed = names
@@ -390,8 +409,8 @@ fn load_segment(disk: &dyn Disk, number: u32, is_last: bool, names: &[String]) -
         .and_then(|bytes| Digest::read(&bytes, number))
         .filter(|digest| file.len().is_ok_and(|len| len >= u64::from(digest.end)));
     let is_indexed = indexed.is_some();
-    let digest = match indexed {
-        Some(digest) => digest,
+    let (digest, damaged) = match indexed {
+        Some(digest) => (digest, 0),
         None => read_segment(disk, file.as_ref(), number, is_last)?,
     };
     let segment = Segment {
@@ -403,10 +422,10 @@ fn load_segment(disk: &dyn Disk, number: u32, is_last: bool, names: &[String]) -
         is_indexed,
         is_dirty: false,
     };
-    Ok((segment, digest))
+    Ok((segment, digest, damaged > 0))
 }
 
-fn read_segment(disk: &dyn Disk, file: &dyn PlacedFile, number: u32, is_last: bool) -> io::Result<Digest> {
+fn read_segment(disk: &dyn Disk, file: &dyn PlacedFile, number: u32, is_last: bool) -> io::Result<(Digest, usize)> {
     let name = digest::segment_name(number);
     let bytes = disk.read_all(&name)?;
     if bytes.get(..SEGMENT_HEAD.len()) != Some(&SEGMENT_HEAD[..]) {
@@ -429,5 +448,5 @@ fn read_segment(disk: &dyn Disk, file: &dyn PlacedFile, number: u32, is_last: bo
         tracing::warn!(file = %name, offset = end, bytes = bytes.len() - end, "an unfinished write is cut off the log of streams");
         file.truncate(end as u64)?;
     }
-    Ok(digest)
+    Ok((digest, damaged))
 }
