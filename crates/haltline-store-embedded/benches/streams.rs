@@ -25,7 +25,7 @@ impl Clock for Noon {
 
 fn open(dir: &Path) -> Arc<EmbeddedStore> {
     let options = Options::directory(dir, Arc::new(Noon)).expect("directory");
-    EmbeddedStore::open(options, Budgets::default(), NOW).expect("open").0
+    EmbeddedStore::open(options, Budgets::none(), NOW).expect("open").0
 }
 
 fn id(number: u64) -> RequestId {
