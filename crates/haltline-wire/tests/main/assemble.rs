@@ -9,6 +9,7 @@ use haltline_wire::assemble::{Assemble, BYTES_MAX, PartialAnswer, answer_assembl
 use haltline_wire::canon::{Answer, Decoded, Event, Frame, Part};
 use haltline_wire::client::ClientDialect;
 use haltline_wire::sse;
+use proptest::prelude::*;
 
 /// What is there after these frames.
 pub(crate) fn assembled(client: ClientDialect, frames: &[Frame]) -> Box<dyn Assemble> {
@@ -209,6 +210,29 @@ fn strange_data_is_stepped_over_and_the_rest_is_read() {
         }
         assert_eq!(assembler.answer().text(), "Hello", "{client:?}");
         let _ = assembler.resumption();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_data_makes_it_panic(data in prop::collection::vec((any::<u8>(), any::<u16>(), any::<Vec<u8>>()), 0..30)) {
+        for client in CLIENTS {
+            let events = [Event::Reasoning("r".to_owned()), Event::Text("Hello".to_owned())];
+            let frames = written(client, &events);
+            let mut assembler = answer_assembler(client);
+            for (pick, at, bytes) in &data {
+                // Frames in any order, some of them damaged.
+                let frame = &frames[usize::from(*pick) % frames.len()];
+                let mut data = frame.data.to_vec();
+                if !bytes.is_empty() {
+                    let at = usize::from(*at) % data.len();
+                    data.splice(at.., bytes.iter().copied());
+                }
+                assembler.take(frame.event, &data);
+            }
+            let _ = (assembler.answer(), assembler.resumption());
+        }
     }
 }
 
