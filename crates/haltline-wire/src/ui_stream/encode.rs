@@ -24,8 +24,8 @@ pub struct Encoder {
     pub(super) shown: Shown,
     pub(super) begun: bool,
     ended: bool,
-    /// The page has `finish-step` already.
-    pub(super) step_ended: bool,
+    /// No step is open: one begins with whatever is said next.
+    pub(super) between_steps: bool,
     pub(super) blocks: Blocks,
     pub(super) sources: u64,
     finish: Option<Finish>,
@@ -41,7 +41,7 @@ impl Encoder {
             shown,
             begun: false,
             ended: false,
-            step_ended: false,
+            between_steps: false,
             blocks: Blocks::default(),
             sources: 0,
             finish: None,
@@ -142,8 +142,8 @@ impl Encode for Encoder {
         self.begin(out);
         let says_nothing =
             matches!(event, Event::Started { .. } | Event::Usage(_) | Event::Finished { .. } | Event::Done);
-        if self.step_ended && !says_nothing {
-            self.step_ended = false;
+        if self.between_steps && !says_nothing {
+            self.between_steps = false;
             chunk(&json!({"type": "start-step"}), out);
         }
         match event {
@@ -181,7 +181,7 @@ impl Encode for Encoder {
                 self.blocks.finish(out);
                 let finish =
                     self.finish.unwrap_or(if self.blocks.has_calls() { Finish::ToolCalls } else { Finish::Stop });
-                if !self.step_ended {
+                if !self.between_steps {
                     chunk(&json!({"type": "finish-step"}), out);
                 }
                 let mut last = json!({"type": "finish", "finishReason": word(finish)});

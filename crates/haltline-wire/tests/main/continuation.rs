@@ -185,6 +185,33 @@ fn is_one_answer(client: ClientDialect, frames: &[Frame], full: &str, name: &str
 }
 
 #[test]
+fn an_answer_that_broke_before_any_text_is_made_again_in_the_same_stream() {
+    let (mut ways, full) = (0, PIECES.concat());
+    for client in CLIENTS {
+        let request = smallest(client);
+        for provider in PROVIDERS {
+            let dialect = counterpart(provider).expect("a provider's");
+            let stream = provider_stream(provider, &answer(&PIECES, true, usage(10, 6)));
+            let first = driven(&mut request.passage(dialect, &shown()), &stream);
+            for cut in 0..first.len() {
+                let sent = first.get(..cut).expect("within");
+                let before = assembled(client, sent);
+                if !before.answer().text().is_empty() {
+                    break;
+                }
+                let second = provider_stream(provider, &answer(&PIECES, true, usage(15, 4)));
+                let from = before.resumption().with_usage(Some(usage(10, 2)));
+                let mut passage = request.continued_passage(dialect, &shown(), &from, Continue::Turn);
+                let frames = [sent, &driven(&mut passage, &second)].concat();
+                is_one_answer(client, &frames, &full, &format!("{client:?} of {provider:?} at {cut}"));
+                ways += 1;
+            }
+        }
+    }
+    assert!(ways > 40, "only {ways} ways");
+}
+
+#[test]
 fn recorded_streams_that_break_are_gone_on_with_by_another_provider() {
     let (pass, mut ways, mut streams) = (PassFields::none(), 0, 0);
     for recorded in recorded_answers().into_iter().filter(|recorded| recorded.streaming) {

@@ -41,6 +41,11 @@ impl Told {
         self.item(place, event);
     }
 
+    /// Is a message open?
+    pub(crate) const fn in_text(&self) -> bool {
+        matches!(self.open, Open::Message(_))
+    }
+
     fn item(&mut self, place: usize, event: &Value) {
         match word(event, "type") {
             "response.output_item.added" => {
