@@ -2,6 +2,7 @@
 //! only reads, and may vanish at any time without anything depending on it.
 
 use crate::problem::Problem;
+use crate::sessions::Ear;
 use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
@@ -123,12 +124,14 @@ pub(crate) struct Outlet {
     client: Client,
     next_event: u64,
     voice: Voice,
+    /// Hears what the client is told.
+    ear: Option<Ear>,
 }
 
 impl Outlet {
     pub(crate) fn new(voice: Voice) -> (Self, oneshot::Receiver<Delivery>) {
         let (head, receiver) = oneshot::channel();
-        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice }, receiver)
+        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice, ear: None }, receiver)
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -140,9 +143,22 @@ impl Outlet {
         self.client
     }
 
+    /// Has all events heard from here on.
+    pub(crate) fn listen(&mut self, ear: Ear) {
+        self.ear = Some(ear);
+    }
+
+    /// Who has heard them.
+    pub(crate) fn heard(&mut self) -> Option<Ear> {
+        self.ear.take()
+    }
+
     /// Appends an event to what goes out next; numbers have no gaps.
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         let id = self.take_event_id();
+        if let Some(ear) = &mut self.ear {
+            ear.hear(event, data);
+        }
         self.voice.event(out, id, event, data);
     }
 

@@ -10,6 +10,7 @@ use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
+use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
 use arc_swap::ArcSwap;
@@ -17,7 +18,9 @@ use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
-use haltline_ports::{AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
+use haltline_ports::{
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream,
+};
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +53,8 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Small things that are kept for clients.
+    pub documents: Arc<dyn Documents>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -78,6 +83,7 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    pub(crate) sessions: Sessions,
     /// Responses that clients asked us to keep.
     pub(crate) shelf: Mutex<Shelf>,
     /// Requests whose journeys must end now, the drain's time being over.
@@ -95,7 +101,11 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let journeys = TaskTracker::new();
+        // Processes that share a store follow each other.
+        let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
         Arc::new(Self {
+            sessions: Sessions::new(parts.documents, process, journeys.clone()),
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
@@ -114,7 +124,7 @@ impl Gateway {
             breakers: RwLock::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            journeys: TaskTracker::new(),
+            journeys,
         })
     }
 

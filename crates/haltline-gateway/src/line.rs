@@ -18,18 +18,18 @@ mod throttle;
 mod tighten;
 mod trip;
 
-pub(crate) use accept::allowed;
+pub(crate) use accept::{Request, allowed, body_of};
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
-pub(crate) use trip::Keeping;
+pub(crate) use identify::{check_key, identify, owner_of};
+pub(crate) use trip::{Keeping, Trip};
 
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::problem::Problem;
+use crate::sessions;
 use crate::settings::OnDisconnect;
-use accept::Request;
 use bytes::BytesMut;
 use call::Times;
 use company::Company;
@@ -49,7 +49,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use trip::Trip;
 
 /// For a client to take the last piece of its answer.
 const LAST_PIECE: Duration = Duration::from_secs(10);
@@ -83,8 +82,10 @@ pub(crate) async fn travel(
         Ok(()) => (Outcome::Answered, 200),
         Err(problem) => {
             let (code, status) = (problem.code, if outlet.is_open() { 200 } else { problem.code.status() });
+            let outcome = if sent { Outcome::Failed(code) } else { Outcome::Refused(code) };
+            sessions::answered(gateway, &mut trip, &mut outlet, None, outcome);
             outlet.problem(trip.final_notes(), problem, LAST_PIECE).await;
-            (if sent { Outcome::Failed(code) } else { Outcome::Refused(code) }, status)
+            (outcome, status)
         }
     };
     if let Some(running) = trip.running.take() {
@@ -100,8 +101,11 @@ async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet:
     trip.subjects = Arc::new(caller.subjects());
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
-    let request = accept::accept(gateway, &live, caller, incoming)?;
+    let request = accept::accept(gateway, &live, caller, incoming).await?;
     trip.note_request(&request);
+    if request.history_is_partial {
+        trip.dropped_headers.push("history".to_owned());
+    }
     if is_kept_elsewhere {
         trip.keeping = None;
     }
@@ -144,6 +148,7 @@ async fn obtain(
                 return Err(remember(gateway, request, prefer(router.last_fault(), trip, problem)));
             }
         };
+        sessions::arrived(gateway, live, request, trip, outlet);
         let cap = reserved.cap;
         // No refusal can come any more: from here on a waiting client may get its head.
         if company.is_none() {
@@ -195,6 +200,7 @@ async fn obtain(
                     {
                         gateway.keep(keeping, &response, body.clone());
                     }
+                    sessions::answered(gateway, trip, outlet, Some(&body), Outcome::Answered);
                     outlet.whole(trip.final_notes(), body);
                 }
                 None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,

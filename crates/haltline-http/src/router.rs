@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
+use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, sessions, ui};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -52,6 +52,7 @@ pub(crate) fn dialects() -> Vec<Entry> {
     let tell_post = |id, summary| Operation::new("post", id, summary, "Models", Security::Key);
     let model = Parameter::path("id", "The model.");
     let response = Parameter::path("id", "The response.");
+    let session = Parameter::path("id", "What its client calls it.");
     let kept = || Answer::json(200, "The response", any_object());
     vec![
         Entry::new(
@@ -135,6 +136,30 @@ pub(crate) fn dialects() -> Vec<Entry> {
                     ClientDialect::Gemini,
                 )
                 .with(model),
+            ],
+        ),
+        Entry::new(
+            "/sessions",
+            get(sessions::list),
+            [tell("listSessions", "Sessions of the key and user, the last changed first")
+                .with(Parameter::query("after", "`next` of the page before.", false))
+                .with(Parameter::query("limit", "1 to 100; 20 unless said.", false))
+                .answers(Answer::json(200, "A page", any_object()))],
+        ),
+        Entry::new(
+            "/sessions/{id}",
+            get(sessions::show).delete(sessions::forget),
+            [
+                tell("getSession", "A session and its messages, page by page")
+                    .with(session)
+                    .with(Parameter::query("after", "`last_id` of the page before.", false))
+                    .with(Parameter::query("limit", "1 to 500; 100 unless said. A page has at most 8 MiB.", false))
+                    .with(Parameter::query("order", "asc or desc.", false))
+                    .with(Parameter::query("format", "ui: as `useChat` has messages.", false))
+                    .answers(Answer::json(200, "The session", any_object())),
+                Operation::new("delete", "deleteSession", "Forgets a session and its messages", "Models", Security::Key)
+                    .with(session)
+                    .answers(Answer::json(200, "It is gone", any_object())),
             ],
         ),
         Entry::new(

@@ -110,6 +110,7 @@ impl Node {
             upstreams: upstreams.clone(),
             book: Arc::clone(&book) as Arc<dyn Book>,
             records: Arc::new(WatchedRecords { book: Arc::clone(&book) }),
+            documents: Arc::clone(&store) as Arc<dyn haltline_ports::Documents>,
             keys: store,
             clock,
             entropy: Arc::new(SeededEntropy::new(seed)),

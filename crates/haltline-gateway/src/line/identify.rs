@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::incoming::Claims;
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, Name, Subjects};
 use std::sync::Arc;
 
@@ -36,6 +36,11 @@ pub(crate) fn identify(gateway: &Gateway, key: Option<&str>, claims: &Claims) ->
         (UserClaims::Listed(_) | UserClaims::Any, None) => None,
     };
     Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags: claims.tags.clone(), key })
+}
+
+/// Whose a caller's things are.
+pub(crate) fn owner_of(caller: &Caller) -> Owner {
+    Owner { key: caller.key.name.clone(), user: caller.user.clone() }
 }
 
 /// The key that a secret belongs to, if it may be used now.

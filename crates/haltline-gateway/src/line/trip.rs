@@ -4,6 +4,7 @@
 use crate::deliver::{Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::sessions::Awaited;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
 use haltline_ports::{AttemptRecord, Blocked};
@@ -50,6 +51,8 @@ pub(crate) struct Trip {
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.
     pub(crate) keeping: Option<Keeping>,
+    /// The session that waits for the answer.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -106,6 +109,7 @@ impl Trip {
             running: None,
             cut,
             keeping: None,
+            awaited: None,
         }
     }
 

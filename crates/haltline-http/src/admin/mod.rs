@@ -8,6 +8,7 @@ mod keys;
 mod secret;
 mod spend;
 mod system;
+mod users;
 pub(crate) mod table;
 
 pub use budgets::{account, history_line};

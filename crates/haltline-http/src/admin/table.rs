@@ -1,7 +1,7 @@
 //! The operator's routes, with what the API document says of each.
 
 use super::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine};
-use super::{budgets, keys, spend, system};
+use super::{budgets, keys, spend, system, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use axum::routing::{delete, get, post};
 
@@ -95,6 +95,17 @@ pub(crate) fn entries() -> Vec<Entry> {
             [operation("get", "anyGeneration", "The record of any request")
                 .with(Parameter::query("id", "The request's id.", true))
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
+        ),
+        Entry::new(
+            "/users/{user}/forget",
+            post(users::forget),
+            [operation(
+                "post",
+                "forgetUser",
+                "Removes all that is kept of a user besides the bill: sessions, kept answers, jobs",
+            )
+            .with(Parameter::path("user", "The user."))
+            .answers(Answer::json(200, "What was removed", one::<Said>()))],
         ),
         Entry::new(
             "/store/verify",

@@ -11,6 +11,7 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod responses;
+pub(crate) mod sessions;
 pub(crate) mod ui;
 
 use crate::headers;

@@ -1,0 +1,106 @@
+//! Where the line touches sessions: when a request is held, and when it has ended. Both only leave
+//! word; the writing is done behind the line's back.
+
+use super::ear::Ear;
+use super::kept::Facts;
+use super::name::SessionName;
+use super::write::{Answered, Arrived, Said, Turn};
+use super::{Rules, Sessions};
+use crate::deliver::Outlet;
+use crate::gateway::{Gateway, Live};
+use crate::line::{Request, Trip};
+use bytes::Bytes;
+use haltline_ports::Outcome;
+use haltline_types::{Code, NanoUsd};
+use haltline_wire::client::ClientDialect;
+
+/// A request whose answer a session waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Awaited {
+    pub(crate) name: SessionName,
+    pub(crate) rules: Rules,
+    pub(crate) dialect: ClientDialect,
+}
+
+/// A request is held: its new turns belong to its session. Once for each request.
+pub(crate) fn arrived(gateway: &Gateway, live: &Live, request: &Request, trip: &mut Trip, outlet: &mut Outlet) {
+    let Some(name) = &request.session else { return };
+    let dialect = request.asked.dialect();
+    if trip.awaited.is_some() || dialect == ClientDialect::Embeddings {
+        return;
+    }
+    let rules = Rules::of(&live.settings.sessions);
+    let arrived = Arrived {
+        name: name.clone(),
+        request: trip.id,
+        at: gateway.clock.now(),
+        rules,
+        model: request.model.clone(),
+        surface: trip.surface,
+        asked: request.own.clone().unwrap_or_else(|| request.asked.clone()),
+        sent: request.sent,
+    };
+    trip.awaited = Some(Awaited { name: name.clone(), rules, dialect });
+    if request.asked.stream() {
+        outlet.listen(Ear::new(dialect));
+    }
+    gateway.sessions.push(name, Turn::Arrived(Box::new(arrived)));
+}
+
+/// A request has ended, and its client does not know yet. `whole` is the answer where it comes in
+/// one piece; a stream was heard.
+pub(crate) fn answered(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, whole: Option<&Bytes>, outcome: Outcome) {
+    let Some(awaited) = trip.awaited.take() else { return };
+    let said = match (whole, outlet.heard()) {
+        (Some(body), _) => Said::Whole(awaited.dialect, body.clone()),
+        (None, Some(ear)) => Said::Answer(Box::new(ear.answer())),
+        (None, None) => Said::Nothing,
+    };
+    let facts = facts(trip, outcome);
+    close(&gateway.sessions, trip, awaited, said, facts, gateway.clock.now());
+}
+
+fn close(
+    sessions: &Sessions,
+    trip: &Trip,
+    awaited: Awaited,
+    said: Said,
+    facts: Facts,
+    at: haltline_types::Timestamp,
+) {
+    let Awaited { name, rules, .. } = awaited;
+    let answered = Answered { name: name.clone(), request: trip.id, at, rules, said, facts };
+    sessions.push(&name, Turn::Answered(Box::new(answered)));
+}
+
+fn facts(trip: &Trip, outcome: Outcome) -> Facts {
+    let usages = || trip.attempts.iter().filter_map(|attempt| attempt.usage);
+    let has_usage = usages().next().is_some();
+    Facts {
+        outcome: word(outcome).to_owned(),
+        code: outcome.code().map(|code: Code| code.word().to_owned()),
+        surface: trip.surface.to_owned(),
+        model: trip.model.to_string(),
+        endpoint: trip.attempts.last().map(|attempt| attempt.endpoint.to_string()),
+        attempts: trip.attempts_made(),
+        cost: cost(trip).get(),
+        input_tokens: has_usage.then(|| usages().map(|usage| usage.input.get()).fold(0, u64::saturating_add)),
+        output_tokens: has_usage.then(|| usages().map(|usage| usage.output.get()).fold(0, u64::saturating_add)),
+        finish: None,
+        partial: false,
+    }
+}
+
+fn cost(trip: &Trip) -> NanoUsd {
+    trip.cost()
+}
+
+/// How an answer ended, in the words that sessions show.
+pub(crate) const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "answered",
+        Outcome::Cancelled => "stopped",
+        Outcome::Refused(_) | Outcome::Failed(_) => "failed",
+        Outcome::Lost => "lost",
+    }
+}
