@@ -28,5 +28,5 @@ pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
 pub use recover::expire_open_holds;
-pub use sessions::{Forgotten, History, Order, Page, Shape};
+pub use sessions::{Forgotten, History, Order, Page, Recovered, Shape};
 pub use voice::Voice;

@@ -19,6 +19,7 @@ mod write;
 
 pub(crate) use ear::Ear;
 pub use history::History;
+pub use hooks::Recovered;
 pub(crate) use hooks::{Awaited, answered, arrived};
 pub(crate) use name::SessionName;
 pub(crate) use outline::Sent;

@@ -2,7 +2,9 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, sessions, ui};
+use crate::routes::{
+    anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, sessions, ui,
+};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -157,9 +159,15 @@ pub(crate) fn dialects() -> Vec<Entry> {
                     .with(Parameter::query("order", "asc or desc.", false))
                     .with(Parameter::query("format", "ui: as `useChat` has messages.", false))
                     .answers(Answer::json(200, "The session", any_object())),
-                Operation::new("delete", "deleteSession", "Forgets a session and its messages", "Models", Security::Key)
-                    .with(session)
-                    .answers(Answer::json(200, "It is gone", any_object())),
+                Operation::new(
+                    "delete",
+                    "deleteSession",
+                    "Forgets a session and its messages",
+                    "Models",
+                    Security::Key,
+                )
+                .with(session)
+                .answers(Answer::json(200, "It is gone", any_object())),
             ],
         ),
         Entry::new(

@@ -92,8 +92,7 @@ pub(crate) async fn accept(
         ));
     }
     let (asked, mut route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
-    let mut conversation =
-        Conversation::of(gateway, &caller, &asked, live.settings.sessions.keep_for.is_zero());
+    let mut conversation = Conversation::of(gateway, &caller, &asked, live.settings.sessions.keep_for.is_zero());
     let (asked, body) = conversation.complete(gateway, live, &mut route, asked, &incoming).await?;
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, body)?;
     let model = meant(live, asked.model());

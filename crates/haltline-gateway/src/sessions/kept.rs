@@ -70,8 +70,7 @@ impl Kept {
 
     /// As its owner sees it.
     pub(crate) fn shown(&self, number: u64) -> Value {
-        let message: Option<Value> =
-            self.message.as_ref().and_then(|message| serde_json::from_str(message.get()).ok());
+        let message: Option<Value> = self.message.as_ref().and_then(|message| serde_json::from_str(message.get()).ok());
         let parts = message.as_ref().and_then(|message| message.get("parts")).cloned();
         let answer = self.answer.as_ref().map(|facts| {
             json!({
@@ -103,7 +102,9 @@ impl Kept {
 
 /// The message as JSON of at most `MESSAGE_BYTES_MAX`: media go first, then the ends of long texts.
 fn fitting(message: &Message) -> (Option<Box<RawValue>>, bool) {
-    let raw = |message: &Message| String::from_utf8(message.to_json().to_vec()).ok().and_then(|json| RawValue::from_string(json).ok());
+    let raw = |message: &Message| {
+        String::from_utf8(message.to_json().to_vec()).ok().and_then(|json| RawValue::from_string(json).ok())
+    };
     let whole = raw(message);
     if whole.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX) {
         return (whole, false);
@@ -116,7 +117,12 @@ fn fitting(message: &Message) -> (Option<Box<RawValue>>, bool) {
         if most < 64 || short.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX) {
             let fits = short.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX);
             // Of too many parts to be kept at all, nothing is.
-            return (short.filter(|_| fits).or_else(|| raw(&Message { parts: vec![Part::text(CUT.trim().to_owned())], ..message })), true);
+            return (
+                short
+                    .filter(|_| fits)
+                    .or_else(|| raw(&Message { parts: vec![Part::text(CUT.trim().to_owned())], ..message })),
+                true,
+            );
         }
         shorten(&mut message.parts, most);
         most /= 2;
@@ -144,7 +150,9 @@ fn shorten(parts: &mut [Part], most: usize) {
             Part::Refusal(text) => cut(text, most),
             // A thought that is not whole proves nothing.
             Part::Reasoning { text, signature, redacted, .. } => {
-                if text.len() + signature.as_ref().map_or(0, String::len) + redacted.as_ref().map_or(0, String::len) > most {
+                if text.len() + signature.as_ref().map_or(0, String::len) + redacted.as_ref().map_or(0, String::len)
+                    > most
+                {
                     *part = Part::text(String::new());
                 }
             }

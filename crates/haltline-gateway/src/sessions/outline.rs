@@ -156,7 +156,8 @@ impl Outline {
     /// What new turns follow.
     fn base(&self, turns: &[Seen], sent: Sent) -> usize {
         let Some(first) = turns.first() else { return self.live.len() };
-        let last_said = self.live.iter().rposition(|row| !matches!(row.voice, Voice::Model | Voice::Broken | Voice::Tools));
+        let last_said =
+            self.live.iter().rposition(|row| !matches!(row.voice, Voice::Model | Voice::Broken | Voice::Tools));
         // A page that ran tools sends its copy of the last answer again.
         if first.voice == Voice::Model {
             return last_said.map_or(0, |at| at + 1);

@@ -106,7 +106,13 @@ impl Gateway {
     /// # Errors
     /// When the key may not be used, this owner has no such session, `after` is no message of it,
     /// or documents cannot be read.
-    pub async fn session(&self, secret: Option<&str>, claims: &Claims, id: &str, page: &Page) -> Result<Value, Problem> {
+    pub async fn session(
+        &self,
+        secret: Option<&str>,
+        claims: &Claims,
+        id: &str,
+        page: &Page,
+    ) -> Result<Value, Problem> {
         let (name, head) = self.find_session(secret, claims, id).await?;
         let now = self.clock.now();
         let inner = &self.sessions.inner;
@@ -121,7 +127,8 @@ impl Gateway {
                 let number = after.parse::<u64>().ok();
                 let at = rows.iter().position(|row| Some(row.number) == number);
                 at.ok_or_else(|| {
-                    let message = format!("`{after}` is no message of this session's thread; take the `last_id` of a page.");
+                    let message =
+                        format!("`{after}` is no message of this session's thread; take the `last_id` of a page.");
                     Problem::new(Code::InvalidRequest, message).about("after")
                 })? + 1
             }
@@ -178,7 +185,12 @@ impl Gateway {
         Ok(Forgotten { documents })
     }
 
-    async fn find_session(&self, secret: Option<&str>, claims: &Claims, id: &str) -> Result<(SessionName, Head), Problem> {
+    async fn find_session(
+        &self,
+        secret: Option<&str>,
+        claims: &Claims,
+        id: &str,
+    ) -> Result<(SessionName, Head), Problem> {
         let owner = owner_of(&identify(self, secret, claims)?);
         let name = SessionName::new(self.keys.as_ref(), owner, id);
         self.sessions.flush(&name).await;
@@ -212,6 +224,8 @@ fn read_cursor(shelf: &str, cursor: &str) -> Result<String, Problem> {
     });
     match parts {
         Some((time, key)) => Ok(format!("{shelf}{time}/{key}")),
-        None => Err(Problem::new(Code::InvalidRequest, "`after` is not the `next` of a page of sessions.").about("after")),
+        None => {
+            Err(Problem::new(Code::InvalidRequest, "`after` is not the `next` of a page of sessions.").about("after"))
+        }
     }
 }

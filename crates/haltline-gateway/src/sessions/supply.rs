@@ -1,9 +1,9 @@
 //! Clients may send only what is new: their session supplies the turns before it.
 
+use super::Rules;
 use super::history::History;
 use super::name::SessionName;
 use super::outline::Sent;
-use super::Rules;
 use crate::gateway::{Gateway, Live};
 use crate::problem::Problem;
 use haltline_types::Code;
@@ -57,10 +57,14 @@ pub(crate) async fn supply(
         return refused("This gateway keeps no sessions ([sessions] keep_for is 0): send the whole conversation.");
     }
     if !content {
-        return refused("This gateway keeps no content of sessions ([sessions] content is false): send the whole conversation.");
+        return refused(
+            "This gateway keeps no content of sessions ([sessions] content is false): send the whole conversation.",
+        );
     }
     let Some(name) = name else {
-        return refused("Only what is new was sent, and no session is named: name it in the header x-haltline-session.");
+        return refused(
+            "Only what is new was sent, and no session is named: name it in the header x-haltline-session.",
+        );
     };
     let regenerates = matches!(&asked, ClientRequest::Ui(request) if request.regenerates());
     let sent = if regenerates { Sent::Again } else { Sent::New };

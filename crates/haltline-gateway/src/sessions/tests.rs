@@ -92,7 +92,8 @@ impl Room {
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         });
         let facts = Facts { outcome: outcome.to_owned(), cost: 5, attempts: 1, ..Facts::default() };
-        let said = if text.is_empty() { Said::Nothing } else { Said::Whole(ClientDialect::Chat, body.to_string().into()) };
+        let said =
+            if text.is_empty() { Said::Nothing } else { Said::Whole(ClientDialect::Chat, body.to_string().into()) };
         let answered = Answered {
             name: name(id),
             request: RequestId::from_u128(request),
@@ -126,8 +127,11 @@ impl Room {
 fn shown(kept: &Kept) -> String {
     let message = kept.message().expect("content");
     let who = if message.role == Role::Assistant { "a" } else { "u" };
-    let text: String =
-        message.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(&*text.text) } else { None }).collect();
+    let text: String = message
+        .parts
+        .iter()
+        .filter_map(|part| if let Part::Text(text) = part { Some(&*text.text) } else { None })
+        .collect();
     format!("{who}: {text}")
 }
 

@@ -220,7 +220,13 @@ impl Inner {
     }
 
     /// Tells all messages of a thread to stay: they were written with an end of their own.
-    async fn renew(&self, name: &SessionName, outline: &Outline, at: Timestamp, rules: Rules) -> Result<(), DocumentsError> {
+    async fn renew(
+        &self,
+        name: &SessionName,
+        outline: &Outline,
+        at: Timestamp,
+        rules: Rules,
+    ) -> Result<(), DocumentsError> {
         for (first, count) in Outline::runs(&outline.live) {
             let mut next = first;
             let mut left = count;

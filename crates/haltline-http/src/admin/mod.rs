@@ -8,8 +8,8 @@ mod keys;
 mod secret;
 mod spend;
 mod system;
-mod users;
 pub(crate) mod table;
+mod users;
 
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};

@@ -9,6 +9,7 @@ mod operator;
 mod restart;
 mod routes;
 mod sellers;
+mod sessions;
 mod setup;
 mod stage_two;
 mod storm;
