@@ -220,6 +220,31 @@ impl ClientRequest {
         }
     }
 
+    /// Does it end with the begin of an answer, to be written on with (`Continue::Prefix`)?
+    #[must_use]
+    pub const fn open_ended(&self) -> bool {
+        match self {
+            Self::Chat(request) => request.open_ended,
+            Self::Responses(request) => request.open_ended,
+            Self::Embeddings(_) => false,
+            Self::Messages(request) => request.open_ended,
+            Self::Gemini(request) => request.open_ended,
+            Self::Ui(request) => request.open_ended,
+        }
+    }
+
+    /// Says whether it ends so.
+    pub(crate) const fn set_open_ended(&mut self, open: bool) {
+        match self {
+            Self::Chat(request) => request.open_ended = open,
+            Self::Responses(request) => request.open_ended = open,
+            Self::Embeddings(_) => {}
+            Self::Messages(request) => request.open_ended = open,
+            Self::Gemini(request) => request.open_ended = open,
+            Self::Ui(request) => request.open_ended = open,
+        }
+    }
+
     /// How much there is to read.
     #[must_use]
     pub const fn measure(&self) -> Measure {

@@ -3,6 +3,7 @@
 
 use super::blocks::{Blocks, Kind, chunk};
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Encode, Event, Frame, ReportedUsage};
 use bytes::Bytes;
 use haltline_types::{NanoUsd, Usage};
@@ -20,11 +21,13 @@ pub struct Shown {
 /// Writes one stream: `start`, `start-step`, the parts, `finish-step`, `finish`, `[DONE]`.
 #[derive(Debug)]
 pub struct Encoder {
-    shown: Shown,
-    begun: bool,
+    pub(super) shown: Shown,
+    pub(super) begun: bool,
     ended: bool,
-    blocks: Blocks,
-    sources: u64,
+    /// The page has `finish-step` already.
+    pub(super) step_ended: bool,
+    pub(super) blocks: Blocks,
+    pub(super) sources: u64,
     finish: Option<Finish>,
     usage: Option<Usage>,
     cost: Option<NanoUsd>,
@@ -38,6 +41,7 @@ impl Encoder {
             shown,
             begun: false,
             ended: false,
+            step_ended: false,
             blocks: Blocks::default(),
             sources: 0,
             finish: None,
@@ -117,6 +121,12 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Ui(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn priced(&mut self, cost: NanoUsd) {
         self.cost = Some(cost);
     }
@@ -130,6 +140,12 @@ impl Encode for Encoder {
             return;
         }
         self.begin(out);
+        let says_nothing =
+            matches!(event, Event::Started { .. } | Event::Usage(_) | Event::Finished { .. } | Event::Done);
+        if self.step_ended && !says_nothing {
+            self.step_ended = false;
+            chunk(&json!({"type": "start-step"}), out);
+        }
         match event {
             // The protocol has no words for a refusal: the page shows it as what was said.
             Event::Text(text) | Event::Refusal(text) => self.blocks.delta(Kind::Text, text, out),
@@ -165,7 +181,9 @@ impl Encode for Encoder {
                 self.blocks.finish(out);
                 let finish =
                     self.finish.unwrap_or(if self.blocks.has_calls() { Finish::ToolCalls } else { Finish::Stop });
-                chunk(&json!({"type": "finish-step"}), out);
+                if !self.step_ended {
+                    chunk(&json!({"type": "finish-step"}), out);
+                }
                 let mut last = json!({"type": "finish", "finishReason": word(finish)});
                 let metadata = self.metadata();
                 if !metadata.is_empty() {
