@@ -9,9 +9,9 @@ use crate::gateway::Gateway;
 use crate::problem::Problem;
 use haltline_ports::{DocumentsError, Owner};
 use haltline_types::Timestamp;
-use haltline_wire::canon::{Message, Part, joined};
+use haltline_wire::canon::{Message, joined};
 use haltline_wire::client::ClientRequest;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Documents that are read at once.
 const READ_AT_ONCE: usize = 256;
@@ -54,9 +54,7 @@ impl Gateway {
         let seen: Vec<Seen> = own.iter().map(|turn| Seen { mark: mark(turn), voice: Voice::of(turn) }).collect();
         let plan = outline.plan(&seen, sent);
         let keep = plan.keep.saturating_sub(plan.from);
-        let mut history = self.read_history(name, &outline, keep, bytes_max, now).await?;
-        pair(&mut history.messages, &own);
-        Ok(history)
+        self.read_history(name, &outline, keep, bytes_max, now).await
     }
 
     async fn read_history(
@@ -130,32 +128,9 @@ fn tail(rows: &[Row], bytes_max: u64) -> &[Row] {
     rows.get(begin..).unwrap_or_default()
 }
 
-/// Leaves calls out that nobody answered, and results that nobody called for: no provider takes
-/// them.
-fn pair(history: &mut Vec<Message>, own: &[Message]) {
-    let mut calls = HashSet::new();
-    let mut results = HashSet::new();
-    for part in history.iter().chain(own).flat_map(|message| &message.parts) {
-        match part {
-            Part::Call(call) => drop(calls.insert(call.id.clone())),
-            Part::Result(result) => drop(results.insert(result.id.clone())),
-            _ => {}
-        }
-    }
-    for message in history.iter_mut() {
-        message.parts.retain(|part| match part {
-            Part::Call(call) => results.contains(&call.id),
-            Part::Result(result) => calls.contains(&result.id),
-            _ => true,
-        });
-    }
-    history.retain(|message| !message.parts.is_empty());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haltline_wire::canon::{Call, Role, ToolResult};
 
     #[test]
     fn the_end_that_fits_begins_with_the_user() {
@@ -171,39 +146,5 @@ mod tests {
         for (most, begin) in [(60, 0), (59, 4), (20, 4), (10, 6), (0, 6)] {
             assert_eq!(tail(&rows, most), &rows[begin..], "{most}");
         }
-    }
-
-    #[test]
-    fn calls_and_results_come_in_pairs() {
-        let call = |id: &str| {
-            Part::Call(Call {
-                id: id.to_owned(),
-                name: "t".to_owned(),
-                arguments: "{}".to_owned(),
-                signature: None,
-                cache: None,
-            })
-        };
-        let result = |id: &str| {
-            Part::Result(ToolResult { id: id.to_owned(), name: None, parts: Vec::new(), is_error: false, cache: None })
-        };
-        let message = |role, parts| Message { role, name: None, parts };
-        let mut history = vec![
-            message(Role::User, vec![result("gone"), Part::text("a".to_owned())]),
-            message(Role::Assistant, vec![call("1"), call("2")]),
-            message(Role::User, vec![result("1")]),
-            message(Role::Assistant, vec![call("unanswered")]),
-            message(Role::Assistant, vec![call("3")]),
-        ];
-        pair(&mut history, &[message(Role::User, vec![result("3")])]);
-        assert_eq!(
-            history,
-            [
-                message(Role::User, vec![Part::text("a".to_owned())]),
-                message(Role::Assistant, vec![call("1")]),
-                message(Role::User, vec![result("1")]),
-                message(Role::Assistant, vec![call("3")]),
-            ]
-        );
     }
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// The most bytes of one message.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Of more parts than these, none is shortened: nothing but the mark is kept.
+const PARTS_MAX: usize = 10_000;
 const CUT: &str = " [… cut by Haltline: longer than a session keeps]";
 
 /// A message. Members that are added later must have a default.
@@ -105,28 +107,23 @@ fn fitting(message: &Message) -> (Option<Box<RawValue>>, bool) {
     let raw = |message: &Message| {
         String::from_utf8(message.to_json().to_vec()).ok().and_then(|json| RawValue::from_string(json).ok())
     };
-    let whole = raw(message);
-    if whole.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX) {
-        return (whole, false);
+    let fits = |json: &Box<RawValue>| json.get().len() <= MESSAGE_BYTES_MAX;
+    if let Some(whole) = raw(message).filter(fits) {
+        return (Some(whole), false);
     }
-    let mut message = message.clone();
-    without_media(&mut message.parts);
-    let mut most = MESSAGE_BYTES_MAX / 2;
-    loop {
-        let short = raw(&message);
-        if most < 64 || short.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX) {
-            let fits = short.as_ref().is_some_and(|json| json.get().len() <= MESSAGE_BYTES_MAX);
-            // Of too many parts to be kept at all, nothing is.
-            return (
-                short
-                    .filter(|_| fits)
-                    .or_else(|| raw(&Message { parts: vec![Part::text(CUT.trim().to_owned())], ..message })),
-                true,
-            );
+    let nothing = || Message { role: message.role, name: None, parts: vec![Part::text(CUT.trim().to_owned())] };
+    if message.parts.len() > PARTS_MAX {
+        return (raw(&nothing()), true);
+    }
+    let mut shorter = message.clone();
+    without_media(&mut shorter.parts);
+    for most in [usize::MAX, MESSAGE_BYTES_MAX / 2, MESSAGE_BYTES_MAX / 16, MESSAGE_BYTES_MAX / 128, 512] {
+        shorten(&mut shorter.parts, most);
+        if let Some(json) = raw(&shorter).filter(fits) {
+            return (Some(json), true);
         }
-        shorten(&mut message.parts, most);
-        most /= 2;
     }
+    (raw(&nothing()), true)
 }
 
 fn without_media(parts: &mut [Part]) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// Sessions are spread over so many lanes: within one, writes follow each other.
 pub(super) const LANES: usize = 8;
 /// The most bytes of requests that wait in one lane.
-const BYTES_MAX: usize = 64 << 20;
+const BYTES_MAX: usize = 32 << 20;
 /// The most turns that wait in one lane.
 const TURNS_MAX: usize = 4096;
 

@@ -96,28 +96,35 @@ impl Inner {
     }
 
     async fn arrived(&self, arrived: Arrived) -> Result<(), DocumentsError> {
-        let Arrived { name, request, at, rules, .. } = &arrived;
-        let turns = read(&arrived.asked).await;
-        let (found, mut outline) = self.load(name, *at).await?;
-        let mut head = found.unwrap_or_else(|| Head::new(name, *at, rules.content));
+        let Arrived { name, request, at, rules, model, surface, asked, sent } = arrived;
+        let is_large = body_of(&asked).len() > READ_HERE;
+        let turns = aside(is_large, move || read(&asked)).await.unwrap_or_else(|| Err("reading it failed".to_owned()));
+        let (found, mut outline) = self.load(&name, at).await?;
+        let mut head = found.unwrap_or_else(|| Head::new(&name, at, rules.content));
         head.content = rules.content;
         let mut documents = Vec::new();
         match turns {
-            Ok(turns) => {
-                let seen: Vec<Seen> =
-                    turns.iter().map(|turn| Seen { mark: mark(turn), voice: Voice::of(turn) }).collect();
-                let plan = outline.plan(&seen, arrived.sent);
-                outline.cut(plan.keep);
-                let new = seen.get(plan.from..).unwrap_or_default();
-                let taken = outline.take(new);
-                for (turn, taken) in turns.iter().skip(plan.from).zip(taken) {
-                    let Taken::New(number) = taken else { continue };
-                    let body = Kept::new(turn, *at, request.to_string(), rules.content, None).write();
-                    outline.weigh(number, u64::try_from(body.len()).unwrap_or(u64::MAX));
-                    documents.push(message(name, number, *at, *rules, body));
-                }
+            Ok((turns, seen)) => {
                 if rules.content && head.title.is_none() {
                     head.title = title(&turns);
+                }
+                let plan = outline.plan(&seen, sent);
+                outline.cut(plan.keep);
+                let taken = outline.take(seen.get(plan.from..).unwrap_or_default());
+                let new = turns.into_iter().skip(plan.from).zip(taken);
+                let new: Vec<(Message, u64)> = new
+                    .filter_map(
+                        |(turn, taken)| if let Taken::New(number) = taken { Some((turn, number)) } else { None },
+                    )
+                    .collect();
+                let bodies = aside(is_large, move || {
+                    let kept = |turn: &Message| Kept::new(turn, at, request.to_string(), rules.content, None).write();
+                    new.iter().map(|(turn, number)| (*number, kept(turn))).collect::<Vec<_>>()
+                });
+                let failed = || DocumentsError("writing the messages of a session failed".to_owned());
+                for (number, body) in bodies.await.ok_or_else(failed)? {
+                    outline.weigh(number, u64::try_from(body.len()).unwrap_or(u64::MAX));
+                    documents.push(message(&name, number, at, rules, body));
                 }
             }
             Err(why) => {
@@ -125,10 +132,10 @@ impl Inner {
                 tracing::debug!(%request, %why, "turns that only their own dialect can say are not kept in the session");
             }
         }
-        head.begin(*request, self.process, outline.live.last().map(|row| row.number));
-        head.model = arrived.model.to_string();
-        arrived.surface.clone_into(&mut head.surface);
-        self.put(name, head, outline, documents, *at, *rules).await
+        head.begin(request, self.process, outline.live.last().map(|row| row.number));
+        head.model = model.to_string();
+        surface.clone_into(&mut head.surface);
+        self.put(&name, head, outline, documents, at, rules).await
     }
 
     async fn answered(&self, answered: Answered) -> Result<(), DocumentsError> {
@@ -141,7 +148,7 @@ impl Inner {
         let mut documents = Vec::new();
         let answer = match said {
             Said::Answer(answer) => Some(*answer),
-            Said::Whole(dialect, body) => Some(whole_answer(dialect, &body)),
+            Said::Whole(dialect, body) => aside(body.len() > READ_HERE, move || whole_answer(dialect, &body)).await,
             Said::Nothing => None,
         };
         let open = head.end(request);
@@ -273,14 +280,13 @@ fn message(name: &SessionName, number: u64, at: Timestamp, rules: Rules, body: V
 }
 
 /// The client's own turns.
-async fn read(asked: &Arc<ClientRequest>) -> Result<Vec<Message>, String> {
-    let turns = |asked: &ClientRequest| match asked.new_messages() {
-        Ok(messages) => Ok(joined(&messages)),
-        Err(error) => Err(error.message),
-    };
-    if body_of(asked).len() <= READ_HERE {
-        return turns(asked);
-    }
-    let asked = Arc::clone(asked);
-    tokio::task::spawn_blocking(move || turns(&asked)).await.unwrap_or_else(|_| Err("reading it failed".to_owned()))
+fn read(asked: &ClientRequest) -> Result<(Vec<Message>, Vec<Seen>), String> {
+    let turns = joined(&asked.new_messages().map_err(|error| error.message)?);
+    let seen = turns.iter().map(|turn| Seen { mark: mark(turn), voice: Voice::of(turn) }).collect();
+    Ok((turns, seen))
+}
+
+/// Does work here, or on a thread for such work when it is much. `None` when it failed.
+async fn aside<T: Send + 'static>(is_much: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if is_much { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) }
 }
