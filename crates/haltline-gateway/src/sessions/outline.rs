@@ -55,6 +55,7 @@ impl Voice {
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64, Voice)", into = "(u64, u64, u64, Voice)")]
 pub(crate) struct Row {
     /// Its number, never given twice.
     pub(crate) number: u64,
@@ -64,6 +65,19 @@ pub(crate) struct Row {
     pub(crate) mark: u64,
     /// Who speaks.
     pub(crate) voice: Voice,
+}
+
+/// Written as a list: an outline of many thousand rows is written at each turn.
+impl From<Row> for (u64, u64, u64, Voice) {
+    fn from(row: Row) -> Self {
+        (row.number, row.bytes, row.mark, row.voice)
+    }
+}
+
+impl From<(u64, u64, u64, Voice)> for Row {
+    fn from((number, bytes, mark, voice): (u64, u64, u64, Voice)) -> Self {
+        Self { number, bytes, mark, voice }
+    }
 }
 
 /// All messages of a session.

@@ -140,7 +140,7 @@ impl Gateway {
             Shape::Canonical => read.iter().map(|(number, kept)| kept.shown(*number)).collect(),
             Shape::Ui => {
                 let messages: Vec<_> = read.iter().filter_map(|(_, kept)| kept.message()).collect();
-                ui_messages(&messages, &format!("{}-", begin))
+                ui_messages(&messages, &format!("{begin}-"))
             }
         };
         let mut answer = head.shown(inner.process);

@@ -11,6 +11,9 @@ use haltline_wire::PassFields;
 use haltline_wire::client::ClientRequest;
 use std::sync::Arc;
 
+/// The longest name that a body may give a conversation, as of one in a header.
+const NAME_BYTES_MAX: usize = 256;
+
 /// A request with the turns before it.
 pub(crate) struct Supplied {
     pub(crate) asked: ClientRequest,
@@ -24,7 +27,10 @@ pub(crate) struct Supplied {
 /// What the body says of the conversation that it goes on with.
 pub(crate) fn conversation(asked: &ClientRequest) -> Option<String> {
     match asked {
-        ClientRequest::Responses(request) => request.conversation().map(str::to_owned),
+        ClientRequest::Responses(request) => {
+            let named = request.conversation().filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
+            named.map(str::to_owned)
+        }
         _ => None,
     }
 }
@@ -63,9 +69,16 @@ pub(crate) async fn supply(
     }
     let Some(name) = name else {
         return refused(
-            "Only what is new was sent, and no session is named: name it in the header x-haltline-session.",
+            "Only what is new was sent, and no session is named: name it in the header x-haltline-session, with at most 256 bytes.",
         );
     };
+    if let ClientRequest::Responses(request) = &asked
+        && request.previous_response_id().is_some()
+    {
+        return refused(
+            "`previous_response_id` and a session both say what comes before; send one of them, or the whole conversation.",
+        );
+    }
     let regenerates = matches!(&asked, ClientRequest::Ui(request) if request.regenerates());
     let sent = if regenerates { Sent::Again } else { Sent::New };
     let most = gateway.body_bytes_max().saturating_sub(body_len);
