@@ -61,7 +61,12 @@ impl Request {
     /// `given`: output that there is already.
     pub(crate) fn asking(&self, asked: ClientRequest, given: Tokens) -> Self {
         let body = Bytes::copy_from_slice(asked.material());
-        Self { fingerprint: Fingerprint { body, ..self.fingerprint.clone() }, asked: Arc::new(asked), ..self.clone() }
+        Self {
+            fingerprint: Fingerprint { body, ..self.fingerprint.clone() },
+            default_cap: self.default_cap.saturating_sub(given).max(Tokens::new(1)),
+            asked: Arc::new(asked),
+            ..self.clone()
+        }
     }
 
     /// What a later process needs besides the body to ask for the rest of the answer.
