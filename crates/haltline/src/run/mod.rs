@@ -177,7 +177,7 @@ async fn take(directory: &Path, clock: &Arc<SystemClock>) -> Result<Options, Loc
 }
 
 fn admin(token: String, store: &Arc<EmbeddedStore>, clock: &Arc<SystemClock>, reloader: &reload::Reloader) -> Admin {
-    let (store, clock) = (Arc::clone(store), Arc::clone(clock));
+    let (kept, store, clock) = (Arc::clone(store), Arc::clone(store), Arc::clone(clock));
     let reloader = reloader.clone();
     Admin {
         token,
@@ -195,6 +195,7 @@ fn admin(token: String, store: &Arc<EmbeddedStore>, clock: &Arc<SystemClock>, re
                 .map_err(|error| error.to_string())?
             })
         }),
+        streams: crate::cli::streams_of(&kept),
     }
 }
 
