@@ -4,7 +4,7 @@
 mod draw;
 mod find;
 
-pub(super) use draw::{Glyphs, Style, clean};
+pub(super) use draw::{Glyphs, Style};
 pub(super) use find::find;
 
 use super::admin::{IfAbsent, configuration, connect};

@@ -13,3 +13,4 @@ mod setup;
 mod stage_two;
 mod storm;
 mod streams;
+mod timeline;

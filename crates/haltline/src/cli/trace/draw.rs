@@ -79,7 +79,7 @@ impl Style {
 }
 
 /// Text of others, without what a terminal would obey.
-pub(in crate::cli) fn clean(text: &str) -> String {
+fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -238,13 +238,13 @@ mod tests {
             "\
 req_00000000000000000000000000000007  chat.completions for chat: answered, HTTP 200
 2026-11-26T02:00:00Z, trace 0af7651916cd43dd8448eb211c80319c, key web, user al\u{fffd}[2Jice
-      0 µs  arrived                          the request is there
-    140 µs    held                           attempt 1: $0.02 held for a/m
-    200 µs    sent          ███              attempt 1: sent to a/m
-  500.2 ms    fault                          attempt 1: server_error (HTTP 500), may have cost money
-  500.3 ms  retry           ██████           again in 1.00 s because of server_error
-    1.50 s    settled       ██▉              attempt 2: cost $0.0015, 10 tokens in, 20 out
-    2.00 s  ended                            answered
+      0 µs  arrived                         the request is there
+    140 µs    held                          attempt 1: $0.02 held for a/m
+    200 µs    sent            ███           attempt 1: sent to a/m
+  500.2 ms    fault                         attempt 1: server_error (HTTP 500), may have cost money
+  500.3 ms  retry             ██████        again in 1.00 s because of server_error
+    1.50 s    settled         ██▉           attempt 2: cost $0.0015, 10 tokens in, 20 out
+    2.00 s  ended                           answered
      total  2.00 s, 2 attempts, 10 tokens in, 20 out, $0.0015
 "
         );
@@ -254,7 +254,7 @@ req_00000000000000000000000000000007  chat.completions for chat: answered, HTTP 
     fn a_plain_terminal_gets_plain_characters_and_colours_only_when_asked() {
         let ascii = draw(&[night(), night()], Style { paint: Paint::None, glyphs: Glyphs::Ascii });
         assert!(ascii.is_ascii(), "{ascii}");
-        assert!(ascii.contains("140 us    held") && ascii.contains("retry           ######"), "{ascii}");
+        assert!(ascii.contains("140 us    held") && ascii.contains("retry             ######"), "{ascii}");
         assert!(ascii.ends_with("\n2 requests, 4 attempts, 20 tokens in, 40 out, $0.003\n"), "{ascii}");
         let coloured = draw(&[night()], Style { paint: Paint::Ansi, glyphs: Glyphs::Unicode });
         assert!(coloured.contains("\u{1b}[31m  fault"), "{coloured}");
