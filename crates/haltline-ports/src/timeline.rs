@@ -43,6 +43,8 @@ pub struct Step {
 pub enum WaitedFor {
     /// A rate limit to let the request through.
     RateLimit,
+    /// The store to make a hold durable.
+    Store,
     /// Money or tokens that were held and might come back.
     Headroom,
     /// A count of tokens, to lower a ceiling.

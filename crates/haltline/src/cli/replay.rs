@@ -13,12 +13,13 @@ use super::ui::{Format, Ui};
 use crate::config::Paint;
 use clap::Args;
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline};
+use haltline_types::RequestId;
 use score::{Cue, Show, score};
 use serde_json::json;
 use std::time::Duration;
 
-/// More events than this of one stream are not loaded, in bytes.
-const STREAM_BYTES_MAX: usize = 256 << 20;
+/// More events than this are not loaded, in bytes.
+const EVENTS_BYTES_MAX: usize = 256 << 20;
 
 /// `haltline replay`.
 #[derive(Clone, Debug, Args)]
@@ -83,17 +84,13 @@ pub(super) fn run(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CliError> {
     let (_, loaded) = configuration(global, env)?;
-    let loading = async {
+    let (all, is_whole) = block_on(async {
         let admin = connect(&loaded, IfAbsent::Refuse, env)?;
-        let found = find(admin.as_ref(), &args.id, args.key.as_deref(), args.user.as_deref()).await?;
-        let mut all: Vec<(Timeline, Option<Kept>)> = Vec::with_capacity(found.len());
-        for timeline in found {
-            let kept = stream(admin.as_ref(), &timeline.id).await?;
-            all.push((timeline, kept));
-        }
-        Ok(all)
-    };
-    let all = block_on(loading)?;
+        load(admin.as_ref(), args).await
+    })?;
+    if !is_whole {
+        ui.note("Not everything is shown: there are more events than can be loaded.");
+    }
     if all.iter().all(|(_, kept)| kept.is_none()) {
         let message = format!("no stream of `{}` is kept", args.id);
         return Err(CliError::new(Exit::NotFound, message)
@@ -103,10 +100,31 @@ pub(super) fn run(
     play(&score(&all), args, style, ui, &mut std::thread::sleep)
 }
 
-/// All events of a stream; none when it is not kept.
-async fn stream(admin: &dyn Admin, id: &str) -> Result<Option<Kept>, CliError> {
+/// The requests that are meant, each with its stream where it is kept; and whether that is all.
+async fn load(admin: &dyn Admin, args: &ReplayArgs) -> Result<(Vec<(Timeline, Option<Kept>)>, bool), CliError> {
+    let found = match find(admin, &args.id, args.key.as_deref(), args.user.as_deref()).await {
+        // A request that runs, or died with its process, has a stream and no record.
+        Err(error) if error.exit == Exit::NotFound && args.id.parse::<RequestId>().is_ok() => {
+            vec![Timeline { id: args.id.clone(), ..Timeline::default() }]
+        }
+        found => found?,
+    };
+    let mut all = Vec::with_capacity(found.len());
+    let mut room = EVENTS_BYTES_MAX;
+    for timeline in found {
+        if room == 0 {
+            return Ok((all, false));
+        }
+        let kept = stream(admin, &timeline.id, &mut room).await?;
+        all.push((timeline, kept));
+    }
+    Ok((all, room > 0))
+}
+
+/// All events of a stream, as far as there is room; none when it is not kept.
+async fn stream(admin: &dyn Admin, id: &str, room: &mut usize) -> Result<Option<Kept>, CliError> {
     let mut kept = Kept::default();
-    let (mut after, mut bytes) = (0, 0_usize);
+    let mut after = 0;
     loop {
         let (stream, batches) = match admin.stream(id, after).await {
             Ok(page) => page,
@@ -116,9 +134,10 @@ async fn stream(admin: &dyn Admin, id: &str) -> Result<Option<Kept>, CliError> {
         kept.stream = stream;
         let Some(last) = batches.last() else { return Ok(Some(kept)) };
         let last = last.first.saturating_add(u64::try_from(last.events.len()).unwrap_or(0)).saturating_sub(1);
-        bytes = bytes.saturating_add(batches.iter().flat_map(|batch| &batch.events).map(String::len).sum());
+        let bytes = batches.iter().flat_map(|batch| &batch.events).map(String::len).sum();
+        *room = room.saturating_sub(bytes);
         kept.batches.extend(batches);
-        if last <= after || bytes > STREAM_BYTES_MAX {
+        if last <= after || *room == 0 {
             return Ok(Some(kept));
         }
         after = last;

@@ -55,9 +55,10 @@ async fn a_failure_and_a_success_are_told_step_by_step() {
     let answer = named(setup.post(&body), "alice").send().await.expect("answer");
     assert_eq!(answer.status, 200);
     let told = timeline(&setup, &format!("/v1/requests/{}/timeline", id(&answer)), "alice").await;
-    let without_samples: Vec<_> = words(&told).into_iter().filter(|word| *word != "checkpoint").collect();
+    // How often something is waited for or sampled is the machine's affair.
+    let certain = |word: &&str| !matches!(*word, "checkpoint" | "waited");
     assert_eq!(
-        without_samples,
+        words(&told).into_iter().filter(certain).collect::<Vec<_>>(),
         [
             "arrived",
             "identified",

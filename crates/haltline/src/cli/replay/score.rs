@@ -56,7 +56,11 @@ fn of_request(timeline: &Timeline, kept: Option<&Kept>) -> Vec<Timed> {
     let started = read.or_else(|| kept.map(|kept| kept.stream.started_ms)).unwrap_or(0);
     let mut own: Vec<Timed> = Vec::new();
     let status = |step: &str, text: String| Show::Status { step: step.to_owned(), text };
-    own.push((started, 0, status(&timeline.id, format!("{} for {}", timeline.surface, timeline.model))));
+    // Without a record it is not known what was asked.
+    let is_recorded = !timeline.outcome.is_empty();
+    let asked =
+        if is_recorded { format!("{} for {}", timeline.surface, timeline.model) } else { "no record".to_owned() };
+    own.push((started, 0, status(&timeline.id, asked)));
     for step in timeline.steps.iter().filter(|step| is_felt(step)) {
         let at = started.saturating_add(i64::try_from(step.at_us / 1000).unwrap_or(i64::MAX));
         own.push((at, 1, status(&step.step, step.text.clone())));
@@ -73,7 +77,14 @@ fn of_request(timeline: &Timeline, kept: Option<&Kept>) -> Vec<Timed> {
     let last = kept.batches.last().map_or(started, |batch| batch.at_ms);
     let end = timeline.steps.last().map_or(0, |step| i64::try_from(step.at_us / 1000).unwrap_or(i64::MAX));
     let end = started.saturating_add(end).max(last);
-    let told = format!("{} after {} events, ${}", timeline.outcome, kept.stream.last, timeline.cost);
+    let events = kept.stream.last;
+    let told = if is_recorded {
+        format!("{} after {events} events, ${}", timeline.outcome, timeline.cost)
+    } else if kept.stream.ended_ms.is_some() {
+        format!("ended after {events} events")
+    } else {
+        format!("{events} events so far: it runs, or its process died")
+    };
     own.push((end, 3, status("end", told)));
     own
 }

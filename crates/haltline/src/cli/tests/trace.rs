@@ -16,12 +16,14 @@ fn answer(line: &str) -> (u16, &'static str) {
     const STREAM: &str = "{\"id\":\"req_00000000000000000000000000000007\",\"started_ms\":10000,\"ended_ms\":12000,\"last\":3}\n{\"first\":1,\"at_ms\":11500,\"events\":[\"data: {\\\"type\\\":\\\"text-delta\\\",\\\"delta\\\":\\\"Hel\\\"}\\n\\n\",\"data: {\\\"type\\\":\\\"text-delta\\\",\\\"delta\\\":\\\"lo\\\"}\\n\\n\"]}\n{\"first\":3,\"at_ms\":11900,\"events\":[\"data: [DONE]\\n\\n\"]}\n";
     const STREAM_END: &str =
         "{\"id\":\"req_00000000000000000000000000000007\",\"started_ms\":10000,\"ended_ms\":12000,\"last\":3}\n";
+    const UNENDED: &str = "{\"id\":\"req_00000000000000000000000000000009\",\"started_ms\":10000,\"last\":0}\n";
     match line {
         "GET /admin/v1/requests/req_00000000000000000000000000000007/timeline" => (200, REQUEST),
         "GET /admin/v1/sessions/s%201/timeline?limit=200&key=web" => (200, SESSION),
         "GET /admin/v1/sessions/0af7651916cd43dd8448eb211c80319c/timeline?limit=200" => (200, SESSION),
         "GET /admin/v1/streams/req_00000000000000000000000000000007?after=0" => (200, STREAM),
         "GET /admin/v1/streams/req_00000000000000000000000000000007?after=3" => (200, STREAM_END),
+        "GET /admin/v1/streams/req_00000000000000000000000000000009?after=0" => (200, UNENDED),
         _ => (404, r#"{"title":"Nothing of this name","detail":"there is no record of it"}"#),
     }
 }
@@ -100,6 +102,16 @@ Hello
     let raw = run(Reader::Program, "C", &["replay", ID, "--speed", "max", "--raw"]);
     assert!(raw.out.starts_with("data: {") && raw.out.ends_with("data: [DONE]\n\n"), "{}", raw.out);
     assert_eq!(raw.out.matches("\n\n").count(), 3);
+}
+
+#[test]
+fn a_stream_without_a_record_is_replayed_as_far_as_it_came() {
+    let did = run(Reader::Person, "C", &["replay", "req_00000000000000000000000000000009", "--speed", "max"]);
+    assert_eq!(did.exit, Exit::Ok, "{}", did.err);
+    assert_eq!(
+        did.out,
+        "-- req_00000000000000000000000000000009: no record\n-- end: 0 events so far: it runs, or its process died\n"
+    );
 }
 
 #[test]
