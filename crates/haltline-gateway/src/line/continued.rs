@@ -67,7 +67,8 @@ pub(crate) async fn rest_of(
         Continue::Turn => "turn",
     };
     trip.step(What::Continued { after: outlet.live().last(), how: how_word.into() });
-    let used = trip.attempts.iter().filter(|attempt| attempt.basis == Basis::Reported).filter_map(|attempt| attempt.usage);
+    let used =
+        trip.attempts.iter().filter(|attempt| attempt.basis == Basis::Reported).filter_map(|attempt| attempt.usage);
     let from = match used.reduce(sum) {
         used @ Some(_) => assembler.resumption().with_usage(used),
         None => assembler.resumption(),

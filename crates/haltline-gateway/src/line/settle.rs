@@ -61,14 +61,9 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
 pub(crate) async fn settle_broken(gateway: &Gateway, trip: &mut Trip) {
     let Some(open) = trip.open.take() else { return };
     let charge = Charge { basis: Basis::Ceiling, usage: None, cost: open.ceiling };
-    close(
-        gateway,
-        trip,
-        open,
-        charge,
-        Some(&Fault::new(FaultKind::Unknown, haltline_types::Origin::Gateway, "the journey broke")),
-    )
-    .await;
+    let fault = Fault::new(FaultKind::Unknown, haltline_types::Origin::Gateway, "the journey broke");
+    trip.step(What::fault(open.id.number, &fault, &fault.detail));
+    close(gateway, trip, open, charge, Some(&fault)).await;
 }
 
 /// From what is known of an attempt to what it is charged (promise, rule 5).

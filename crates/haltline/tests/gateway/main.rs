@@ -16,3 +16,4 @@ mod setup;
 mod stage_two;
 mod storm;
 mod streams;
+mod timeline;
