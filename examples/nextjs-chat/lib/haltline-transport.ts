@@ -7,7 +7,7 @@
 
 import type { ChatTransport, UIMessage, UIMessageChunk } from "ai";
 import { type AnswerFacts, Cursor, dress, EventReader, factsOf, type StreamEvent } from "./haltline-events.ts";
-import { errorText, HaltlineError, parseProblem, type Problem, problemOf } from "./haltline-problem.ts";
+import { type Action, errorText, HaltlineError, parseProblem, type Problem, problemOf } from "./haltline-problem.ts";
 
 export type { AnswerFacts, Problem };
 export { HaltlineError, parseProblem };
@@ -319,11 +319,11 @@ export function createHaltlineChatTransport<M extends UIMessage = UIMessage>(
   }
 
   /** A run's first answer, or the error that ends it. */
-  async function start(run: Run, ask: () => Promise<Response>, busy: (status: number) => boolean): Promise<Response> {
+  async function start(run: Run, ask: () => Promise<Response>, busy: (status: number) => boolean, action: Action): Promise<Response> {
     enter(run, "connecting");
     try {
       const response = await persist(run, ask, busy);
-      if (!response) throw new HaltlineError(problemOf("connection_lost", GIVEN_UP, { retryable: true }));
+      if (!response) throw new HaltlineError(problemOf("connection_lost", GIVEN_UP, { retryable: true, action }));
       if (!response.ok && !isNone(response)) throw new HaltlineError(await refused(response));
       return response;
     } catch (error) {
@@ -345,7 +345,7 @@ export function createHaltlineChatTransport<M extends UIMessage = UIMessage>(
         generation = { key: head[KEY] ?? crypto.randomUUID(), body: JSON.stringify(whole) };
       }
       const run = fresh(chatId, generation, abortSignal);
-      const response = await start(run, () => post(run, head), never);
+      const response = await start(run, () => post(run, head), never, "retry");
       if (response.ok) return stream(run, response, head);
       enter(run, "idle");
       throw new HaltlineError(await refused(response));
@@ -354,7 +354,7 @@ export function createHaltlineChatTransport<M extends UIMessage = UIMessage>(
     async reconnectToStream({ chatId, abortSignal, headers }) {
       const run = fresh(chatId, runs.get(chatId)?.generation, abortSignal);
       const head = common(headers);
-      const response = await start(run, () => get(run, head), later);
+      const response = await start(run, () => get(run, head), later, "reconnect");
       if (!isNone(response)) return stream(run, response, head);
       await response.body?.cancel();
       enter(run, "idle");
