@@ -10,7 +10,7 @@ export const USER_COOKIE = "haltline-chat-user";
 const ASKED = ["accept", "idempotency-key", "last-event-id", "traceparent", "x-haltline-event-ids"];
 const ANSWERED = [
   "age", "content-type", "ratelimit", "ratelimit-policy", "retry-after", "traceparent", "x-accel-buffering", "x-haltline-attempts",
-  "x-haltline-cache", "x-haltline-degraded", "x-haltline-model", "x-haltline-provider", "x-haltline-replayed", "x-haltline-stream-id",
+  "x-haltline-cache", "x-haltline-degraded", "x-haltline-fallback", "x-haltline-model", "x-haltline-provider", "x-haltline-replayed", "x-haltline-stream-id",
   "x-request-id", "x-should-retry", "x-vercel-ai-ui-message-stream",
 ];
 

@@ -16,6 +16,8 @@ export interface AnswerFacts {
   provider?: string;
   /** What was asked for and what answers, when a cheaper model had to. */
   degraded?: { from: string; to: string };
+  /** The same, when what was asked for failed. */
+  fallback?: { from: string; to: string };
   cache?: string;
   /** Seconds, of an answer out of the cache. */
   age?: number;
@@ -99,8 +101,10 @@ export function factsOf(headers: Headers): AnswerFacts {
   put("model", "x-haltline-model");
   put("provider", "x-haltline-provider");
   put("cache", "x-haltline-cache");
-  const [from, to] = headers.get("x-haltline-degraded")?.split(" -> ") ?? [];
-  if (from && to) facts.degraded = { from, to };
+  for (const name of ["degraded", "fallback"] as const) {
+    const [from, to] = headers.get(`x-haltline-${name}`)?.split(" -> ") ?? [];
+    if (from && to) facts[name] = { from, to };
+  }
   const age = headers.get("age");
   if (facts.cache === "hit" && age && Number(age) >= 0) facts.age = Number(age);
   return facts;

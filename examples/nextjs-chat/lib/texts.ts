@@ -129,6 +129,7 @@ export function phaseText(phase: Phase | undefined): string {
 /** Where an answer comes from, when that is not where it was expected to come from. */
 export function originText(facts: AnswerFacts | undefined): string | undefined {
   if (facts?.degraded) return `Answered by a smaller model (${short(facts.degraded.to)}) in place of ${short(facts.degraded.from)}`;
+  if (facts?.fallback) return `Answered by ${short(facts.fallback.to)} while ${short(facts.fallback.from)} recovers`;
   if (facts?.cache === "hit") return `From cache${facts.age ? `, ${facts.age < 90 ? `${facts.age} s` : `${Math.round(facts.age / 60)} min`} old` : ""}`;
   return undefined;
 }
