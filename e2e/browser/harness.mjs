@@ -29,7 +29,9 @@ export function start(command, args, { ready, ...options }) {
     const timer = setTimeout(() => fail(new Error(`${command} did not start:\n${said}`)), 60_000);
     const hear = (bytes) => {
       said = (said + bytes).slice(-20_000);
-      if (ready && ready.test(said)) done(child);
+      if (!ready?.test(said)) return;
+      clearTimeout(timer);
+      done(child);
     };
     child.stdout.on("data", hear);
     child.stderr.on("data", hear);
@@ -39,8 +41,6 @@ export function start(command, args, { ready, ...options }) {
       clearTimeout(timer);
       fail(new Error(`${command} ended with ${code}:\n${said}`));
     });
-    child.ready = done;
-    if (!ready) done(child);
   });
 }
 
@@ -133,7 +133,8 @@ export async function whole(page, wanted, timeout = 20_000) {
     (wanted) => {
       const all = document.querySelectorAll('[aria-label="Answer"]');
       const last = all[all.length - 1];
-      return last?.getAttribute("aria-busy") === "false" && last.querySelector('[data-testid="text"]').innerText === wanted;
+      const isIdle = document.querySelector('[aria-label="Send"]') !== null;
+      return isIdle && last?.getAttribute("aria-busy") === "false" && last.querySelector('[data-testid="text"]').innerText === wanted;
     },
     wanted,
     { timeout },

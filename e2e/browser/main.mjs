@@ -1,12 +1,14 @@
 // Browser end-to-end tests of examples/nextjs-chat. Started by ../browser.sh; words choose scenarios.
 
 import { startFake } from "./fake-gateway.mjs";
+import { startReal } from "./real-gateway.mjs";
 import { launch, runAll, startApp } from "./harness.mjs";
 import "./scenarios/answer.mjs";
 import "./scenarios/stop.mjs";
 import "./scenarios/resume.mjs";
 import "./scenarios/problems.mjs";
 import "./scenarios/access.mjs";
+import "./scenarios/real.mjs";
 
 setTimeout(() => {
   console.error("not done after 15 minutes");
@@ -15,6 +17,11 @@ setTimeout(() => {
 
 const fake = await startFake();
 const surroundings = { fake: { fake, app: await startApp(fake.url, "hl-test-key") } };
+if (process.env.HALTLINE_BIN) {
+  const gateway = await startReal(process.env.HALTLINE_BIN);
+  surroundings.real = { gateway, app: await startApp(gateway.url, gateway.key) };
+  surroundings.broken = { gateway, app: await startApp(gateway.url, gateway.key, { HALTLINE_MODEL: "broken" }) };
+}
 const browser = await launch();
 const { passed, failed } = await runAll(browser, surroundings, process.argv.slice(2));
 await browser.close();

@@ -72,7 +72,7 @@ scenario("everything can be done with the keyboard alone", async ({ page, app, f
   await page.keyboard.press("Enter");
   await until(async () => (await answers(page).count()) === 2, "a second answer");
   await page.keyboard.press("Escape");
-  await page.getByText(/^Stopped/).waitFor();
+  await page.locator(".stopped").waitFor();
   // Back through the page to Regenerate.
   let reached = false;
   for (let n = 0; n < 30 && !reached; n++) {

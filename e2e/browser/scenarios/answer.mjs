@@ -67,7 +67,7 @@ scenario("the cost ticks while it is written, for who wants it", async ({ page, 
   await ask(page, "One");
   await whole(page, TEXT);
   await ask(page, "Two");
-  await until(async () => /≈ \d+ tokens\/s ≈ \$0\.00\d+/.test(await progress(page).innerText().catch(() => "")), "a cost beside the pace");
+  await until(async () => /≈ \d+ tokens\/s · ≈ \$0\.00\d+/.test(await progress(page).innerText().catch(() => "")), "a cost beside the pace");
   await shot("ticker");
   await whole(page, TEXT);
 });

@@ -106,16 +106,15 @@ export function Progress({ live, hasText, rate, onBackground }: { live: Live; ha
   const writing = live.first === undefined ? 0 : now - live.first;
   const tokens = live.written / 4;
   const facts = [
-    live.stopping ? "Stopping…" : hasText ? undefined : `${phaseText(live.phase)}…`,
-    !hasText && seconds(waited),
-    hasText && writing > 500 && `≈ ${Math.max(1, Math.round((tokens / writing) * 1000))} tokens/s`,
+    live.stopping ? "Stopping…" : hasText ? undefined : `${phaseText(live.phase)}… ${seconds(waited)}`,
+    hasText && !live.stopping && writing > 500 && `≈ ${Math.max(1, Math.round((tokens / writing) * 1000))} tokens/s`,
     hasText && rate !== undefined && `≈ ${dollars(tokens * rate)}`,
   ].filter(Boolean);
   return (
     <div className="progress" data-phase={live.phase?.state ?? "asked"}>
       <p className={hasText ? "pace" : "thinking"}>
         {!hasText && <span className="pulse" aria-hidden="true" />}
-        <span data-testid="progress">{facts.join(" ")}</span>
+        <span data-testid="progress">{facts.join(" · ")}</span>
       </p>
       {waited > 10_000 && !live.stopping && (
         <p className="patience" role="status">
