@@ -3,10 +3,12 @@
 
 mod chance;
 mod counting;
+mod dead_letters;
 mod deliver;
 mod endpoints;
 mod gateway;
 mod incoming;
+mod jobs;
 mod kept;
 mod lanes;
 mod line;
@@ -17,14 +19,19 @@ mod recover;
 pub mod routing;
 pub mod settings;
 mod shelf;
+mod streams;
+mod timeline;
 mod voice;
 
 pub use chance::SeededEntropy;
+pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};
 pub use deliver::{Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
+pub use jobs::{JobEndpoint, JobNote, JobNotifier, JobPage, JobsStanding, NewJob};
 pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
-pub use recover::expire_open_holds;
+pub use recover::{TakenUp, expire_open_holds};
+pub use streams::{Ending, From, Stop, Watched, Watcher};
 pub use voice::Voice;

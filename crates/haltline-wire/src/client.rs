@@ -96,10 +96,7 @@ impl ClientRequest {
             ClientDialect::Chat => Self::Chat(Box::new(ChatRequest::parse(body, pass)?)),
             ClientDialect::Responses => {
                 let request = ResponsesRequest::parse_with(body, pass, hosted)?;
-                if request.documents() > 0 {
-                    let why = "Files as input are not offered: their pages, and so their price, cannot be known beforehand. Send their text.";
-                    return Err(RequestError::invalid("input", why));
-                }
+                crate::history::refuse_documents(&request)?;
                 Self::Responses(Box::new(request))
             }
             ClientDialect::Embeddings => Self::Embeddings(Box::new(EmbeddingsRequest::parse(body, pass)?)),

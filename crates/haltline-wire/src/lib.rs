@@ -28,6 +28,7 @@ mod call_id;
 mod compose;
 mod edit;
 mod finish;
+mod history;
 mod measure;
 mod pass_fields;
 mod refusal;

@@ -21,6 +21,7 @@ mod request;
 mod rewrite;
 mod stop;
 mod tools;
+mod turns;
 mod usage;
 mod values;
 mod wire;

@@ -25,6 +25,7 @@ mod rewrite;
 mod schema;
 mod thinking;
 mod tools;
+mod turns;
 mod usage;
 mod wire;
 mod write;

@@ -8,9 +8,11 @@ mod blocks;
 mod encode;
 mod parts;
 mod request;
+mod turns;
 
 pub use encode::{Encoder, Shown, data_frame, transient_frame};
 pub use request::{UiRequest, known_fields};
+pub use turns::ui_messages;
 
 /// Headers of a stream beside `content-type: text/event-stream`. The client checks none of them;
 /// the last is how others recognise the protocol.

@@ -18,6 +18,7 @@ mod said;
 mod skim;
 pub mod stream;
 mod tools;
+mod turns;
 mod values;
 mod wire;
 mod write;

@@ -21,6 +21,7 @@ pub mod request;
 mod rewrite;
 mod stored;
 mod tools;
+mod turns;
 pub(in crate::openai) mod values;
 mod wire;
 mod write;
