@@ -9,9 +9,11 @@ const real = (name, run, options) => scenario(`real: ${name}`, run, { gateway: "
 
 /** Ids of the requests that a page has made, as the gateway names them. */
 function requestIds(page) {
-  const ids = [];
+  const ids = Object.assign([], { streams: [] });
   page.on("response", (response) => {
-    if (response.request().method() === "POST" && response.url().endsWith("/api/chat")) ids.push(response.headers()["x-request-id"]);
+    if (response.request().method() !== "POST" || !response.url().endsWith("/api/chat")) return;
+    ids.push(response.headers()["x-request-id"]);
+    ids.streams.push(response.headers()["x-haltline-stream-id"]);
   });
   return ids;
 }
@@ -60,3 +62,123 @@ real("a model that fails says so", async ({ page, app, shot }) => {
   assert.match(await notice(page).innerText(), /Reference req_[0-9a-f]{32}/);
   await shot("failed");
 }, { gateway: "broken" });
+
+real("stop stops the provider's meter, keeps the text and says the cost", async ({ page, app, gateway, shot }) => {
+  const ids = requestIds(page);
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await some(page);
+  await page.keyboard.press("Escape");
+  const stopped = page.locator(".stopped");
+  await stopped.waitFor();
+  const kept = await text(page);
+  assert.ok(kept.length > 30 && kept.length < SAID.length && SAID.startsWith(kept.trimEnd()), kept);
+  await until(async () => /^Stopped · \$0\.00\d+$/.test(await stopped.innerText()), "the cost");
+  await shot("stopped");
+  const { data } = await gateway.generation(ids[0]);
+  assert.equal(data.outcome, "cancelled");
+  const shown = Number((await stopped.innerText()).split("$")[1]);
+  assert.ok(Math.abs(shown - Number(data.total_cost)) < 0.0001, `shown ${shown}, charged ${data.total_cost}`);
+  await page.reload();
+  await stopped.waitFor();
+  assert.equal(await text(page), kept);
+  assert.equal(ids.length, 1);
+});
+
+real("a reload in mid-answer resumes and completes it", async ({ page, app, gateway }) => {
+  const ids = requestIds(page);
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await some(page);
+  await page.reload();
+  await whole(page, SAID);
+  assert.equal(await answers(page).count(), 1);
+  assert.equal(ids.length, 1);
+  assert.equal((await gateway.generation(ids[0])).data.attempts.length, 1);
+});
+
+real("a cut wire in mid-answer, three times, costs nothing and loses nothing", async ({ page, app, gateway, shot }) => {
+  const ids = requestIds(page);
+  const resumed = [];
+  page.on("request", (request) => request.url().includes("/stream") && resumed.push(new URL(request.url()).searchParams.get("starting_after")));
+  await page.goto(app.url);
+  await page.evaluate(() => {
+    window.seen = [];
+    new MutationObserver(() => {
+      const now = document.querySelector('[data-testid="text"]')?.innerText ?? "";
+      if (now !== window.seen.at(-1)) window.seen.push(now);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  await ask(page, "Hello");
+  for (let n = 1; n <= 3; n++) {
+    await some(page, n * 30);
+    gateway.cut();
+    await page.getByText("Connection lost, answer continues on the server.").waitFor();
+    if (n === 1) await shot("reconnecting");
+    await until(async () => (await page.getByText("Connection lost").count()) === 0, "the connection");
+  }
+  await whole(page, SAID);
+  const seen = await page.evaluate(() => window.seen);
+  for (let n = 1; n < seen.length; n++) assert.ok(seen[n].startsWith(seen[n - 1].trimEnd()), `"${seen[n - 1]}" became "${seen[n]}"`);
+  assert.equal(ids.length, 1);
+  assert.ok(resumed.length === 3 && resumed.every((after) => Number(after) > 3), `tails were asked for: ${resumed}`);
+  assert.equal((await gateway.generation(ids[0])).data.attempts.length, 1);
+});
+
+real("offline in mid-answer, and back", async ({ page, context, app, gateway }) => {
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await some(page);
+  await context.setOffline(true);
+  gateway.cut();
+  await page.getByText("You are offline. The answer goes on at the server").waitFor();
+  await page.waitForTimeout(1000);
+  await context.setOffline(false);
+  await whole(page, SAID);
+});
+
+real("retry is the same generation: a finished one is not bought again", async ({ page, app, gateway }) => {
+  const ids = requestIds(page);
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await some(page);
+  // The page believes that all is lost; the gateway knows better.
+  await page.route("**/stream*", (route) => route.fulfill({ status: 204 }));
+  gateway.cut();
+  await notice(page).waitFor();
+  assert.match(await notice(page).innerText(), /not there any more/);
+  await page.getByRole("button", { name: "Retry" }).click();
+  await whole(page, SAID);
+  assert.equal(ids.length, 2);
+  await page.getByRole("button", { name: "Regenerate" }).click();
+  await until(() => ids.length === 3, "a third request");
+  await whole(page, SAID);
+  const [first, same, other] = ids.streams;
+  assert.equal(same, first, "the same stream");
+  assert.notEqual(other, first);
+});
+
+real("a gateway that is killed in mid-answer and started again: nothing written is lost", async ({ page, app, gateway, shot }) => {
+  const ids = requestIds(page);
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await some(page, 60);
+  await gateway.kill();
+  await page.getByText("Connection lost, answer continues on the server.").waitFor();
+  const before = await text(page);
+  await shot("down");
+  await gateway.up();
+  // It goes on, or it says clearly that it does not: never half an answer that looks whole.
+  await until(async () => (await page.getByRole("button", { name: "Send" }).count()) === 1, "an end", 40_000);
+  const after = await text(page);
+  assert.ok(after.startsWith(before.trimEnd()), `"${before}" became "${after}"`);
+  await shot("after");
+  if ((await notice(page).count()) > 0) {
+    assert.match(await notice(page).innerText(), /restarted in the middle of this answer\. What was written is kept/);
+    console.log("  after the restart: said to be interrupted");
+  } else {
+    assert.ok(after.length > before.length, "it has gone on");
+    console.log(`  after the restart: went on from ${before.length} to ${after.length} characters`);
+  }
+  assert.equal(ids.length, 1);
+}, { limit: 120_000 });

@@ -54,6 +54,17 @@ export async function pass(request: Request, path: string, init: { method: "GET"
   return new Response(answer.body, { status: answer.status, headers: out });
 }
 
+/** What an answer of this user has cost; `{}` while that is not known. */
+export async function costOf(request: Request, id: string): Promise<Response> {
+  const answer = await pass(request, `/v1/generation?id=${id}`, { method: "GET" });
+  if (answer.status === 404) return Response.json({}, { headers: { "cache-control": "no-store" } });
+  if (!answer.ok) return answer;
+  const { data } = (await answer.json()) as { data?: { user?: string; total_cost?: string } };
+  // The gateway knows this app's key only; whose answer it is must be looked at here.
+  const isOwn = data?.user !== undefined && data.user === userOf(request);
+  return Response.json(isOwn ? { cost: data.total_cost } : {}, { headers: { "cache-control": "no-store" } });
+}
+
 /** The ids that this app gives to chats. */
 export const isChatId = (id: string) => /^[\w-]{1,128}$/.test(id);
 

@@ -110,11 +110,23 @@ export function factsOf(headers: Headers): AnswerFacts {
   return facts;
 }
 
+/** What a transient `data-status` tells of the answer's origin: it comes when the head is long out. */
+function news(chunk: UIMessageChunk, facts: AnswerFacts): boolean {
+  if (chunk.type !== "data-status" || typeof chunk.data !== "object" || chunk.data === null) return false;
+  const { state, from, to, model, provider } = chunk.data as Record<string, unknown>;
+  if (typeof model === "string") facts.model = model;
+  if (typeof provider === "string") facts.provider = provider;
+  if (state === "degraded" && typeof from === "string" && typeof to === "string") facts.degraded = { from, to };
+  if (state === "fallback" && typeof from === "string" && typeof model === "string" && from !== model) facts.fallback = { from, to: model };
+  return state === "degraded" || state === "fallback";
+}
+
 /** Adds to a chunk what the page would otherwise not learn. */
 export function dress(chunk: UIMessageChunk, facts: AnswerFacts): UIMessageChunk[] {
+  if (news(chunk, facts)) return [chunk, { type: "message-metadata", messageMetadata: { haltline: { ...facts } } }];
   if (chunk.type === "start" && Object.keys(facts).length > 0) {
     const told = typeof chunk.messageMetadata === "object" ? chunk.messageMetadata : {};
-    return [{ ...chunk, messageMetadata: { ...told, haltline: facts } }];
+    return [{ ...chunk, messageMetadata: { ...told, haltline: { ...facts } } }];
   }
   // The AI SDK drops an `abort`: without this a stopped answer would look whole after a reload.
   if (chunk.type === "abort") return [{ type: "message-metadata", messageMetadata: { stopped: true } }, chunk];

@@ -59,6 +59,8 @@ const ACTIONS: Record<string, Action> = {
   upstream_timeout: "regenerate",
   stream_deadline: "regenerate",
   ceiling_reached: "regenerate",
+  interrupted: "regenerate",
+  stopped: "regenerate",
   store_unavailable: "retry",
   connection_lost: "reconnect",
   stream_gone: "retry",

@@ -10,6 +10,7 @@ import { type ChatMessage, load, save, textOf } from "./history.ts";
 export interface Phase {
   state: string;
   model?: string;
+  provider?: string;
   attempt?: number;
   of?: number;
 }
@@ -61,7 +62,7 @@ export class ChatSession {
       messages: kept?.messages ?? [],
       generateId: () => crypto.randomUUID(),
       onData: (part) => {
-        if (part.type === "data-status") this.#set({ phase: part.data as Phase });
+        if (part.type === "data-status") this.#phase(part.data as Phase);
       },
     });
     if (kept?.pending) {
@@ -94,6 +95,12 @@ export class ChatSession {
     }
     clearTimeout(this.#saveTimer);
     this.#saveTimer = setTimeout(() => this.save(), 250);
+  }
+
+  /** A sign of life says nothing new. */
+  #phase(phase: Phase) {
+    const isBare = phase.state === "waiting" && phase.model === undefined;
+    if (!isBare || this.live.phase === undefined) this.#set({ phase });
   }
 
   send(text: string) {
@@ -192,6 +199,7 @@ export class ChatSession {
     const problem = this.chat.error ? parseProblem(this.chat.error) : this.live.problem;
     this.#set({ busy: false, problem, phase: undefined });
     if (first && asked) this.#note({ first: first - asked, took: Date.now() - asked });
+    void this.#price();
     if (problem?.retryable && problem.action === "retry" && this.#retries < RETRIES_MAX) {
       this.#retries++;
       const wait = problem.retryAfter ?? 5000;
@@ -199,6 +207,23 @@ export class ChatSession {
       this.#retryTimer = setTimeout(() => this.retry(), wait);
     }
     this.save();
+  }
+
+  /** What an answer has cost that was stopped or has failed: the gateway knows it a little later. */
+  async #price() {
+    const { requestId, streamId = requestId } = this.live.facts;
+    const last = this.chat.lastMessage;
+    for (let n = 0; n < 4; n++) {
+      if (!streamId || last?.role !== "assistant" || last.metadata?.cost !== undefined) return;
+      const answer = await fetch(`/api/cost/${streamId}`).catch(() => undefined);
+      const { cost } = answer?.ok ? ((await answer.json()) as { cost?: string }) : {};
+      if (this.live.busy || this.chat.lastMessage?.id !== last.id) return;
+      if (cost !== undefined) {
+        this.#note({ cost });
+        return this.save();
+      }
+      await new Promise((done) => setTimeout(done, 400 * 2 ** n));
+    }
   }
 
   /** Notes something about the last answer. */

@@ -43,6 +43,10 @@ export function noticeOf(problem: Problem, live: Live, now: number): Notice {
     case "stream_deadline":
     case "ceiling_reached":
       return { tone: "wait", text: "This took too long and was stopped. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
+    case "interrupted":
+      return { tone: "wait", text: "The service was restarted in the middle of this answer. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
+    case "stopped":
+      return { tone: "calm", text: "Stopped before the answer began.", deeds: [{ ...AGAIN, label: "Ask again" }] };
     case "content_filter": {
       const policy = /policy \*?["“]?([\w -]{1,60})["”]?\*?/i.exec(problem.message)?.[1];
       return { tone: "bad", text: `This request was blocked by ${policy ? `policy ${policy}` : "a policy"}. Edit it and send again.`, deeds: [{ deed: "edit", label: "Edit" }] };
@@ -117,6 +121,10 @@ export function phaseText(phase: Phase | undefined): string {
       return "Checking the request";
     case "retrying":
       return `Retrying${phase.attempt ? ` ${phase.attempt}${phase.of ? `/${phase.of}` : ""}` : ""}${model ? ` on${model}` : ""}`;
+    case "fallback":
+      return `Trying again${model ? ` on${model}` : ""}`;
+    case "degraded":
+      return "Asking a smaller model";
     case "waiting":
       return model ? `Waiting for${model}` : "Thinking";
     case "writing":
