@@ -43,10 +43,10 @@ const server = createServer(async (request, response) => {
   let body = "";
   for await (const part of request) body += part;
   requests.push({ method: request.method!, url: request.url!, headers: request.headers, body });
-  const { pathname, searchParams } = new URL(request.url!, "http://x");
+  const { pathname } = new URL(request.url!, "http://x");
   if (pathname.endsWith("/stop")) return script.stop(response);
   const serve = () => {
-    const from = Number(searchParams.get("starting_after") ?? 0);
+    const from = Number(new URL(request.url!, "http://x").searchParams.get("starting_after") ?? 0);
     const end = script.breaks.shift();
     let out = "";
     script.events.forEach((event, index) => {
@@ -363,6 +363,15 @@ test("a stop that cannot be told is told later, but never to a newer generation"
   await stopped;
   await new Promise((done) => setTimeout(done, 20));
   assert.ok(requests.slice(before + 1).every((request) => !request.url.endsWith("/stop")));
+});
+
+test("where an answer comes from is kept with it, also when that turns out late", async () => {
+  const status = (data: object) => ({ type: "data-status", data, transient: true });
+  script.events = [...answer().slice(0, 2), status({ state: "fallback", attempt: 2, from: "big", provider: "p", model: "other" }), ...answer().slice(2)];
+  let last: UIMessage | undefined;
+  for await (const message of readUIMessageStream({ stream: await send(transport()) })) last = message;
+  const { haltline } = last!.metadata as { haltline: object };
+  assert.deepEqual(haltline, { requestId: "req_1", model: "other", provider: "p", fallback: { from: "big", to: "other" } });
 });
 
 test("leaving is not stopping: a cancelled stream makes no more requests", async () => {
