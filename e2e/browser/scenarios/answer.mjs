@@ -49,8 +49,9 @@ scenario("thinking is there within 100 ms of the click, then phases, then tokens
   }
   assert.ok(lengths.size >= 3, `text came in ${lengths.size} steps`);
   await whole(page, TEXT);
-  const footer = await answers(page).last().locator("footer").innerText();
-  assert.match(footer, new RegExp(`${WORDS.length} tokens · \\d+ tokens/s · \\d+\\.\\d s · \\$0\\.0042`));
+  const footer = () => answers(page).last().locator("footer").innerText();
+  await until(async () => (await footer()).includes("tokens/s"), "tokens, pace, time and cost");
+  assert.match(await footer(), new RegExp(`${WORDS.length} tokens · \\d+ tokens/s · \\d+\\.\\d s · \\$0\\.0042`));
   assert.match(page.url(), /\/c\/[\w-]{36}$/);
   await shot("done");
   const [asked] = fake.asked();

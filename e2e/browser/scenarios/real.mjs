@@ -26,8 +26,10 @@ real("an answer, with its tokens and its cost", async ({ page, app, gateway, sho
   await some(page);
   await shot("writing");
   await whole(page, SAID);
-  const footer = await answers(page).last().locator("footer").innerText();
-  const [, tokens, cost] = /(\d+) tokens · \d+ tokens\/s · [\d.]+ s · \$([\d.]+)/.exec(footer) ?? assert.fail(footer);
+  const facts = /(\d+) tokens · \d+ tokens\/s · [\d.]+ s · \$([\d.]+)/;
+  const footer = () => answers(page).last().locator("footer").innerText();
+  await until(async () => facts.test(await footer()), "tokens, pace, time and cost");
+  const [, tokens, cost] = facts.exec(await footer());
   assert.equal(Number(tokens), LENGTH);
   const { total_cost: charged } = (await gateway.generation(ids[0])).data;
   assert.ok(Math.abs(Number(cost) - Number(charged)) < 0.0001, `shown ${cost}, charged ${charged}`);

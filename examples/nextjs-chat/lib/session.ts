@@ -197,8 +197,8 @@ export class ChatSession {
     }
     const { first, asked } = this.live;
     const problem = this.chat.error ? parseProblem(this.chat.error) : this.live.problem;
-    this.#set({ busy: false, problem, phase: undefined });
     if (first && asked) this.#note({ first: first - asked, took: Date.now() - asked });
+    this.#set({ busy: false, problem, phase: undefined });
     void this.#price();
     if (problem?.retryable && problem.action === "retry" && this.#retries < RETRIES_MAX) {
       this.#retries++;
