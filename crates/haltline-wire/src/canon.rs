@@ -13,6 +13,7 @@ mod request;
 mod turns;
 
 pub use answer::Answer;
+pub(crate) use answer::Sum;
 pub use codec::{Decode, Decoded, Encode, Frame, Inspect};
 pub use event::{Event, ReportedUsage, metered};
 pub use request::{

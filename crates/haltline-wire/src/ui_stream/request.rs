@@ -46,6 +46,8 @@ pub struct UiRequest {
     vouched: Vec<String>,
     single: bool,
     regenerates: bool,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 impl UiRequest {
@@ -80,7 +82,7 @@ impl UiRequest {
         let single = single.is_some();
         let measure = measure(&canonical);
         let (chat_id, last_message_id) = (word("id"), word("messageId").or(last));
-        Ok(Self { body, chat_id, last_message_id, canonical, measure, vouched, single, regenerates })
+        Ok(Self { body, chat_id, last_message_id, canonical, measure, vouched, single, regenerates, open_ended: false })
     }
 
     /// The model that the page names; empty when it leaves it to the gateway.

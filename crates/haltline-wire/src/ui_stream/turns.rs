@@ -103,7 +103,7 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn push(&mut self, role: Role, parts: Vec<Value>) {
+    fn push(&mut self, role: Role, parts: &[Value]) {
         if !parts.is_empty() {
             let id = format!("{}{}", self.prefix, self.out.len());
             self.out.push(json!({"id": id, "role": role.word(), "parts": parts}));
@@ -112,7 +112,7 @@ impl Writing<'_> {
 
     fn end_answer(&mut self) {
         let parts = std::mem::take(&mut self.answer);
-        self.push(Role::Assistant, parts);
+        self.push(Role::Assistant, &parts);
     }
 
     fn turn(&mut self, turn: &Message) {
@@ -130,7 +130,7 @@ impl Writing<'_> {
         }
         if !parts.is_empty() {
             self.end_answer();
-            self.push(turn.role, parts);
+            self.push(turn.role, &parts);
         }
     }
 

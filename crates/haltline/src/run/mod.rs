@@ -103,7 +103,7 @@ impl Instance {
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
         let metrics = Metrics::new(&mut registry);
-        let streams: Arc<dyn Streams> = Arc::new(haltline_ports::MemoryStreams::default());
+        let streams: Arc<dyn Streams> = Arc::clone(&store) as Arc<dyn Streams>;
         let gateway = Gateway::new(GatewayParts {
             settings: plan.settings,
             upstreams: built.upstreams,
