@@ -47,7 +47,7 @@ export function Conversation({ session, showCost, onBackground, onNewChat }: Pro
           {messages.map((message, index) =>
             message.role === "user" ? (
               <Question key={message.id} message={message} />
-            ) : textOf(message) === "" && index === messages.length - 1 && live.busy ? null : (
+            ) : isEmpty(message) && index === messages.length - 1 && (live.busy || live.problem) ? null : (
               <Answer
                 key={message.id}
                 message={message}
@@ -60,7 +60,7 @@ export function Conversation({ session, showCost, onBackground, onNewChat }: Pro
           {messages.length === 0 && <Welcome session={session} />}
         </div>
         {live.busy && <Progress live={live} hasText={hasText} rate={showCost ? rate(messages) : undefined} onBackground={onBackground} />}
-        {live.problem && !live.busy && <NoticeBox problem={live.problem} live={live} session={session} onNewChat={onNewChat} />}
+        {live.problem && !live.busy && <NoticeBox problem={live.problem} cost={last && isEmpty(last) ? last.metadata?.cost : undefined} live={live} session={session} onNewChat={onNewChat} />}
         <p className="hidden" role="status">{announce(session, hasText)}</p>
       </div>
       <div className="dock">
@@ -74,6 +74,9 @@ export function Conversation({ session, showCost, onBackground, onNewChat }: Pro
     </main>
   );
 }
+
+/** Nothing came, or not yet: there is nothing to show but the wait or the problem. */
+const isEmpty = (message: ChatMessage) => message.role === "assistant" && message.parts.every((part) => part.type === "step-start" || (part.type === "text" && part.text === ""));
 
 /** The budget's end is known: until then nothing can be sent. */
 function useBlocked(session: ChatSession): string | undefined {

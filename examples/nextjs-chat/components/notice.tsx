@@ -5,10 +5,19 @@
 import { useState } from "react";
 import type { Problem } from "../lib/haltline-transport.ts";
 import type { ChatSession, Live } from "../lib/session.ts";
-import { type Deed, noticeOf } from "../lib/texts.ts";
+import { type Deed, dollars, noticeOf } from "../lib/texts.ts";
 import { useNow } from "./hooks.ts";
 
-export function NoticeBox({ problem, live, session, onNewChat }: { problem: Problem; live: Live; session: ChatSession; onNewChat: () => void }) {
+interface Props {
+  problem: Problem;
+  /** What it has cost, when there is no answer beside which that could stand. */
+  cost?: string;
+  live: Live;
+  session: ChatSession;
+  onNewChat: () => void;
+}
+
+export function NoticeBox({ problem, cost, live, session, onNewChat }: Props) {
   const now = useNow(true, live.retryAt === undefined ? 30_000 : 250);
   const [said, setSaid] = useState("");
   const notice = noticeOf(problem, live, now);
@@ -26,13 +35,14 @@ export function NoticeBox({ problem, live, session, onNewChat }: { problem: Prob
     notify: () => void notify(problem).then(setSaid),
     dismiss: () => session.dismiss(),
   };
+  const more = [notice.more, cost !== undefined && Number(cost) > 0 && dollars(Number(cost))].filter(Boolean).join(" · ");
   // A countdown must not be read out every second, so the alert holds what does not change.
   const [lead, count] = notice.text.split(/(?=Trying again in )/);
   return (
     <section className="notice" data-tone={notice.tone} data-code={problem.code} aria-label="Problem">
       <p role="alert">{lead}</p>
       {count && <p className="count" role="timer">{count}</p>}
-      {notice.more && <p className="more">{notice.more}</p>}
+      {more && <p className="more">{more}</p>}
       {notice.deeds.length > 0 && (
         <div className="deeds">
           {notice.deeds.map(({ deed, label, hint }, index) => (
