@@ -20,7 +20,7 @@ const surroundings = { fake: { fake, app: await startApp(fake.url, "hl-test-key"
 if (process.env.HALTLINE_BIN) {
   const gateway = await startReal(process.env.HALTLINE_BIN);
   surroundings.real = { gateway, app: await startApp(gateway.url, gateway.key) };
-  surroundings.broken = { gateway, app: await startApp(gateway.url, gateway.key, { HALTLINE_MODEL: "broken" }) };
+  for (const model of ["broken", "shaky"]) surroundings[model] = { gateway, app: await startApp(gateway.url, gateway.key, { HALTLINE_MODEL: model }) };
 }
 const browser = await launch();
 const { passed, failed } = await runAll(browser, surroundings, process.argv.slice(2));

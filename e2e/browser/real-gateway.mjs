@@ -35,6 +35,9 @@ max_output_tokens = 200
 [models.broken]
 targets = ["broken/any"]
 max_output_tokens = 200
+[models.shaky]
+targets = ["broken/first-choice", "sim/second-choice"]
+max_output_tokens = 200
 [retry]
 base = "10ms"
 [[budgets]]

@@ -24,8 +24,9 @@ scenario("a user's used-up budget stops sending, not writing", async ({ page, co
 });
 
 scenario("sending works again when the budget is reset", async ({ page, app, fake }) => {
-  fake.next({ status: 402, body: problem("budget_exceeded", "Used up.", "user_actionable", { budget: "user-hour", resets_at: new Date(Date.now() + 2500).toISOString() }) });
   await page.goto(app.url);
+  await question(page).waitFor();
+  fake.next({ status: 402, body: problem("budget_exceeded", "Used up.", "user_actionable", { budget: "user-hour", resets_at: new Date(Date.now() + 5000).toISOString() }) });
   await ask(page, "Hello");
   await notice(page).waitFor();
   await question(page).fill("And now?");

@@ -65,6 +65,16 @@ real("a model that fails says so", async ({ page, app, shot }) => {
   await shot("failed");
 }, { gateway: "broken" });
 
+real("a model that stands in for another says so", async ({ page, app, shot }) => {
+  await page.goto(app.url);
+  await ask(page, "Hello");
+  await whole(page, SAID);
+  assert.equal(await page.locator(".origin").innerText(), "Answered by second-choice while first-choice recovers");
+  await shot("stand-in");
+  await page.reload();
+  assert.equal(await page.locator(".origin").count(), 1);
+}, { gateway: "shaky" });
+
 real("stop stops the provider's meter, keeps the text and says the cost", async ({ page, app, gateway, shot }) => {
   const ids = requestIds(page);
   await page.goto(app.url);
