@@ -21,6 +21,8 @@ if (process.env.HALTLINE_BIN) {
   const gateway = await startReal(process.env.HALTLINE_BIN);
   surroundings.real = { gateway, app: await startApp(gateway.url, gateway.key) };
   for (const model of ["broken", "shaky"]) surroundings[model] = { gateway, app: await startApp(gateway.url, gateway.key, { HALTLINE_MODEL: model }) };
+  const ending = await startReal(process.env.HALTLINE_BIN, '[streams]\non_cut = "end"\n');
+  surroundings.ending = { gateway: ending, app: await startApp(ending.url, ending.key) };
 }
 const browser = await launch();
 const { passed, failed } = await runAll(browser, surroundings, process.argv.slice(2));

@@ -1,7 +1,7 @@
 // The real binary, with its simulated model, behind a wire that can be cut.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,12 +58,13 @@ limit = 4
 per = "6s"
 `;
 
-export async function startReal(binary) {
+/** `more` is added to the configuration. */
+export async function startReal(binary, more = "") {
   const work = mkdtempSync(join(tmpdir(), "haltline-browser-"));
   process.on("exit", () => rmSync(work, { recursive: true, force: true }));
   const port = await freePort();
   const file = join(work, "haltline.toml");
-  writeFileSync(file, config(port, join(work, "data")));
+  writeFileSync(file, config(port, join(work, "data")) + more);
   const key = JSON.parse(execFileSync(binary, ["key", "create", "web", "--users", "any", "-c", file, "--format", "json"], { encoding: "utf8" })).secret;
   let child;
   const up = async () => {
@@ -102,7 +103,5 @@ export async function startReal(binary) {
       const answer = await api(`/v1/generation?id=${id}`);
       return answer.ok ? answer.json() : undefined;
     },
-    metrics: async () => (await api("/metrics")).text(),
-    log: () => readFileSync(file, "utf8"),
   };
 }

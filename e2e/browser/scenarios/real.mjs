@@ -170,27 +170,37 @@ real("retry is the same generation: a finished one is not bought again", async (
   assert.notEqual(other, first);
 });
 
-real("a gateway that is killed in mid-answer and started again: nothing written is lost", async ({ page, app, gateway, shot }) => {
-  const ids = requestIds(page);
+/** Kills the gateway when some of the answer is there, and starts it again. */
+async function killInMidAnswer({ page, app, gateway, shot }) {
   await page.goto(app.url);
   await ask(page, "Hello");
   await some(page, 60);
   await gateway.kill();
   await page.getByText("Connection lost, answer continues on the server.").waitFor();
-  const before = await text(page);
   await shot("down");
   await gateway.up();
-  // It goes on, or it says clearly that it does not: never half an answer that looks whole.
-  await until(async () => (await page.getByRole("button", { name: "Send" }).count()) === 1, "an end", 40_000);
-  const after = await text(page);
-  assert.ok(after.startsWith(before.trimEnd()), `"${before}" became "${after}"`);
+}
+
+real("a gateway that is killed in mid-answer goes on with it when it is back", async (around) => {
+  const { page, gateway, shot } = around;
+  const ids = requestIds(page);
+  await killInMidAnswer(around);
+  await whole(page, SAID, 40_000);
   await shot("after");
-  if ((await notice(page).count()) > 0) {
-    assert.match(await notice(page).innerText(), /restarted in the middle of this answer\. What was written is kept/);
-    console.log("  after the restart: said to be interrupted");
-  } else {
-    assert.ok(after.length > before.length, "it has gone on");
-    console.log(`  after the restart: went on from ${before.length} to ${after.length} characters`);
-  }
   assert.equal(ids.length, 1);
+  const { data } = await gateway.generation(ids.streams[0]);
+  assert.equal(data.attempts.length, 2, "one attempt more, with a hold of its own");
 }, { limit: 120_000 });
+
+real("where a restart ends answers, that is said, and what was written is kept", async (around) => {
+  const { page, shot } = around;
+  await killInMidAnswer(around);
+  await notice(page).waitFor({ timeout: 40_000 });
+  assert.match(await notice(page).getByRole("alert").innerText(), /^The service was restarted in the middle of this answer\. What was written is kept\.$/);
+  const kept = await text(page);
+  assert.ok(kept.length > 60 && kept.length < SAID.length && SAID.startsWith(kept.trimEnd()), kept);
+  await shot("after");
+  await page.getByRole("button", { name: "Continue from here" }).click();
+  await until(async () => (await answers(page).count()) === 2, "a second answer");
+  await whole(page, SAID);
+}, { gateway: "ending", limit: 120_000 });
