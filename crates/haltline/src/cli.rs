@@ -25,7 +25,6 @@ mod ui;
 mod version;
 mod when;
 
-pub(crate) use admin::streams_of;
 pub use admin::{Admin, AdminFile, Answer, IfAbsent, SpendAsk, StreamPage, TimelinesAsk, connect};
 pub use args::{Cli, Command, DemoArgs, DemoWhat, Global, ServeArgs};
 pub use exit::{CliError, Exit};

@@ -74,11 +74,6 @@ impl Local {
     }
 }
 
-/// The streams of a store; none where it keeps none.
-fn streams_of(store: &Arc<EmbeddedStore>) -> Option<Arc<dyn Streams>> {
-    Some(Arc::clone(store) as Arc<dyn Streams>)
-}
-
 impl Drop for Local {
     fn drop(&mut self) {
         // Whatever a command changed was durable before it was said; this only spares the next
@@ -274,8 +269,7 @@ impl Admin for Local {
         Box::pin(async move {
             let id = request_id(id)?;
             let missing = || CliError::new(Exit::NotFound, format!("no stream of {id} is kept"));
-            let streams = streams_of(&self.store).ok_or_else(missing)?;
-            let page = stream_lines(streams.as_ref(), id, after).await;
+            let page = stream_lines(self.store.as_ref() as &dyn Streams, id, after).await;
             page.map_err(|error| CliError::failed(error.to_string()))?.ok_or_else(missing)
         })
     }
