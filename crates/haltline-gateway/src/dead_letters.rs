@@ -132,7 +132,8 @@ impl DeadLetter {
 
     /// The documents to keep: the letter, and beside it what was to be sent.
     pub(crate) fn documents(&self, body: Option<Bytes>, now: Timestamp) -> Vec<Document> {
-        let owner = self.key.as_deref().map(|key| Owner { key: Name::new(key), user: self.user.as_deref().map(Name::new) });
+        let owner =
+            self.key.as_deref().map(|key| Owner { key: Name::new(key), user: self.user.as_deref().map(Name::new) });
         let label = if self.retried_as.is_some() { RETRIED } else { OPEN };
         let document = |id: String, labels: Vec<String>, body: Bytes| Document {
             shelf: Shelf::DeadLetter,
@@ -284,11 +285,13 @@ impl Gateway {
         let _turn = self.jobs.turn(id).await;
         let mut letter = self.letter(id).await?;
         if let Some(job) = &letter.retried_as {
-            let message = format!("`{id}` was sent again already, as {job}. If that failed too, it has a letter of its own.");
+            let message =
+                format!("`{id}` was sent again already, as {job}. If that failed too, it has a letter of its own.");
             return Err(Problem::new(Code::InvalidRequest, message));
         }
         let Some(order) = letter.order.clone() else {
-            let message = format!("`{id}` is a message to {}; messages are not sent again from here.", letter.endpoint());
+            let message =
+                format!("`{id}` is a message to {}; messages are not sent again from here.", letter.endpoint());
             return Err(Problem::new(Code::InvalidRequest, message));
         };
         let body = self.letter_body(id).await?;

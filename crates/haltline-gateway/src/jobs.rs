@@ -314,14 +314,19 @@ impl Gateway {
         if sheet.state != State::Succeeded {
             let message = match sheet.state {
                 State::Queued | State::Running => {
-                    format!("The job `{id}` is {}; its result comes when its `status` is succeeded.", sheet.state.word())
+                    format!(
+                        "The job `{id}` is {}; its result comes when its `status` is succeeded.",
+                        sheet.state.word()
+                    )
                 }
                 _ => format!("The job `{id}` has no result: it is {}. GET /v1/jobs/{id} says why.", sheet.state.word()),
             };
             return Err(Problem::new(Code::NotFound, message));
         }
         let found = self.documents.get(Shelf::Job, &result_id(id), self.clock.now()).await.map_err(unavailable)?;
-        found.map(|found| found.body).ok_or_else(|| Problem::new(Code::NotFound, format!("The result of `{id}` is gone.")))
+        found
+            .map(|found| found.body)
+            .ok_or_else(|| Problem::new(Code::NotFound, format!("The result of `{id}` is gone.")))
     }
 
     /// Stops a job; one that has ended stays as it is. Gives the job as JSON.
@@ -396,7 +401,10 @@ impl Gateway {
         let missing = || {
             let keep = format_duration(self.jobs_keep_for());
             let shown: String = id.chars().take(64).collect();
-            Problem::new(Code::NotFound, format!("There is no job `{shown}` here. Jobs are kept for {keep} after their end."))
+            Problem::new(
+                Code::NotFound,
+                format!("There is no job `{shown}` here. Jobs are kept for {keep} after their end."),
+            )
         };
         if !is_job_id(id) {
             return Err(missing());

@@ -2,12 +2,15 @@
 
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
+use crate::routes::{
+    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, ui,
+};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
 use haltline_wire::client::ClientDialect;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What routes need.
@@ -52,6 +55,7 @@ pub(crate) fn dialects() -> Vec<Entry> {
     let tell_post = |id, summary| Operation::new("post", id, summary, "Models", Security::Key);
     let model = Parameter::path("id", "The model.");
     let response = Parameter::path("id", "The response.");
+    let job = Parameter::path("id", "The job.");
     let kept = || Answer::json(200, "The response", any_object());
     vec![
         Entry::new(
@@ -138,6 +142,46 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/jobs",
+            post(jobs::submit).get(jobs::list),
+            [
+                Operation::new("post", "createJob", "Work without a waiting client", "Jobs", Security::Key)
+                    .takes(job_order())
+                    .answers(Answer::json(202, "The job", any_object())),
+                Operation::new("get", "listJobs", "The owner's jobs, the newest first", "Jobs", Security::Key)
+                    .with(Parameter::query("after", "The last id of the page before.", false))
+                    .with(Parameter::query("limit", "1 to 100; 20 unless said.", false))
+                    .with(Parameter::query("status", "queued, running, succeeded, failed or cancelled.", false))
+                    .answers(Answer::json(200, "A page", any_object())),
+            ],
+        ),
+        Entry::new(
+            "/jobs/{id}",
+            get(jobs::show).delete(jobs::forget),
+            [
+                Operation::new("get", "getJob", "How a job stands", "Jobs", Security::Key)
+                    .with(job)
+                    .answers(Answer::json(200, "The job", any_object())),
+                Operation::new("delete", "deleteJob", "Forgets a job; stops it first", "Jobs", Security::Key)
+                    .with(job)
+                    .answers(Answer::json(200, "It is gone", any_object())),
+            ],
+        ),
+        Entry::new(
+            "/jobs/{id}/result",
+            get(jobs::result),
+            [Operation::new("get", "getJobResult", "The answer, as its surface gives it", "Jobs", Security::Key)
+                .with(job)
+                .answers(Answer::json(200, "The answer", any_object()))],
+        ),
+        Entry::new(
+            "/jobs/{id}/cancel",
+            post(jobs::cancel),
+            [Operation::new("post", "cancelJob", "Stops a job", "Jobs", Security::Key)
+                .with(job)
+                .answers(Answer::json(200, "The job", any_object()))],
+        ),
+        Entry::new(
             "/generation",
             get(generation::show),
             [tell("generation", "What one request cost, and why")
@@ -180,6 +224,22 @@ pub(crate) fn plain() -> Vec<Entry> {
         ),
         Entry::new("/docs", get(docs::page), [show("docs", "This document, to read", "text/html", "The page")]),
     ]
+}
+
+/// What makes a job.
+fn job_order() -> Value {
+    json!({
+        "type": "object",
+        "required": ["endpoint", "body"],
+        "additionalProperties": false,
+        "properties": {
+            "endpoint": {"type": "string", "description": "The path of a model surface: /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1beta/models/MODEL:generateContent."},
+            "body": {"type": "object", "description": "What would be sent there; not a stream."},
+            "webhook": {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}},
+            "metadata": {"type": "object", "description": "Kept and shown, at most 16 KiB."},
+            "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20},
+        },
+    })
 }
 
 /// Other methods get an answer that says so.

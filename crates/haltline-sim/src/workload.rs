@@ -110,6 +110,7 @@ impl Ask {
             address: haltline_wire::client::Address::default(),
             dropped: Vec::new(),
             stop: None,
+            on_behalf: None,
             key: Some(self.key.clone()),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,

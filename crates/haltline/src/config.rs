@@ -5,6 +5,7 @@ mod budgets;
 mod codes;
 mod diagnostic;
 mod find;
+mod jobs;
 mod like;
 mod models;
 mod outside;
@@ -63,6 +64,8 @@ const SECTIONS: Keys = Keys {
         "bounds",
         "keys",
         "guard",
+        "jobs",
+        "responses",
     ],
     later: &["alerts", "auth", "cache", "telemetry"],
 };
@@ -163,6 +166,8 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         streams,
         headroom,
         bounds,
+        jobs: jobs::jobs(root),
+        responses: jobs::responses(root),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

@@ -91,9 +91,10 @@ impl Order {
     /// What a request says of itself besides its body.
     pub(crate) fn of(incoming: &Incoming, endpoint: &str, owner: &Owner) -> Self {
         let claims = &incoming.claims;
-        let pass_headers = incoming.pass_headers.iter().filter_map(|(name, value)| {
-            value.to_str().ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
-        });
+        let pass_headers = incoming
+            .pass_headers
+            .iter()
+            .filter_map(|(name, value)| value.to_str().ok().map(|value| (name.as_str().to_owned(), value.to_owned())));
         Self {
             endpoint: endpoint.to_owned(),
             model: String::new(),
@@ -168,7 +169,8 @@ mod tests {
         let gemini = JobEndpoint::parse("/v1beta/models/google/flash:generateContent").expect("a surface");
         assert_eq!(gemini.address.model.as_deref(), Some("google/flash"));
         assert_eq!(JobEndpoint::parse("/v1/messages").map(|e| e.surface), Ok(Surface::Messages));
-        for other in ["", "/v1/chat", "/api/chat", "/v1/models/x:streamGenerateContent", "/v1/models/:generateContent"] {
+        for other in ["", "/v1/chat", "/api/chat", "/v1/models/x:streamGenerateContent", "/v1/models/:generateContent"]
+        {
             let problem = JobEndpoint::parse(other).expect_err(other);
             assert_eq!((problem.code, problem.param.as_deref()), (Code::InvalidRequest, Some("endpoint")));
         }

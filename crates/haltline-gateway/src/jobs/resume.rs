@@ -44,8 +44,7 @@ impl Gateway {
         let mut sheets = Vec::new();
         let mut after = None;
         loop {
-            let query =
-                DocumentQuery { label: Some(state.label()), after, ..DocumentQuery::of(Shelf::Job, PAGE) };
+            let query = DocumentQuery { label: Some(state.label()), after, ..DocumentQuery::of(Shelf::Job, PAGE) };
             let page = self.documents.list(query, self.clock.now()).await?;
             sheets.extend(page.iter().filter_map(Sheet::read));
             match page.last() {

@@ -66,10 +66,9 @@ impl Gateway {
             self.key_named(&sheet.order.key).and_then(|key| sheet.order.incoming(key, body.clone(), Some(stop)));
         let delivery = match incoming {
             Ok(incoming) => self.journey(request, incoming).await,
-            Err(problem) => Delivery::Problem {
-                notes: Box::new(Notes::new(request, String::new())),
-                problem: Box::new(problem),
-            },
+            Err(problem) => {
+                Delivery::Problem { notes: Box::new(Notes::new(request, String::new())), problem: Box::new(problem) }
+            }
         };
         self.end_run(id, request, body, delivery).await
     }
@@ -152,7 +151,14 @@ impl Gateway {
         }
     }
 
-    async fn failed(&self, mut sheet: Sheet, request: RequestId, notes: &Notes, problem: &Problem, body: Bytes) -> Next {
+    async fn failed(
+        &self,
+        mut sheet: Sheet,
+        request: RequestId,
+        notes: &Notes,
+        problem: &Problem,
+        body: Bytes,
+    ) -> Next {
         let now = self.clock.now();
         note_run(&mut sheet, request, notes, Some(problem), now);
         if sheet.state.is_final() {
@@ -257,8 +263,9 @@ impl Gateway {
     /// The key of this name, if it may be used now.
     pub(crate) fn key_named(&self, name: &str) -> Result<Arc<KeyRecord>, Problem> {
         let known = self.keys.list().into_iter().find(|key| *key.name == *name);
-        let key = known
-            .ok_or_else(|| Problem::new(Code::KeyInvalid, format!("The key \"{name}\" of this job is not there any more.")))?;
+        let key = known.ok_or_else(|| {
+            Problem::new(Code::KeyInvalid, format!("The key \"{name}\" of this job is not there any more."))
+        })?;
         line::check_record(self, key)
     }
 }

@@ -96,11 +96,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn of(problem: &Problem) -> Self {
-        Self {
-            code: problem.code.word().to_owned(),
-            message: problem.message.clone(),
-            param: problem.param.clone(),
-        }
+        Self { code: problem.code.word().to_owned(), message: problem.message.clone(), param: problem.param.clone() }
     }
 
     pub(crate) fn class(&self) -> CodeClass {

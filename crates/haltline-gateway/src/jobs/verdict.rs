@@ -61,10 +61,8 @@ pub(super) fn verdict(problem: &Problem, tally: Tally, now: Timestamp, base: Dur
 
 /// A failure that another run may not meet.
 fn may_pass(problem: &Problem) -> bool {
-    let is_ours = matches!(
-        problem.code,
-        Code::UpstreamFailed | Code::UpstreamTimeout | Code::StreamDeadline | Code::Internal
-    );
+    let is_ours =
+        matches!(problem.code, Code::UpstreamFailed | Code::UpstreamTimeout | Code::StreamDeadline | Code::Internal);
     let is_lasting = problem.upstream.as_ref().is_some_and(|upstream| {
         matches!(
             upstream.kind,

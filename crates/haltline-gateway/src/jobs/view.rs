@@ -1,7 +1,7 @@
 //! A job as its owner sees it.
 
-use super::sheet::{Run, Sheet, State};
 use super::instant;
+use super::sheet::{Run, Sheet, State};
 use haltline_types::{NanoUsd, Timestamp};
 use serde_json::{Value, json};
 
@@ -19,9 +19,9 @@ pub(super) fn job(sheet: &Sheet, now: Timestamp) -> Value {
             "dead_letter": sheet.dead_letter,
         })
     });
-    let waits_for = failure.filter(|_| sheet.state == State::Queued).map(|failure| {
-        json!({"code": failure.code, "message": failure.message, "until": at(sheet.not_before)})
-    });
+    let waits_for = failure
+        .filter(|_| sheet.state == State::Queued)
+        .map(|failure| json!({"code": failure.code, "message": failure.message, "until": at(sheet.not_before)}));
     let running = sheet.runs.last().filter(|_| sheet.state == State::Running);
     let progress = running.map(|run| {
         let running_ms = u64::try_from(now.since(instant(run.started)).as_millis()).unwrap_or(u64::MAX);

@@ -18,11 +18,7 @@ use std::sync::Arc;
 
 impl Gateway {
     /// Checks the request, writes the response and its job down, and gives the response.
-    pub(super) async fn begin_background(
-        self: Arc<Self>,
-        id: RequestId,
-        incoming: Incoming,
-    ) -> Result<Bytes, Problem> {
+    pub(super) async fn begin_background(self: Arc<Self>, id: RequestId, incoming: Incoming) -> Result<Bytes, Problem> {
         if self.is_draining() {
             return Err(draining());
         }

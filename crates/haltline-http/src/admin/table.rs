@@ -1,11 +1,16 @@
 //! The operator's routes, with what the API document says of each.
 
-use super::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine};
-use super::{budgets, keys, spend, system};
+use super::dto::{
+    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
+    RetryDeadLetter, Said, SpendLine,
+};
+use super::{budgets, dead_letters, keys, spend, system};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use axum::routing::{delete, get, post};
 
 const NAME: Parameter = Parameter::path("name", "The name.");
+
+const LETTER: Parameter = Parameter::path("id", "The letter.");
 
 /// All of them, below `/admin/v1`.
 pub(crate) fn entries() -> Vec<Entry> {
@@ -95,6 +100,35 @@ pub(crate) fn entries() -> Vec<Entry> {
             [operation("get", "anyGeneration", "The record of any request")
                 .with(Parameter::query("id", "The request's id.", true))
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
+        ),
+        Entry::new(
+            "/dead-letters",
+            get(dead_letters::list),
+            [operation("get", "listDeadLetters", "What failed for good, the oldest first")
+                .with(Parameter::query("all", "true: those that were sent again, too.", false))
+                .with(Parameter::query("after", "The last id of the page before.", false))
+                .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+                .answers(list::<DeadLetter>())],
+        ),
+        Entry::new(
+            "/dead-letters/{id}",
+            get(dead_letters::show).delete(dead_letters::discard),
+            [
+                operation("get", "showDeadLetter", "One of them, with what was tried and what a retry may cost")
+                    .with(LETTER)
+                    .answers(Answer::json(200, "The letter", one::<OpenedDeadLetter>())),
+                operation("delete", "discardDeadLetter", "Removes one for good")
+                    .with(LETTER)
+                    .answers(Answer::empty(204, "It is gone")),
+            ],
+        ),
+        Entry::new(
+            "/dead-letters/{id}/retry",
+            post(dead_letters::retry),
+            [operation("post", "retryDeadLetter", "Sends one again, as a new job of the same owner")
+                .with(LETTER)
+                .takes(one::<RetryDeadLetter>())
+                .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
         ),
         Entry::new(
             "/store/verify",

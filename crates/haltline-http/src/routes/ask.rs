@@ -49,6 +49,7 @@ pub(crate) async fn read(
         surface,
         address,
         key,
+        on_behalf: None,
         claims,
         trace_id: headers::trace_id(&head.headers),
         pass_headers: passing.headers,

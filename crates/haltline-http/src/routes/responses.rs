@@ -1,8 +1,7 @@
 //! Responses that were kept: `GET` and `DELETE /v1/responses/{id}`, `POST …/cancel`,
 //! `GET …/input_items`.
 
-use super::notes_without_a_journey;
-use crate::headers::presented_key;
+use super::{notes_without_a_journey, owner};
 use crate::problem::chat_problem;
 use crate::router::App;
 use axum::Json;
@@ -36,15 +35,27 @@ pub(crate) async fn show(
         );
         return chat_problem(&problem.about("stream"), &notes_without_a_journey(&app.gateway, &head));
     }
-    whole(&app, &head, app.gateway.kept_response(presented_key(&head).as_deref(), &id))
+    let response = match owner(&app, &head) {
+        Ok(owner) => app.gateway.kept_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    whole(&app, &head, response)
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    whole(&app, &head, app.gateway.stop_response(presented_key(&head).as_deref(), &id))
+    let response = match owner(&app, &head) {
+        Ok(owner) => app.gateway.stop_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    whole(&app, &head, response)
 }
 
 pub(crate) async fn forget(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    match app.gateway.forget_response(presented_key(&head).as_deref(), &id) {
+    let gone = match owner(&app, &head) {
+        Ok(owner) => app.gateway.forget_response(&owner, &id).await,
+        Err(problem) => Err(problem),
+    };
+    match gone {
         Ok(()) => Json(json!({"id": id, "object": "response", "deleted": true})).into_response(),
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
@@ -66,8 +77,11 @@ pub(crate) async fn input_items(
     // OpenAI's defaults: 20, the newest first.
     let newest_first = page.order.as_deref() != Some("asc");
     let limit = page.limit.unwrap_or(20);
-    let key = presented_key(&head);
-    match app.gateway.kept_input(key.as_deref(), &id, page.after.as_deref(), limit, newest_first) {
+    let items = match owner(&app, &head) {
+        Ok(owner) => app.gateway.kept_input(&owner, &id, page.after.as_deref(), limit, newest_first).await,
+        Err(problem) => Err(problem),
+    };
+    match items {
         Ok(list) => Json(list).into_response(),
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }

@@ -14,7 +14,7 @@ use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
-use haltline_ports::{Book, Clock, Keys, Records};
+use haltline_ports::{Book, Clock, Keys, MemoryDocuments, Records};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::SimulatedUpstream;
@@ -89,8 +89,8 @@ impl Instance {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
-        let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
-        let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
+        let (store, found) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
+        let recovered = expire_open_holds(&*store, &found.open, clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
@@ -106,10 +106,15 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            documents: Arc::new(MemoryDocuments::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        let jobs = gateway.resume_jobs(&found.open).await.context("the jobs of the last process cannot be read")?;
+        if jobs > 0 {
+            tracing::info!(jobs, "jobs of the last process go on");
+        }
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {
