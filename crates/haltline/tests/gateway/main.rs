@@ -5,6 +5,7 @@ mod bad_input;
 mod counts;
 mod dialects;
 mod failures;
+mod jobs;
 mod operator;
 mod restart;
 mod routes;
