@@ -13,13 +13,14 @@ use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use crate::streams::{Live as LiveStream, Registry};
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -53,6 +54,8 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Where the events of answers are kept.
+    pub streams: Arc<dyn Streams>,
     /// Small things that are kept for clients.
     pub documents: Arc<dyn Documents>,
     /// Time.
@@ -75,6 +78,9 @@ pub struct Gateway {
     pub(crate) book: Arc<dyn Book>,
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) streams: Arc<dyn Streams>,
+    /// Journeys that run.
+    pub(crate) registry: Registry,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -109,6 +115,8 @@ impl Gateway {
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
+            streams: parts.streams,
+            registry: Registry::default(),
             documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -158,7 +166,9 @@ impl Gateway {
         }
         self.metrics.in_flight.inc();
         let place = Place(Arc::clone(self));
-        let (outlet, head) = Outlet::new(incoming.surface.voice());
+        let cut = incoming.stop.clone().unwrap_or_else(|| self.cut.child_token());
+        let live = Arc::new(LiveStream::new(id, incoming.surface, cut));
+        let (outlet, head) = Outlet::new(live, Arc::clone(&self.streams), Arc::clone(&self.clock));
         self.journeys.spawn(async move {
             line::travel(&place.0, id, trace_id, incoming, outlet).await;
             drop(place);

@@ -46,6 +46,21 @@ impl Surface {
         }
     }
 
+    /// The surface of a word; `array` tells the two of `generate_content` apart.
+    #[must_use]
+    pub fn from_word(word: &str, array: bool) -> Option<Self> {
+        let all = [
+            Self::ChatCompletions,
+            Self::Responses,
+            Self::Embeddings,
+            Self::Messages,
+            Self::CountTokens,
+            Self::GenerateContent { array },
+            Self::UiStream,
+        ];
+        all.into_iter().find(|surface| surface.word() == word)
+    }
+
     /// What its clients speak.
     #[must_use]
     pub const fn dialect(self) -> ClientDialect {
@@ -87,6 +102,11 @@ pub struct Claims {
     pub no_retry: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// `Idempotency-Key`: requests of one caller with the same key are one request.
+    pub idempotency_key: Option<String>,
+    /// `x-haltline-replay-timing: original`: an answer that is given again comes as fast as it
+    /// once came.
+    pub original_timing: bool,
 }
 
 /// A request as it arrived.

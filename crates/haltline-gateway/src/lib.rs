@@ -19,6 +19,8 @@ mod recover;
 pub mod routing;
 pub mod settings;
 mod shelf;
+mod streams;
+mod timeline;
 mod voice;
 
 pub use chance::SeededEntropy;
@@ -30,5 +32,6 @@ pub use jobs::{JobEndpoint, JobNote, JobNotifier, JobPage, JobsStanding, NewJob}
 pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
-pub use recover::expire_open_holds;
+pub use recover::{TakenUp, expire_open_holds};
+pub use streams::{Ending, From, Stop, Watched, Watcher};
 pub use voice::Voice;

@@ -240,11 +240,31 @@ pub struct StreamSettings {
     pub on_disconnect: OnDisconnect,
     /// Between two heartbeat comments.
     pub heartbeat: Duration,
+    /// How long a stream that goes on after its client left may go on with nobody watching.
+    pub max_unwatched: Duration,
+    /// What becomes of a stream that a provider or a restart has cut.
+    pub on_cut: OnCut,
+}
+
+/// What becomes of a stream that was cut in the middle of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCut {
+    /// It ends with an error.
+    End,
+    /// The rest is asked for in a new attempt, where that cannot repeat the call of a tool.
+    Continue,
+    /// The same, also where the request offers tools.
+    ContinueWithTools,
 }
 
 impl Default for StreamSettings {
     fn default() -> Self {
-        Self { on_disconnect: OnDisconnect::Continue, heartbeat: Duration::from_secs(10) }
+        Self {
+            on_disconnect: OnDisconnect::Continue,
+            heartbeat: Duration::from_secs(10),
+            max_unwatched: Duration::from_secs(300),
+            on_cut: OnCut::Continue,
+        }
     }
 }
 

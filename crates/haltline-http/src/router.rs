@@ -1,10 +1,12 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
-use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
-    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, ui,
+    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, streams, timeline,
+    ui,
 };
+use crate::timeline::{Timeline, Timelines};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -74,6 +76,8 @@ pub(crate) fn dialects() -> Vec<Entry> {
             [
                 tell("getResponse", "A response that was kept, or that is made in the background")
                     .with(response)
+                    .with(Parameter::query("stream", "`true`: its events again.", false))
+                    .with(Parameter::query("starting_after", "The last `sequence_number` received.", false))
                     .answers(kept()),
                 Operation::new("delete", "deleteResponse", "Forgets a response", "Models", Security::Key)
                     .with(response)
@@ -142,6 +146,39 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/streams/{id}",
+            get(streams::show),
+            [tell("getStream", "A stream again, from any event on, while it runs and after it has ended")
+                .with(Parameter::path("id", "The stream: `x-haltline-stream-id` of its answer."))
+                .with(Parameter::query("starting_after", "The last event received; also as `Last-Event-ID`.", false))
+                .with(Parameter::query("timing", "`original`: as fast as it once came.", false))
+                .answers(Answer::text("text/event-stream", "The events, in the words of the dialect that was asked"))],
+        ),
+        Entry::new(
+            "/streams/{id}/stop",
+            post(streams::stop),
+            [Operation::new("post", "stopStream", "Stops an answer; a disconnect does not", "Models", Security::Key)
+                .with(Parameter::path("id", "The stream."))
+                .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))],
+        ),
+        Entry::new(
+            "/requests/{id}/timeline",
+            get(timeline::of_request),
+            [tell("requestTimeline", "What happened to one request, step by step")
+                .with(Parameter::path("id", "The request's id."))
+                .answers(Answer::json(200, "The timeline", one::<Timeline>()))],
+        ),
+        Entry::new(
+            "/sessions/{id}/timeline",
+            get(timeline::of_session),
+            [tell("sessionTimeline", "What happened to the requests of one session")
+                .with(Parameter::path("id", "The session."))
+                .with(Parameter::query("after", "The last request of the page before.", false))
+                .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+                .with(Parameter::query("order", "asc, the oldest first, unless desc is said.", false))
+                .answers(Answer::json(200, "The timelines", one::<Timelines>()))],
+        ),
+        Entry::new(
             "/jobs",
             post(jobs::submit).get(jobs::list),
             [
@@ -201,9 +238,24 @@ pub(crate) fn plain() -> Vec<Entry> {
     let show = |id, summary, kind, about| {
         Operation::new("get", id, summary, "Operations", Security::Anyone).answers(Answer::text(kind, about))
     };
+    let show_chat = |id| {
+        Operation::new("get", id, "The newest answer of a chat again; 204 when there is none", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .with(Parameter::query("starting_after", "The last event received.", false))
+            .answers(answer_of(ClientDialect::UiStream))
+    };
+    let stop_chat = |id| {
+        Operation::new("post", id, "Stops the newest answer of a chat", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))
+    };
     vec![
         Entry::new("/api/chat", post(ui::chat), [chat("uiChat")]),
         Entry::new("/api/ai/chat", post(ui::chat), [chat("uiAiChat")]),
+        Entry::new("/api/chat/{id}/stream", get(streams::show_chat), [show_chat("uiResume")]),
+        Entry::new("/api/ai/chat/{id}/stream", get(streams::show_chat), [show_chat("uiAiResume")]),
+        Entry::new("/api/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiStop")]),
+        Entry::new("/api/ai/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiAiStop")]),
         Entry::new("/livez", get(health::live), [show("live", "Is the process alive?", "text/plain", "Yes")]),
         Entry::new("/readyz", get(health::ready), [show("ready", "Does it take requests?", "text/plain", "Yes")]),
         Entry::new("/metrics", get(metrics::show), [show("metrics", "Prometheus metrics", "text/plain", "Metrics")]),

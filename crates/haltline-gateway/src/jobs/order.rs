@@ -148,7 +148,7 @@ impl Order {
                 tags: self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
                 max_cost: self.max_cost.map(NanoUsd::new),
                 no_retry: self.no_retry,
-                retry_count: 0,
+                ..Claims::default()
             },
             trace_id: self.trace_id.clone(),
             pass_headers,

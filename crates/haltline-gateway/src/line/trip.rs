@@ -4,9 +4,10 @@
 use crate::deliver::{Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::{AttemptRecord, Blocked, Owner};
+use haltline_ports::{AttemptRecord, Blocked, Owner, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
@@ -26,6 +27,8 @@ pub(crate) struct Trip {
     pub(crate) model: Name,
     pub(crate) streamed: bool,
     pub(crate) attempts: Vec<AttemptRecord>,
+    /// Attempts of a process before that may have been made: their numbers are not used again.
+    pub(crate) earlier: u8,
     /// The attempt that is held and not yet closed.
     pub(crate) open: Option<OpenAttempt>,
     pub(crate) cap_lowered_to: Option<Tokens>,
@@ -50,6 +53,8 @@ pub(crate) struct Trip {
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.
     pub(crate) keeping: Option<Keeping>,
+    /// What happens, step by step; whoever else takes part has a share of it.
+    pub(crate) log: Arc<StepLog>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -93,6 +98,7 @@ impl Trip {
             model: Name::new("-"),
             streamed: false,
             attempts: Vec::new(),
+            earlier: 0,
             open: None,
             cap_lowered_to: None,
             dropped: Vec::new(),
@@ -106,7 +112,13 @@ impl Trip {
             running: None,
             cut,
             keeping: None,
+            log: Arc::new(StepLog::new(arrived)),
         }
+    }
+
+    /// This happens now.
+    pub(crate) fn step(&self, what: What) {
+        self.log.step(what);
     }
 
     /// What is known once the request was understood.
@@ -129,7 +141,9 @@ impl Trip {
 
     /// Attempts made, the open one included.
     pub(crate) fn attempts_made(&self) -> u8 {
-        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).saturating_add(u8::from(self.open.is_some()))
+        let last = self.attempts.last().map_or(0, |last| last.number);
+        let closed = u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).max(last).max(self.earlier);
+        closed.saturating_add(u8::from(self.open.is_some()))
     }
 
     /// What was charged so far.
@@ -162,6 +176,7 @@ impl Trip {
             degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
+            replayed: false,
         }
     }
 

@@ -12,6 +12,8 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod responses;
+pub(crate) mod streams;
+pub(crate) mod timeline;
 pub(crate) mod ui;
 
 use crate::headers;
