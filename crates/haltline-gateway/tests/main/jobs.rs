@@ -39,9 +39,9 @@ fn a_job_is_refused_at_once_as_its_surface_would_refuse_it() {
         order.incoming = node.incoming("a", "/v1/chat/completions", &body);
         node.run(node.gateway.submit_job(order)).expect_err("refused")
     };
-    assert_eq!(refused(json!({"model": "nope", "messages": []})).code, Code::UnknownModel);
-    assert_eq!(refused(json!({"model": "chat"})).code, Code::InvalidRequest);
     let user = json!([{"role": "user", "content": "x"}]);
+    assert_eq!(refused(json!({"model": "nope", "messages": user})).code, Code::UnknownModel);
+    assert_eq!(refused(json!({"model": "chat"})).code, Code::InvalidRequest);
     assert_eq!(refused(json!({"model": "chat", "messages": user, "dream": 1})).code, Code::UnknownField);
     let streamed = refused(json!({"model": "chat", "messages": user, "stream": true}));
     assert_eq!(streamed.param.as_deref(), Some("body.stream"));

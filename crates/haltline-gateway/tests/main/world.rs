@@ -13,7 +13,7 @@ use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
     Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, Owner, Permit, Shelf, Upstream, UserClaims,
+    MemoryDocuments, MemoryStreams, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -78,7 +78,8 @@ impl Provider {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.bodies.lock().expect("unpoisoned").push(call.body.clone());
         let act = self.script.lock().expect("unpoisoned").pop_front();
-        match act.unwrap_or(*self.usual.lock().expect("unpoisoned")) {
+        let act = act.unwrap_or(*self.usual.lock().expect("unpoisoned"));
+        match act {
             Act::Answer => {}
             Act::Fail => return Err(Fault::new(FaultKind::ServerError, Origin::Provider, "it broke")),
             Act::Hang => std::future::pending::<()>().await,
@@ -228,6 +229,7 @@ impl World {
             book: Arc::clone(&store) as _,
             records: Arc::clone(&store) as _,
             keys: Arc::clone(&store) as _,
+            streams: Arc::new(MemoryStreams::default()),
             documents: Arc::clone(&documents) as _,
             clock,
             entropy: Arc::new(SeededEntropy::new(u64::try_from(WallClock.now().as_millis()).expect("positive"))),

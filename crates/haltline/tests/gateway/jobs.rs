@@ -62,12 +62,14 @@ async fn a_job_is_made_asked_for_and_forgotten_over_http() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_job_is_refused_with_a_sentence() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
+    let mut unknown = ask("x");
+    unknown["model"] = json!("none");
     for (bad, status, word) in [
         (json!({"body": {}}), 400, "invalid_request"),
         (json!({"endpoint": "/v1/chat/completions"}), 400, "invalid_request"),
         (json!({"endpoint": "/v1/nothing", "body": {}}), 400, "invalid_request"),
         (json!({"endpoint": "/v1/chat/completions", "body": [], "x": 1}), 400, "invalid_request"),
-        (json!({"endpoint": "/v1/chat/completions", "body": {"model": "none", "messages": []}}), 404, "unknown_model"),
+        (json!({"endpoint": "/v1/chat/completions", "body": unknown}), 404, "unknown_model"),
         (json!({"endpoint": "/v1/chat/completions", "body": ask("x"), "max_attempts": 0}), 400, "invalid_request"),
         (json!({"endpoint": "/v1/chat/completions", "body": ask("x"), "metadata": 1}), 400, "invalid_request"),
     ] {
