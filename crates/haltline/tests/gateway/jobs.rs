@@ -111,3 +111,28 @@ async fn a_dead_letter_is_found_and_sent_again_from_the_command_line() {
     assert_eq!(run(&["dlq", "list", "--all", "--format", "json"]).1, "");
     setup.assert_nothing_held("day");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_survive_a_kill_and_what_is_finished_is_not_paid_again() {
+    let mut setup = Setup::start(FakeConfig::default(), MODEL).await;
+    let done = submit(&setup, &order("done")).await.json().expect("JSON");
+    let done = done["id"].as_str().expect("an id").to_owned();
+    wait_for(&setup, &done, "succeeded").await;
+    let paid = setup.provider.bill().total;
+    setup.provider.set_script(Behaviour::StallBeforeHead);
+    let lost = submit(&setup, &order("lost")).await.json().expect("JSON");
+    let lost = lost["id"].as_str().expect("an id").to_owned();
+    wait_for(&setup, &lost, "running").await;
+    setup.gateway.kill9().expect("killed");
+    setup.provider.set_script(Behaviour::default());
+    setup.gateway.serve().await.expect("ready again");
+    let finished = wait_for(&setup, &lost, "succeeded").await;
+    assert_eq!(finished["attempts_made"], 2, "{finished}");
+    let result = setup.get(&format!("/v1/jobs/{done}/result")).send().await.expect("answer");
+    assert_eq!(result.status, 200, "{:?}", result.body);
+    assert_eq!(wait_for(&setup, &done, "succeeded").await["attempts_made"], 1);
+    // What was lost is charged in full; what was finished, once.
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    assert!(setup.spent("day") >= bill.total && bill.total > paid, "{} of {}", setup.spent("day"), bill.total);
+    setup.assert_nothing_held("day");
+}
