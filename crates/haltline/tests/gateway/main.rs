@@ -6,6 +6,7 @@ mod counts;
 mod dialects;
 mod failures;
 mod idempotency;
+mod jobs;
 mod operator;
 mod restart;
 mod resume;
