@@ -1,6 +1,7 @@
 //! The way back to the client: a head once, then pieces. The line writes; the HTTP connection
 //! only reads, and may vanish at any time without anything depending on it.
 
+use crate::cache::Recording;
 use crate::problem::Problem;
 use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,41 @@ pub struct Degraded {
     pub from: Name,
     /// What was asked instead.
     pub to: Name,
+}
+
+/// What the response cache gave a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheResult {
+    /// An answer.
+    Hit,
+    /// Nothing.
+    Miss,
+    /// It was not asked, or may not answer such a request.
+    Bypass,
+    /// An old answer, because a new one could not be had.
+    Stale,
+}
+
+impl CacheResult {
+    /// The word for headers and metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What is told of the response cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheNote {
+    /// What it gave.
+    pub result: CacheResult,
+    /// How old that is.
+    pub age: Option<Duration>,
 }
 
 /// Facts about a request, told in headers.
@@ -45,6 +81,8 @@ pub struct Notes {
     pub overhead: Option<Duration>,
     /// How the rate limit stands that is nearest to its end.
     pub rate_limit: Option<LimitStanding>,
+    /// What the response cache gave, where it had to do with the request.
+    pub cache: Option<CacheNote>,
 }
 
 impl Notes {
@@ -62,6 +100,7 @@ impl Notes {
             degraded: None,
             overhead: None,
             rate_limit: None,
+            cache: None,
         }
     }
 }
@@ -123,12 +162,23 @@ pub(crate) struct Outlet {
     client: Client,
     next_event: u64,
     voice: Voice,
+    recording: Option<Recording>,
 }
 
 impl Outlet {
     pub(crate) fn new(voice: Voice) -> (Self, oneshot::Receiver<Delivery>) {
         let (head, receiver) = oneshot::channel();
-        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice }, receiver)
+        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice, recording: None }, receiver)
+    }
+
+    /// From now on what is sent is written down.
+    pub(crate) fn record(&mut self, recording: Recording) {
+        self.recording = Some(recording);
+    }
+
+    /// What was written down.
+    pub(crate) fn recorded(&mut self) -> Option<Recording> {
+        self.recording.take()
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -143,6 +193,9 @@ impl Outlet {
     /// Appends an event to what goes out next; numbers have no gaps.
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         let id = self.take_event_id();
+        if let Some(recording) = &mut self.recording {
+            recording.event(event, data);
+        }
         self.voice.event(out, id, event, data);
     }
 
@@ -166,6 +219,11 @@ impl Outlet {
     /// Has the client any event?
     pub(crate) fn has_begun(&self) -> bool {
         self.next_event > 1
+    }
+
+    /// Has the client none of an answer, but for the part that begins a page's stream?
+    pub(crate) fn has_no_content(&self) -> bool {
+        !self.has_begun() || (self.voice == Voice::DataOnly && self.next_event <= 2)
     }
 
     fn take_event_id(&mut self) -> u64 {
@@ -224,6 +282,9 @@ impl Outlet {
 
     /// Answers in one go.
     pub(crate) fn whole(&mut self, notes: Notes, body: Bytes) {
+        if let Some(recording) = &mut self.recording {
+            recording.whole(&body);
+        }
         self.answer(Delivery::Whole { notes: Box::new(notes), body });
     }
 

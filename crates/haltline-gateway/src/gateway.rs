@@ -1,5 +1,6 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
+use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
@@ -17,7 +18,9 @@ use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
-use haltline_ports::{AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
+use haltline_ports::{
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream,
+};
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +53,8 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// What is kept for clients.
+    pub documents: Arc<dyn Documents>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -78,6 +83,8 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    /// Answers that are given again.
+    pub(crate) cache: Cache,
     /// Responses that clients asked us to keep.
     pub(crate) shelf: Mutex<Shelf>,
     /// Requests whose journeys must end now, the drain's time being over.
@@ -95,6 +102,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let cache = Cache::new(parts.documents, parts.settings.cache.bytes_max);
         Arc::new(Self {
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
@@ -109,6 +117,7 @@ impl Gateway {
             endpoints: Endpoints::default(),
             shelf: Mutex::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
+            cache,
             cut: CancellationToken::new(),
             metrics: parts.metrics,
             breakers: RwLock::default(),
@@ -308,6 +317,7 @@ impl Gateway {
         self.lanes.sweep();
         let now = self.clock.now();
         self.shelf.lock().sweep(now);
+        self.tick_cache(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
             let state = match breaker.lock().state(now) {
                 BreakerState::Closed => 0,

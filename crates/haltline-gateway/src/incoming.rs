@@ -1,5 +1,6 @@
 //! What a surface hands to the line: the request as it arrived, nothing decided.
 
+use crate::cache::CacheAsk;
 use crate::voice::Voice;
 use bytes::Bytes;
 use haltline_types::{Name, NanoUsd};
@@ -85,6 +86,8 @@ pub struct Claims {
     pub no_retry: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// `x-haltline-cache` and `x-haltline-cache-tags`.
+    pub cache: CacheAsk,
 }
 
 /// A request as it arrived.

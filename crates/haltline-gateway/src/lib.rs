@@ -1,6 +1,7 @@
 //! The line: one request's journey from identify to record. Knows ports, never a store, a
 //! provider or an HTTP server.
 
+mod cache;
 mod chance;
 mod counting;
 mod deliver;
@@ -19,8 +20,9 @@ pub mod settings;
 mod shelf;
 mod voice;
 
+pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, InvalidationHook, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
-pub use deliver::{Degraded, Delivery, Notes, Piece};
+pub use deliver::{CacheNote, CacheResult, Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
 pub use line::TokenCount;

@@ -9,6 +9,7 @@ mod company;
 mod count;
 mod identify;
 mod quote;
+mod recall;
 mod record;
 mod relay;
 mod reserve;
@@ -41,6 +42,7 @@ use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
 use quote::Measured;
+use recall::Recalled;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
 use route::Router;
@@ -106,7 +108,13 @@ async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet:
         trip.keeping = None;
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    obtain(gateway, &live, &admitted.request, trip, outlet).await
+    let request = &admitted.request;
+    let wish = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
+        Recalled::Answered => return Ok(()),
+        Recalled::Ask(wish) => wish,
+    };
+    let ended = obtain(gateway, &live, request, trip, outlet).await;
+    wish.remember(gateway, &live, request, trip, outlet, ended).await
 }
 
 /// Route, quote, reserve, call, relay and settle, until an attempt succeeds or nothing more may be

@@ -1,8 +1,10 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
-use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
+use crate::routes::{
+    anthropic, cache, docs, errors, generation, google, health, metrics, models, openai, responses, ui,
+};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
@@ -136,6 +138,13 @@ pub(crate) fn dialects() -> Vec<Entry> {
                 )
                 .with(model),
             ],
+        ),
+        Entry::new(
+            "/cache/invalidate",
+            post(cache::invalidate),
+            [tell_post("invalidateCache", "Answers with these tags are not given again")
+                .takes(one::<cache::Invalidate>())
+                .answers(Answer::json(200, "How many tags", one::<cache::Invalidated>()))],
         ),
         Entry::new(
             "/generation",

@@ -2,7 +2,7 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
     ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
@@ -59,6 +59,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         streams: StreamSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! comes out is plain data; nothing here starts anything.
 
 mod budgets;
+mod cache;
 mod codes;
 mod diagnostic;
 mod find;
@@ -63,8 +64,9 @@ const SECTIONS: Keys = Keys {
         "bounds",
         "keys",
         "guard",
+        "cache",
     ],
-    later: &["alerts", "auth", "cache", "telemetry"],
+    later: &["alerts", "auth", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -163,6 +165,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         streams,
         headroom,
         bounds,
+        cache: cache::cache(root, models.keys()),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

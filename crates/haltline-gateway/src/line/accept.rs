@@ -1,6 +1,7 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
+use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
@@ -38,12 +39,24 @@ pub(crate) struct Request {
     pub(crate) tokens_at_most: Tokens,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
+    /// What it says of the response cache.
+    pub(crate) cache: CacheAsk,
 }
 
 impl Request {
     /// The body as the client sent it.
     pub(crate) fn body(&self) -> &Bytes {
         &self.fingerprint.body
+    }
+
+    /// The way by which it came.
+    pub(crate) fn surface(&self) -> Surface {
+        self.fingerprint.surface
+    }
+
+    /// What stands outside the body and decides how it is read.
+    pub(crate) fn address(&self) -> &Address {
+        &self.fingerprint.address
     }
 }
 
@@ -103,6 +116,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         retries_forbidden: incoming.claims.no_retry,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
+        cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
         fingerprint,
         asked: Arc::new(asked),

@@ -34,7 +34,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 
 /// The most that is kept back of a stream after its answer has ended: several times the largest
 /// event.
@@ -281,7 +281,7 @@ fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Inst
 }
 
 /// Sends events; the first ones together with the head.
-async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+pub(crate) async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
     if !outlet.is_open() {
         outlet.open(trip.notes(), bytes);
         return;

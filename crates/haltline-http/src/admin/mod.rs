@@ -4,6 +4,7 @@
 pub mod dto;
 
 mod budgets;
+mod cache;
 mod keys;
 mod secret;
 mod spend;
@@ -72,7 +73,7 @@ async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, store/verify and reload.",
+        "The admin API has keys, budgets, spend, cache, store/verify and reload.",
     )
 }
 

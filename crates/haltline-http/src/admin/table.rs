@@ -1,7 +1,10 @@
 //! The operator's routes, with what the API document says of each.
 
-use super::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine};
-use super::{budgets, keys, spend, system};
+use super::dto::{
+    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said,
+    SpendLine,
+};
+use super::{budgets, cache, keys, spend, system};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use axum::routing::{delete, get, post};
 
@@ -95,6 +98,22 @@ pub(crate) fn entries() -> Vec<Entry> {
             [operation("get", "anyGeneration", "The record of any request")
                 .with(Parameter::query("id", "The request's id.", true))
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
+        ),
+        Entry::new(
+            "/cache",
+            get(cache::stats),
+            [operation("get", "cacheStats", "How the response cache stands").answers(Answer::json(
+                200,
+                "How it stands",
+                one::<CacheStanding>(),
+            ))],
+        ),
+        Entry::new(
+            "/cache/purge",
+            post(cache::purge),
+            [operation("post", "purgeCache", "Answers with a tag, of a key, or all of them are not given again")
+                .takes(one::<CachePurgeOrder>())
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
         Entry::new(
             "/store/verify",

@@ -147,6 +147,7 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
             book: Arc::new(WatchedBook::unwatched(Arc::clone(&store), disk)),
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,
+            documents: Arc::new(haltline_ports::MemoryDocuments::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(scenario.seed)),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),

@@ -7,7 +7,9 @@ mod remote;
 use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
-use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_http::admin::dto::{
+    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine,
+};
 use haltline_ports::{BoxFuture, SpendKey};
 use haltline_types::Timestamp;
 use local::{Local, Opened};
@@ -51,6 +53,10 @@ pub trait Admin: Send + Sync {
     fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>>;
     /// Spend, grouped.
     fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>>;
+    /// How the response cache stands; a running gateway knows.
+    fn cache_stats(&self) -> Answer<'_, CacheStanding>;
+    /// Has answers of the response cache not given again; says what was done.
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String>;
     /// Checks the store; says what it holds.
     fn verify(&self) -> Answer<'_, String>;
     /// Has the gateway read its configuration again; `None` when none runs.

@@ -10,7 +10,7 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
     ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
@@ -147,6 +147,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         streams: StreamSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
     })
 }
 

@@ -14,7 +14,7 @@ use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
-use haltline_ports::{Book, Clock, Keys, Records};
+use haltline_ports::{Book, Clock, Keys, MemoryDocuments, Records};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::SimulatedUpstream;
@@ -106,10 +106,12 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            documents: Arc::new(MemoryDocuments::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        gateway.read_cache_back();
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {

@@ -4,7 +4,9 @@ use super::{Admin, Answer, SpendAsk};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
-use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_http::admin::dto::{
+    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine,
+};
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
@@ -84,6 +86,12 @@ fn not_opened(error: &LockError) -> CliError {
         LockError::Io { .. } => Exit::Failed,
     };
     CliError::new(exit, error.to_string())
+}
+
+/// The response cache is the gateway's, not the store's.
+fn nobody_runs() -> CliError {
+    CliError::new(Exit::NotReachable, "no gateway runs on this store, and only a running one has a response cache")
+        .help("start it with `haltline serve`; what it has kept is still there then")
 }
 
 fn keys_error(error: &KeysError) -> CliError {
@@ -195,6 +203,14 @@ impl Admin for Local {
             let rows = self.store.spend(query).await.map_err(|error| CliError::failed(error.to_string()))?;
             Ok(rows.iter().map(spend_line).collect())
         })
+    }
+
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(async { Err(nobody_runs()) })
+    }
+
+    fn purge_cache<'a>(&'a self, _order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async { Err(nobody_runs()) })
     }
 
     fn verify(&self) -> Answer<'_, String> {

@@ -5,7 +5,8 @@ use super::{Admin, Answer, SpendAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
-    Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said,
+    SpendLine,
 };
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -158,6 +159,14 @@ impl Admin for Remote {
         let (since, until) = (ask.since.to_string(), ask.until.to_string());
         let path = format!("/spend?by={}&since={}&until={}", part(&by.join(",")), part(&since), part(&until));
         Box::pin(async move { self.get(&path).await })
+    }
+
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(self.get("/cache"))
+    }
+
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async move { self.post("/cache/purge", order).await.map(|said: Said| said.message) })
     }
 
     fn verify(&self) -> Answer<'_, String> {

@@ -1,0 +1,113 @@
+//! Gives a kept answer: in the form in which it was given, as fast as the client reads. Not a stage:
+//! the giving half of `recall`.
+
+use super::note;
+use crate::cache::{CachedEvent, Entry, Said};
+use crate::deliver::{CacheResult, Outlet};
+use crate::gateway::{Gateway, Live};
+use crate::line::accept::Request;
+use crate::line::relay::{BATCH_BYTES, send};
+use crate::line::trip::Trip;
+use bytes::{Bytes, BytesMut};
+use haltline_wire::openai::responses::StoredResponse;
+use haltline_wire::provider::news_frame;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A kept answer, about to be given.
+pub(super) struct Replay<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) age: Duration,
+    pub(super) result: CacheResult,
+}
+
+impl Replay<'_> {
+    /// Gives it.
+    pub(super) async fn to(
+        &self,
+        gateway: &Gateway,
+        live: &Live,
+        request: &Request,
+        trip: &mut Trip,
+        outlet: &mut Outlet,
+    ) {
+        note(gateway, trip, self.result, Some(self.age));
+        trip.answered_by.clone_from(&self.entry.endpoint);
+        trip.dropped_headers.extend(self.entry.dropped.iter().cloned());
+        trip.first_token = Some(trip.arrived.elapsed());
+        self.keep_response(gateway, trip);
+        match &self.entry.said {
+            Said::Whole(body) => outlet.whole(trip.final_notes(), body.clone()),
+            Said::Stream(events) => {
+                self.stream(request, trip, outlet, events, live.settings.deadlines.idle).await;
+            }
+        }
+    }
+
+    async fn stream(
+        &self,
+        request: &Request,
+        trip: &mut Trip,
+        outlet: &mut Outlet,
+        events: &[CachedEvent],
+        patience: Duration,
+    ) {
+        let mut out = BytesMut::new();
+        let has_begun = outlet.has_begun();
+        let mut news = (self.result == CacheResult::Stale)
+            .then(|| news_frame(&request.asked, &json!({"state": "cached", "age": self.age.as_secs()})))
+            .flatten();
+        let last = events.len().saturating_sub(1);
+        for (place, event) in events.iter().enumerate() {
+            if place == last {
+                let told = format!(
+                    "x-haltline-cost: {}, x-haltline-cache: {}, age: {}",
+                    trip.cost().to_decimal(),
+                    self.result.word(),
+                    self.age.as_secs()
+                );
+                outlet.remark(&mut out, &told);
+            }
+            // A page that was shown a beginning already keeps the message that it has.
+            if !(has_begun && is_start(event)) {
+                outlet.event(&mut out, event.name(), &event.data);
+            }
+            if let Some(frame) = news.take() {
+                outlet.event(&mut out, frame.event, &frame.data);
+            }
+            if out.len() >= BATCH_BYTES {
+                give(trip, outlet, out.split().freeze(), patience).await;
+            }
+        }
+        outlet.close(&mut out);
+        give(trip, outlet, out.freeze(), patience).await;
+        outlet.complete(patience).await;
+    }
+
+    /// A response that its client wants to be kept is kept, wherever it came from.
+    fn keep_response(&self, gateway: &Gateway, trip: &mut Trip) {
+        let Some(keeping) = trip.keeping.take() else { return };
+        let response = match &self.entry.said {
+            Said::Whole(body) => StoredResponse::read(body),
+            Said::Stream(events) => events.last().and_then(|event| StoredResponse::of_event(&event.data)),
+        };
+        if let Some(response) = response {
+            let id = response.id().to_owned();
+            gateway.keep(keeping, &response.clone(), response.under_id(&id));
+        }
+    }
+}
+
+/// Everything is known when the head goes out, the cost as well.
+async fn give(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+    if outlet.is_open() {
+        send(trip, outlet, bytes, patience).await;
+    } else {
+        outlet.open(trip.final_notes(), bytes);
+    }
+}
+
+/// The first part of a page's stream.
+fn is_start(event: &CachedEvent) -> bool {
+    serde_json::from_slice::<Value>(&event.data).is_ok_and(|value| value.get("type") == Some(&json!("start")))
+}
