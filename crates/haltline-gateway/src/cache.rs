@@ -19,7 +19,7 @@ pub use pages::{CachePurge, CacheStats, InvalidationHook};
 
 pub(crate) use entry::{CachedEvent, Entry, Said};
 pub(crate) use flight::{Flights, Landed, Lead, Place};
-pub(crate) use key::{CacheKey, Marked, Parts, Tenant, marks_of};
+pub(crate) use key::{CacheKey, Parts, Tenant, marks_of};
 pub(crate) use recording::Recording;
 
 use bytes::Bytes;
@@ -42,7 +42,7 @@ const VERSIONS: usize = 200_000;
 /// in between so often.
 const LOOKUPS: usize = 8;
 /// The most tags that one entry can come to know.
-const ENTRY_MARKS_MAX: usize = 256;
+const ENTRY_MARKS_MAX: usize = 96;
 /// The longest that an entry can count, by the bounds of the configuration, and a little more: so
 /// long the version of a tag is kept while it is not known which entries there are.
 const LIFE_MAX: Duration = Duration::from_secs(63 * 86_400);
@@ -189,13 +189,13 @@ impl Cache {
         let mut learned = Entry::clone(entry);
         learned.marks.extend(unknown);
         let learned = Arc::new(learned);
-        // Whoever has put another one meanwhile knows better.
         let mut entries = self.entries.lock();
-        if let Some(slot) = entries.get(&entry.key)
-            && Arc::ptr_eq(&slot.entry, entry)
-        {
-            slot.entry = Arc::clone(&learned);
+        // Whoever has put another one meanwhile knows better.
+        if entries.peek(&entry.key).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry)) {
+            let failed = entries.peek(&entry.key).and_then(|slot| slot.failed);
+            let gone = entries.put(entry.key, Slot { entry: Arc::clone(&learned), failed }, learned.size());
             self.writer.put(Arc::clone(&learned), now);
+            self.writer.remove(&gone);
         }
         learned
     }

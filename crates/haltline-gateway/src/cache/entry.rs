@@ -65,7 +65,7 @@ impl Entry {
     pub(crate) fn size(&self) -> usize {
         let said = match &self.said {
             Said::Whole(body) => body.len(),
-            Said::Stream(events) => events.iter().fold(0, |sum, event| {
+            Said::Stream(events) => events.iter().fold(0_usize, |sum, event| {
                 sum.saturating_add(event.data.len() + event.name.as_ref().map_or(0, Bytes::len) + EVENT_OVERHEAD)
             }),
         };

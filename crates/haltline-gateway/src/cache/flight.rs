@@ -3,7 +3,6 @@
 //! that left) hands over: one of those who wait leads next, the rest go on waiting. A lead whose
 //! failure would be everybody's shares it. So no number of equal requests becomes a stampede.
 
-use super::entry::Entry;
 use super::key::CacheKey;
 use crate::problem::Problem;
 use haltline_types::RequestId;
@@ -15,8 +14,8 @@ use tokio::sync::watch;
 /// What became of a lead.
 #[derive(Clone, Debug)]
 pub(crate) enum Landed {
-    /// An answer for all.
-    Kept(Arc<Entry>),
+    /// An answer that is kept: whoever looks for it finds it.
+    Kept,
     /// An answer that is for the one who asked only: everybody must ask.
     Private,
     /// A failure for all.
@@ -97,9 +96,6 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::entry::Said;
-    use crate::cache::entry::tests::entry;
-    use bytes::Bytes;
 
     fn request(number: u128) -> RequestId {
         RequestId::from_parts(1, number)
@@ -120,10 +116,9 @@ mod tests {
         let followers: Vec<_> = (2..5).map(|number| follow(&flights, key, number)).collect();
         assert!(followers.iter().all(|follow| follow.leader == request(1)));
         assert!(matches!(flights.enter(CacheKey([2; 32]), request(9)), Place::Lead(_)), "another question");
-        let kept = Arc::new(entry(1, Said::Whole(Bytes::from_static(b"x"))));
-        lead.land(Landed::Kept(Arc::clone(&kept)));
+        lead.land(Landed::Kept);
         for follow in followers {
-            assert!(matches!(follow.landed().await, Some(Landed::Kept(entry)) if Arc::ptr_eq(&entry, &kept)));
+            assert!(matches!(follow.landed().await, Some(Landed::Kept)));
         }
         assert!(flights.under_way.lock().is_empty());
     }

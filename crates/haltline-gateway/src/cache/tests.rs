@@ -1,6 +1,7 @@
 //! The cache as a whole, over documents in memory.
 
 use super::entry::tests::entry;
+use super::key::Marked;
 use super::*;
 use haltline_ports::MemoryDocuments;
 use std::time::Instant;

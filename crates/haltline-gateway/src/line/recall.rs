@@ -154,7 +154,7 @@ async fn look_and_wait(
         trip.waited += began.elapsed();
         match waited {
             // It is looked for as any other: it may have been invalidated meanwhile.
-            Waited::Landed(Some(Landed::Kept(_)) | None) => {}
+            Waited::Landed(Some(Landed::Kept) | None) => {}
             Waited::Landed(Some(Landed::Private)) | Waited::TooLong => return Ok(None),
             Waited::Landed(Some(Landed::Failed(problem))) => {
                 if let Some(replay) = standing_in(live, keeping, &problem, trip, outlet) {
@@ -192,9 +192,9 @@ impl Wish {
         let recording = outlet.recorded();
         let problem = match ended {
             Ok(()) => {
-                let kept = recording.and_then(|recording| keep(gateway, request, trip, &keeping, recording));
+                let is_kept = recording.is_some_and(|recording| keep(gateway, request, trip, &keeping, recording));
                 if let Some(lead) = lead {
-                    lead.land(kept.map_or(Landed::Private, Landed::Kept));
+                    lead.land(if is_kept { Landed::Kept } else { Landed::Private });
                 }
                 return Ok(());
             }
@@ -240,24 +240,24 @@ fn standing_in<'a>(
     (helps && can_replay && !trip.cut.is_cancelled()).then_some(Replay { entry, age: *age, result: CacheResult::Stale })
 }
 
-/// Keeps an answer, if it may be given again.
+/// Keeps an answer, if it may be given again. Says whether it is kept.
 fn keep(
     gateway: &Gateway,
     request: &Request,
     trip: &Trip,
     keeping: &Keeping,
     recording: Recording,
-) -> Option<Arc<Entry>> {
+) -> bool {
     if trip.degraded.is_some() || trip.blocked.is_some() {
-        return None;
+        return false;
     }
-    let said = recording.said()?;
+    let Some(said) = recording.said() else { return false };
     let dialect = request.asked.dialect();
     let said = match judged(dialect, said) {
         Ok(said) => said,
         Err(why) => {
             tracing::debug!(request = %trip.id, %why, "an answer is not kept");
-            return None;
+            return false;
         }
     };
     let owner = Owner {
@@ -275,7 +275,7 @@ fn keep(
     });
     let is_kept = gateway.cache.keep(&entry, gateway.clock.now());
     gateway.write_cache_behind();
-    is_kept.then_some(entry)
+    is_kept
 }
 
 /// What is kept of what was said, if it may be given again.

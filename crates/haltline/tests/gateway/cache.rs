@@ -225,7 +225,8 @@ async fn an_invalidated_tag_is_gone_when_the_call_returns_also_from_answers_unde
     assert_eq!((done.status.as_u16(), done.json().expect("json")), (200, json!({"invalidated": 1})));
     assert_eq!(result(&cached(&setup, &ask("two"), &[]).await), "hit");
     // This one is slow: its tag is invalidated while it is being made.
-    let (under_way, ()) = tokio::join!(cached(&setup, &ask("one"), &tags), async {
+    let question = ask("one");
+    let (under_way, ()) = tokio::join!(cached(&setup, &question, &tags), async {
         while setup.provider.calls().chat < 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -267,7 +268,8 @@ async fn a_failure_is_shared_and_kept_by_nobody() {
         ..Default::default()
     });
     let setup = Setup::start(FakeConfig::with_script(late), &with("")).await;
-    let all = futures(20, || cached(&setup, &ask("broken"), &[])).await;
+    let body = ask("broken");
+    let all = futures(20, || cached(&setup, &body, &[])).await;
     assert!(all.iter().all(|answer| answer.status == 502), "{:?}", all.first());
     assert_eq!(setup.provider.calls().chat, 1);
     setup.provider.set_script(Behaviour::default());
