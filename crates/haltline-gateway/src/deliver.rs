@@ -221,9 +221,10 @@ impl Outlet {
         self.next_event > 1
     }
 
-    /// Has the client none of an answer, but for the part that begins a page's stream?
-    pub(crate) fn has_no_content(&self) -> bool {
-        !self.has_begun() || (self.voice == Voice::DataOnly && self.next_event <= 2)
+    /// Can an answer still begin anew? A page takes the parts of another one into the message that it
+    /// was shown the beginning of.
+    pub(crate) fn can_begin_anew(&self) -> bool {
+        !self.has_begun() || self.voice == Voice::DataOnly
     }
 
     fn take_event_id(&mut self) -> u64 {

@@ -235,7 +235,7 @@ fn standing_in<'a>(
 ) -> Option<Replay<'a>> {
     let (entry, age) = keeping.stale.as_ref()?;
     let can_replay =
-        if trip.streamed { trip.first_token.is_none() && outlet.has_no_content() } else { !outlet.is_open() };
+        if trip.streamed { trip.first_token.is_none() && outlet.can_begin_anew() } else { !outlet.is_open() };
     let helps = stale_may_help(problem.code, live.settings.cache.stale_on_budget);
     (helps && can_replay && !trip.cut.is_cancelled()).then_some(Replay { entry, age: *age, result: CacheResult::Stale })
 }

@@ -53,7 +53,8 @@ impl Replay<'_> {
         patience: Duration,
     ) {
         let mut out = BytesMut::new();
-        let has_begun = outlet.has_begun();
+        // A page that was shown a beginning already keeps the message that it has.
+        let begun = if outlet.has_begun() { events.iter().take_while(|event| is_beginning(event)).count() } else { 0 };
         let mut news = (self.result == CacheResult::Stale)
             .then(|| news_frame(&request.asked, &json!({"state": "cached", "age": self.age.as_secs()})))
             .flatten();
@@ -68,10 +69,10 @@ impl Replay<'_> {
                 );
                 outlet.remark(&mut out, &told);
             }
-            // A page that was shown a beginning already keeps the message that it has.
-            if !(has_begun && is_start(event)) {
+            if place >= begun {
                 outlet.event(&mut out, event.name(), &event.data);
             }
+            // After the part that begins the message.
             if let Some(frame) = news.take() {
                 outlet.event(&mut out, frame.event, &frame.data);
             }
@@ -107,7 +108,8 @@ async fn give(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Dura
     }
 }
 
-/// The first part of a page's stream.
-fn is_start(event: &CachedEvent) -> bool {
-    serde_json::from_slice::<Value>(&event.data).is_ok_and(|value| value.get("type") == Some(&json!("start")))
+/// The parts that begin a page's stream.
+fn is_beginning(event: &CachedEvent) -> bool {
+    let kind = serde_json::from_slice::<Value>(&event.data).ok();
+    kind.is_some_and(|value| matches!(value.get("type").and_then(Value::as_str), Some("start" | "start-step")))
 }
