@@ -5,7 +5,8 @@ use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
-use crate::kept::Background;
+use crate::jobs::Jobs;
+use crate::kept::{self, Rooms};
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
@@ -13,13 +14,14 @@ use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
+use crate::streams::{Live as LiveStream, Registry};
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -53,7 +55,9 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
-    /// What is kept for clients.
+    /// Where the events of answers are kept.
+    pub streams: Arc<dyn Streams>,
+    /// Small things that are kept for clients.
     pub documents: Arc<dyn Documents>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -75,6 +79,10 @@ pub struct Gateway {
     pub(crate) book: Arc<dyn Book>,
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) streams: Arc<dyn Streams>,
+    /// Journeys that run.
+    pub(crate) registry: Registry,
+    pub(crate) documents: Arc<dyn Documents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limiter: Mutex<Limiter>,
@@ -85,8 +93,11 @@ pub struct Gateway {
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Answers that are given again.
     pub(crate) cache: Cache,
-    /// Responses that clients asked us to keep.
+    /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
+    /// How much is kept for whom.
+    pub(crate) rooms: Rooms,
+    pub(crate) jobs: Jobs,
     /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
     /// What is counted.
@@ -102,12 +113,15 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
-        let cache = Cache::new(parts.documents, parts.settings.cache.bytes_max);
+        let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
         Arc::new(Self {
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
+            streams: parts.streams,
+            registry: Registry::default(),
+            documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
             limiter: Mutex::new(limiter),
@@ -116,6 +130,8 @@ impl Gateway {
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
             shelf: Mutex::default(),
+            rooms: Rooms::default(),
+            jobs: Jobs::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cache,
             cut: CancellationToken::new(),
@@ -130,19 +146,11 @@ impl Gateway {
     /// Sends a request down the line and waits for the head of its answer. The journey runs in a
     /// task of its own: dropping this future does not end it.
     pub async fn submit(self: &Arc<Self>, incoming: Incoming) -> Delivery {
-        let id = RequestId::from_parts(u64::try_from(self.clock.now().as_millis()).unwrap_or(0), self.entropy.u128());
-        if let Some(background) = self.background(&incoming) {
-            return self.in_background(id, incoming, &background).await;
+        let id = self.fresh_id();
+        if kept::asks_for_background(&incoming) {
+            return self.in_background(id, incoming).await;
         }
         self.journey(id, incoming).await
-    }
-
-    fn background(&self, incoming: &Incoming) -> Option<Background> {
-        if incoming.surface != Surface::Responses {
-            return None;
-        }
-        let key = self.key_of(incoming.key.as_deref()).ok()?;
-        Background::of(self, incoming, &key.name)
     }
 
     /// One journey, to the head of its answer.
@@ -163,7 +171,9 @@ impl Gateway {
         }
         self.metrics.in_flight.inc();
         let place = Place(Arc::clone(self));
-        let (outlet, head) = Outlet::new(incoming.surface.voice());
+        let cut = incoming.stop.clone().unwrap_or_else(|| self.cut.child_token());
+        let live = Arc::new(LiveStream::new(id, incoming.surface, cut));
+        let (outlet, head) = Outlet::new(live, Arc::clone(&self.streams), Arc::clone(&self.clock));
         self.journeys.spawn(async move {
             line::travel(&place.0, id, trace_id, incoming, outlet).await;
             drop(place);
@@ -263,6 +273,10 @@ impl Gateway {
         self.cut.cancel();
         self.journeys.wait().await;
         cut
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Stops taking requests, without waiting: `readyz` says so at once.
@@ -392,7 +406,7 @@ impl Drop for Place {
     }
 }
 
-fn draining() -> Problem {
+pub(crate) fn draining() -> Problem {
     let problem = Problem::new(
         Code::Draining,
         "This instance is shutting down; another one, or this one in a moment, will answer.",

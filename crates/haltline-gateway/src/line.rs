@@ -6,8 +6,11 @@ mod ask;
 mod cache_writes;
 mod call;
 mod company;
+mod continued;
 mod count;
 mod identify;
+mod inspect;
+mod join;
 mod quote;
 mod recall;
 mod record;
@@ -17,30 +20,34 @@ mod route;
 mod settle;
 mod throttle;
 mod tighten;
+mod tools;
 mod trip;
 
-pub(crate) use accept::allowed;
+pub(crate) use accept::{Fingerprint, allowed};
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
+pub(crate) use identify::{Caller, check_key, check_record, identified_owner, identify, owner_of};
+pub(crate) use inspect::inspect;
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
-use crate::problem::Problem;
-use crate::settings::OnDisconnect;
+use crate::problem::{Problem, without_accounts};
+use crate::settings::{OnCut, OnDisconnect};
 use accept::Request;
 use bytes::BytesMut;
 use call::Times;
 use company::Company;
+use continued::Rest;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
-use haltline_ports::Outcome;
-use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
+use haltline_ports::{AttemptRecord, Outcome, What};
+use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId, Timestamp};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
+use join::Joined;
 use quote::Measured;
 use recall::Recalled;
 use relay::{Finish, Tail, Ways};
@@ -49,12 +56,8 @@ use route::Router;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use trip::Trip;
-
-/// For a client to take the last piece of its answer.
-const LAST_PIECE: Duration = Duration::from_secs(10);
 
 /// The whole journey, closed whatever happens on it.
 pub(crate) async fn travel(
@@ -64,10 +67,16 @@ pub(crate) async fn travel(
     incoming: Incoming,
     mut outlet: Outlet,
 ) {
-    let cut = incoming.stop.clone().unwrap_or_else(|| gateway.cut.clone());
     let surface = incoming.surface.word();
+    let cut = outlet.live().cut.clone();
     let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
+    close(gateway, trip, outlet, ended).await;
+}
+
+/// Ends a journey, however it ended: the stream, the places that it had, and the record.
+async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std::thread::Result<Result<(), Problem>>) {
+    let live = Arc::clone(outlet.live());
     let ended = match ended {
         Ok(ended) => ended,
         Err(_panic) => {
@@ -84,59 +93,186 @@ pub(crate) async fn travel(
     let (outcome, status) = match ended {
         Ok(()) => (Outcome::Answered, 200),
         Err(problem) => {
+            let problem = if live.is_stopped() { stopped(&trip) } else { problem };
             let (code, status) = (problem.code, if outlet.is_open() { 200 } else { problem.code.status() });
-            outlet.problem(trip.final_notes(), problem, LAST_PIECE).await;
-            (if sent { Outcome::Failed(code) } else { Outcome::Refused(code) }, status)
+            outlet.problem(trip.final_notes(), problem);
+            let outcome = match code {
+                Code::Stopped => Outcome::Cancelled,
+                _ if sent => Outcome::Failed(code),
+                _ => Outcome::Refused(code),
+            };
+            (outcome, status)
         }
     };
+    join::leave(gateway, &outlet, outcome);
     if let Some(running) = trip.running.take() {
         gateway.limiter.lock().leave(running);
     }
     record::record(gateway, trip, outcome, status);
 }
 
-async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
+async fn run(
+    gateway: &Arc<Gateway>,
+    mut incoming: Incoming,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
+    trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
     trip.note_request(&request);
+    trip.step(accepted(trip, &request));
     if is_kept_elsewhere {
         trip.keeping = None;
     }
+    if let Joined::Another = join::join(gateway, &request, trip, outlet).await? {
+        return Ok(());
+    }
     let admitted = throttle::throttle(gateway, request, trip)?;
     let request = &admitted.request;
-    let wish = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
-        Recalled::Answered => return Ok(()),
-        Recalled::Ask(wish) => wish,
+    let ended = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
+        Recalled::Answered => Ok(()),
+        Recalled::Ask(wish) => {
+            let obtained = obtain(gateway, &live, request, trip, outlet, None).await;
+            wish.remember(gateway, &live, request, trip, outlet, obtained).await
+        }
     };
-    let ended = obtain(gateway, &live, request, trip, outlet).await;
-    wish.remember(gateway, &live, request, trip, outlet, ended).await
+    tools::note_results(trip, request);
+    ended
 }
 
-/// Route, quote, reserve, call, relay and settle, until an attempt succeeds or nothing more may be
-/// tried. The one place that sleeps.
+/// Why there is no answer, or no more of it.
+enum Short {
+    /// The client is told this.
+    Problem(Problem),
+    /// It broke off: the rest may be asked for. Else the client is told this.
+    Rest(Problem),
+}
+
+impl From<Problem> for Short {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// The answer, in as many pieces as it takes: what a provider does not finish is gone on with where
+/// that is possible. `rest`: what is there already, of an answer that a restart has cut.
 async fn obtain(
     gateway: &Gateway,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
     outlet: &mut Outlet,
+    mut rest: Option<Rest>,
 ) -> Result<(), Problem> {
-    let measured = Measured::of(request)?;
-    let began = Instant::now();
     let deadlines = live.settings.deadlines;
-    let total_by = began + deadlines.total;
-    let deadline = gateway.clock.now().saturating_add(deadlines.total);
+    let until = Until {
+        total_by: Instant::now() + deadlines.total,
+        deadline: gateway.clock.now().saturating_add(deadlines.total),
+    };
     let mut company: Option<Company> = None;
+    loop {
+        let short = attempt(gateway, live, request, rest.as_ref(), trip, outlet, &mut company, until).await;
+        let problem = match short {
+            Ok(()) => return Ok(()),
+            Err(Short::Problem(problem)) => return Err(problem),
+            Err(Short::Rest(problem)) => problem,
+        };
+        match continued::rest_of(gateway, live, request, trip, outlet).await {
+            Ok(next) => rest = Some(next),
+            Err(why) => {
+                tracing::info!(request = %trip.id, why, "an answer that broke off is not gone on with");
+                return Err(problem);
+            }
+        }
+    }
+}
+
+/// How long all attempts of a request may take together.
+#[derive(Clone, Copy)]
+struct Until {
+    total_by: Instant,
+    deadline: Timestamp,
+}
+
+/// Goes on with a stream that a process before has begun and died under. `lost`: the attempts that
+/// were under way, which are charged.
+pub(crate) async fn travel_on(
+    gateway: &Arc<Gateway>,
+    trace_id: String,
+    incoming: Incoming,
+    mut outlet: Outlet,
+    lost: Vec<AttemptRecord>,
+    began: Timestamp,
+) {
+    let live = Arc::clone(outlet.live());
+    let surface = incoming.surface.word();
+    let mut trip = Trip::begin(live.id, trace_id, surface, incoming.arrived, began, live.cut.clone());
+    trip.spent = true;
+    // Between two attempts nobody knows how many there were: then only the last one is left.
+    let max_retries = gateway.live.load().settings.retry.max_retries;
+    trip.earlier = lost.last().map_or(max_retries.max(1), |last| last.number);
+    trip.attempts = lost;
+    let ended = AssertUnwindSafe(run_on(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
+    close(gateway, trip, outlet, ended).await;
+}
+
+async fn run_on(
+    gateway: &Arc<Gateway>,
+    incoming: Incoming,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+) -> Result<(), Problem> {
+    let settings = gateway.live.load_full();
+    let caller = identify::caller(gateway, &incoming)?;
+    trip.subjects = Arc::new(caller.subjects());
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
+    let request = accept::accept(gateway, &settings, caller, incoming)?;
+    trip.note_request(&request);
+    outlet.live().enter(&request);
+    let rest = continued::rest_of(gateway, &settings, &request, trip, outlet).await.map_err(|why| {
+        tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
+        interrupted()
+    })?;
+    obtain(gateway, &settings, &request, trip, outlet, Some(rest)).await
+}
+
+/// A restart has cut the answer.
+pub(crate) fn interrupted() -> Problem {
+    let message = "The gateway was restarted in the middle of this answer. What was written until then is kept.";
+    let mut problem = Problem::new(Code::Interrupted, message);
+    problem.spent = true;
+    problem
+}
+
+/// Route, quote, reserve, call, relay and settle, until an attempt succeeds, an answer breaks off,
+/// or nothing more may be tried. The one place that sleeps.
+#[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
+async fn attempt(
+    gateway: &Gateway,
+    live: &Live,
+    whole: &Request,
+    rest: Option<&Rest>,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+    company: &mut Option<Company>,
+    until: Until,
+) -> Result<(), Short> {
+    let request = rest.map_or(whole, |rest| &rest.request);
+    let measured = Measured::of(request)?;
+    let deadlines = live.settings.deadlines;
+    let Until { total_by, deadline } = until;
     let mut router = Router::new(gateway, live, request, &measured);
     loop {
         let routed = router
             .route(trip)
-            .map_err(|problem| remember(gateway, request, prefer(router.last_fault(), trip, problem)))?;
+            .map_err(|problem| remember(gateway, whole, prefer(router.last_fault(), trip, problem)))?;
         let mut quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
         let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &measured, &mut quoted).await {
             Ok(reserved) => reserved,
@@ -149,7 +285,7 @@ async fn obtain(
                         Problem::new(Code::RetryLimit, "The retries of this user and hour are used up.")
                     }
                 };
-                return Err(remember(gateway, request, prefer(router.last_fault(), trip, problem)));
+                return Err(remember(gateway, whole, prefer(router.last_fault(), trip, problem)).into());
             }
         };
         let cap = reserved.cap;
@@ -173,8 +309,11 @@ async fn obtain(
         let finish = match answered {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
-                let mut stream = request.asked.passage(dialect, &trip.shown());
-                if let (Passage::Crossing(crossing), true) = (&mut stream, outlet.has_begun()) {
+                let mut stream = match rest {
+                    Some(rest) => request.asked.continued_passage(dialect, &trip.shown(), &rest.from, rest.how),
+                    None => request.asked.passage(dialect, &trip.shown()),
+                };
+                if let (Passage::Crossing(crossing), None, true) = (&mut stream, rest, outlet.has_begun()) {
                     crossing.resume();
                 }
                 let ways = Ways {
@@ -192,8 +331,9 @@ async fn obtain(
                 relay::relay_whole(live, trip, &passage, answer, times).await
             }
         };
-        routed.ended(gateway, finish.fault.as_ref());
+        routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
+        note_fault(trip, finish.fault.as_ref());
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
@@ -201,11 +341,11 @@ async fn obtain(
                     if let Some(keeping) = trip.keeping.take()
                         && let Some(response) = StoredResponse::read(&body)
                     {
-                        gateway.keep(keeping, &response, body.clone());
+                        gateway.keep(keeping, &response, body.clone()).await;
                     }
                     outlet.whole(trip.final_notes(), body);
                 }
-                None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,
+                None => relay::finish_stream(gateway, trip, outlet, tail).await,
             }
             return Ok(());
         };
@@ -226,13 +366,22 @@ async fn obtain(
             other_endpoints: router.leads_elsewhere(trip, &routed.endpoint),
             fallback_allowed: router.allows(&fault),
         };
-        match retry::decide(&live.settings.retry, &fault, &situation, gateway.entropy.u64()) {
-            RetryVerdict::GiveUp(_) => {
-                let problem = Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
-                return Err(remember(gateway, request, problem));
+        let random = gateway.entropy.u64();
+        let goes_on = finish.delivered && live.settings.streams.on_cut != OnCut::End;
+        let verdict = if goes_on {
+            retry::decide_to_go_on(&live.settings.retry, &fault, &situation, random)
+        } else {
+            retry::decide(&live.settings.retry, &fault, &situation, random)
+        };
+        let problem = |trip: &Trip| Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
+        match verdict {
+            RetryVerdict::GiveUp(why) => {
+                trip.step(What::GaveUp { why: why.word().into() });
+                return Err(remember(gateway, whole, problem(trip)).into());
             }
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
+                trip.step(What::Retry { wait, why: fault.kind });
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
                 let cut_short = trip.cut.clone();
@@ -245,14 +394,27 @@ async fn obtain(
                 company.keep(outlet, streamed, || notes.clone(), sleep).await;
                 trip.waited += pause.elapsed();
                 if trip.cut.is_cancelled() {
-                    return Err(prefer(
-                        Some(&fault),
-                        trip,
-                        Problem::new(Code::Draining, "The gateway is shutting down."),
-                    ));
+                    trip.step(What::Cut { why: "drain".into() });
+                    let draining = Problem::new(Code::Draining, "The gateway is shutting down.");
+                    return Err(prefer(Some(&fault), trip, draining).into());
+                }
+                if goes_on {
+                    return Err(Short::Rest(problem(trip)));
                 }
             }
         }
+    }
+}
+
+fn accepted(trip: &Trip, request: &Request) -> What {
+    let bytes = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
+    What::Accepted { model: request.model.clone(), surface: trip.surface.into(), bytes }
+}
+
+/// The fault of the open attempt, without words that name an account of the operator's.
+fn note_fault(trip: &Trip, fault: Option<&Fault>) {
+    if let Some(fault) = fault {
+        trip.step(What::fault(trip.attempts_made(), fault, &without_accounts(&fault.detail)));
     }
 }
 
@@ -297,7 +459,14 @@ fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &Mod
     let Some(frame) = news_frame(&request.asked, &news) else { return };
     let mut out = BytesMut::new();
     outlet.event(&mut out, frame.event, &frame.data);
-    outlet.offer(out.freeze());
+    outlet.publish(out.freeze());
+}
+
+/// The user has stopped the answer.
+fn stopped(trip: &Trip) -> Problem {
+    let mut problem = Problem::new(Code::Stopped, "The answer was stopped. What was written until then is kept.");
+    problem.spent = trip.spent;
+    problem
 }
 
 /// What the client is told when a further attempt cannot be made: the fault of the attempt that

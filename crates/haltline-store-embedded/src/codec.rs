@@ -5,6 +5,7 @@ mod budgets;
 mod entry;
 mod fact;
 mod record;
+mod steps;
 
 pub(crate) use fact::{Fact, FactRef, is_record, read_record, write_record};
 
@@ -119,6 +120,11 @@ impl<'a> Reader<'a> {
     /// `Some` when every byte was read.
     pub(crate) fn end(&self) -> Option<()> {
         self.rest.is_empty().then_some(())
+    }
+
+    /// What is not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {

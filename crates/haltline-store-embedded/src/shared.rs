@@ -2,12 +2,14 @@
 //! spending, and the queue for syncs.
 
 use crate::disk::Disk;
+use crate::documents::DocumentFile;
 use crate::frame::Place;
 use crate::inner::{Inner, Stop};
 use crate::keys::EmbeddedKeys;
 use crate::options::{Options, Threads};
+use crate::streams::{Limits, Log};
 use crate::views::Views;
-use haltline_ports::{BookError, BookHealth, RecordsError};
+use haltline_ports::{BookError, BookHealth, Keys, RecordsError};
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +33,10 @@ pub(crate) struct Shared {
     resting: Condvar,
     pub(crate) freed: watch::Sender<u64>,
     pub(crate) views: Views,
+    pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
+    /// The log of streams, which has a lock of its own.
+    pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
     pub(crate) unprojected: AtomicBool,
     /// The last projection failed, and that is said.
@@ -47,8 +52,18 @@ struct Queue {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, inner: Inner, views: Views, keys: EmbeddedKeys, restored: bool) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        inner: Inner,
+        views: Views,
+        documents: DocumentFile,
+        keys: EmbeddedKeys,
+        restored: bool,
+    ) -> Self {
+        let limits = Limits { keep: options.keep_streams, bytes_max: options.stream_bytes_max };
+        let streams = Log::open(Arc::clone(&options.disk), limits, &keys.hash("the marks of streams"));
         Self {
+            streams: Arc::new(streams),
             disk: Arc::clone(&options.disk),
             options,
             inner: Mutex::new(inner),
@@ -59,6 +74,7 @@ impl Shared {
             resting: Condvar::new(),
             freed: watch::Sender::new(0),
             views,
+            documents,
             keys,
             unprojected: AtomicBool::new(true),
             views_lag: AtomicBool::new(false),
@@ -197,6 +213,7 @@ impl Shared {
         self.queue.lock().ending = true;
         self.wanted.notify_all();
         self.resting.notify_all();
+        self.documents.end();
     }
 
     /// Refuses everything from here on, in order and not for a failure.

@@ -2,8 +2,11 @@
 
 mod books;
 mod crash;
+mod documents;
 mod faults;
 mod gate;
 mod process;
 mod scenarios;
+mod streams;
+mod streams_crash;
 mod support;

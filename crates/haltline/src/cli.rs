@@ -7,6 +7,7 @@ mod budget;
 mod budget_set;
 mod cache;
 mod check;
+mod dlq;
 mod exit;
 mod explain;
 mod init;
@@ -77,6 +78,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Spend(args) => spend::run(args, global, ui, env),
         Command::Prices(command) => prices::run(command, when::now(), ui),
         Command::Cache(command) => cache::run(command, global, ui, env),
+        Command::Dlq(command) => dlq::run(command, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Openapi => openapi::run(ui),

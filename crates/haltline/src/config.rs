@@ -6,6 +6,7 @@ mod cache;
 mod codes;
 mod diagnostic;
 mod find;
+mod jobs;
 mod like;
 mod models;
 mod outside;
@@ -65,6 +66,8 @@ const SECTIONS: Keys = Keys {
         "keys",
         "guard",
         "cache",
+        "jobs",
+        "responses",
     ],
     later: &["alerts", "auth", "telemetry"],
 };
@@ -166,6 +169,8 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         headroom,
         bounds,
         cache: cache::cache(root, models.keys()),
+        jobs: jobs::jobs(root),
+        responses: jobs::responses(root),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

@@ -7,8 +7,9 @@ use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
+use crate::streams::Again;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
@@ -20,10 +21,13 @@ use std::sync::{Arc, LazyLock};
 const CLIENT_RETRIES_MAX: u32 = 3;
 
 /// A request that can be sent.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
     /// The model by the name under which it was asked for.
     pub(crate) model: Name,
+    /// Whose answer it is, if it is kept.
+    pub(crate) owner: Owner,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -37,6 +41,10 @@ pub(crate) struct Request {
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
+    /// How often the client has repeated it by its own count.
+    pub(crate) retry_count: u32,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) original_timing: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
     /// What it says of the response cache.
@@ -44,6 +52,28 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The same for the same caller, with another thing asked: no more than its own rest.
+    pub(crate) fn asking(&self, asked: ClientRequest) -> Self {
+        let body = Bytes::copy_from_slice(asked.material());
+        Self { fingerprint: Fingerprint { body, ..self.fingerprint.clone() }, asked: Arc::new(asked), ..self.clone() }
+    }
+
+    /// What a later process needs besides the body to ask for the rest of the answer.
+    pub(crate) fn again(&self) -> Again {
+        let address = &self.fingerprint.address;
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            value.to_str().ok().map(|value| (name.to_string(), value.to_owned()))
+        };
+        Again {
+            model: address.model.clone(),
+            leave_hosted_tools_out: address.leave_hosted_tools_out,
+            tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            max_cost_nano_usd: self.max_cost.map(NanoUsd::get),
+            no_retry: self.retries_forbidden,
+            pass_headers: self.pass_headers.iter().filter_map(header).collect(),
+        }
+    }
+
     /// The body as the client sent it.
     pub(crate) fn body(&self) -> &Bytes {
         &self.fingerprint.body
@@ -61,7 +91,7 @@ impl Request {
 }
 
 /// What identifies a request; hashed only when somebody needs it.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     key: Name,
     user: Option<Name>,
@@ -73,6 +103,17 @@ pub(crate) struct Fingerprint {
 static HASHERS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomState::new(), RandomState::new()));
 
 impl Fingerprint {
+    /// Bytes of the body.
+    pub(crate) fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// What is hashed where the hash must outlive this process.
+    pub(crate) fn material(&self) -> String {
+        let (surface, model) = (self.surface.word(), self.address.model.as_deref().unwrap_or_default());
+        format!("{surface}\0{model}\0{}\0{}", self.address.stream, String::from_utf8_lossy(&self.body))
+    }
+
     /// 128 bits under a secret of this process, so that nobody can aim at another's.
     pub(crate) fn hash(&self) -> u128 {
         let material = (&self.key, &self.user, self.surface, &self.address.model, self.address.stream, &self.body);
@@ -95,6 +136,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
+    let owner = caller.owner();
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
@@ -103,17 +145,24 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         address: incoming.address,
         body,
     };
-    repeat_failure(gateway, &fingerprint)?;
+    // Whoever waits between repetitions does not storm.
+    if incoming.on_behalf.is_none() {
+        repeat_failure(gateway, &fingerprint)?;
+    }
     let default_cap = max_output_tokens;
     let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
+        owner,
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
+        retry_count: incoming.claims.retry_count,
+        idempotency_key: incoming.claims.idempotency_key,
+        original_timing: incoming.claims.original_timing,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,
@@ -206,7 +255,7 @@ fn with_turns_before(
         other => return Ok((other, body)),
     };
     let pass = vouched(live, route);
-    let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
+    let request = gateway.with_turns_before(*request, &caller.owner(), &pass).map_err(invalid)?;
     let body = Bytes::copy_from_slice(request.fingerprint_material());
     keep_vouching(live, route, ClientDialect::Responses, address, &body, &pass);
     Ok((ClientRequest::Responses(Box::new(request)), body))

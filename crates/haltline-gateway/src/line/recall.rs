@@ -112,12 +112,12 @@ async fn look_and_wait(
         match found {
             Found::Fresh(entry, age) => {
                 let replay = Replay { entry: &entry, age, result: CacheResult::Hit };
-                replay.to(gateway, live, request, trip, outlet).await;
+                replay.to(gateway, request, trip, outlet).await;
                 return Ok(Some(Recalled::Answered));
             }
             Found::Stale { entry, age, at_once: true } if keeping.terms.stale_for > Duration::ZERO => {
                 let replay = Replay { entry: &entry, age, result: CacheResult::Stale };
-                replay.to(gateway, live, request, trip, outlet).await;
+                replay.to(gateway, request, trip, outlet).await;
                 return Ok(Some(Recalled::Answered));
             }
             Found::Stale { entry, age, .. } => {
@@ -158,7 +158,7 @@ async fn look_and_wait(
             Waited::Landed(Some(Landed::Private)) | Waited::TooLong => return Ok(None),
             Waited::Landed(Some(Landed::Failed(problem))) => {
                 if let Some(replay) = standing_in(live, keeping, &problem, trip, outlet) {
-                    replay.to(gateway, live, request, trip, outlet).await;
+                    replay.to(gateway, request, trip, outlet).await;
                     return Ok(Some(Recalled::Answered));
                 }
                 note(gateway, trip, CacheResult::Miss, None);
@@ -205,7 +205,7 @@ impl Wish {
             gateway.failures.lock().forget(request.fingerprint.hash());
             gateway.cache.note_failed(keeping.terms.key, gateway.clock.now());
             share_failure(lead, &problem);
-            replay.to(gateway, live, request, trip, outlet).await;
+            replay.to(gateway, request, trip, outlet).await;
             return Ok(());
         }
         share_failure(lead, &problem);
@@ -241,13 +241,7 @@ fn standing_in<'a>(
 }
 
 /// Keeps an answer, if it may be given again. Says whether it is kept.
-fn keep(
-    gateway: &Gateway,
-    request: &Request,
-    trip: &Trip,
-    keeping: &Keeping,
-    recording: Recording,
-) -> bool {
+fn keep(gateway: &Gateway, request: &Request, trip: &Trip, keeping: &Keeping, recording: Recording) -> bool {
     if trip.degraded.is_some() || trip.blocked.is_some() {
         return false;
     }

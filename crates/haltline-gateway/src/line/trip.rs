@@ -4,9 +4,10 @@
 use crate::deliver::{CacheNote, Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::{AttemptRecord, Blocked};
+use haltline_ports::{AttemptRecord, Blocked, Owner, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
@@ -26,6 +27,8 @@ pub(crate) struct Trip {
     pub(crate) model: Name,
     pub(crate) streamed: bool,
     pub(crate) attempts: Vec<AttemptRecord>,
+    /// Attempts of a process before that may have been made: their numbers are not used again.
+    pub(crate) earlier: u8,
     /// The attempt that is held and not yet closed.
     pub(crate) open: Option<OpenAttempt>,
     pub(crate) cap_lowered_to: Option<Tokens>,
@@ -54,13 +57,15 @@ pub(crate) struct Trip {
     pub(crate) cache: Option<CacheNote>,
     /// Who gave the answer that the cache gives again.
     pub(crate) answered_by: Option<ModelName>,
+    /// What happens, step by step; whoever else takes part has a share of it.
+    pub(crate) log: Arc<StepLog>,
 }
 
 /// What becomes of a response that is to be kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Keeping {
-    /// Whose key asked.
-    pub(crate) owner: Name,
+    /// Who asked.
+    pub(crate) owner: Owner,
     /// The items of its input, as a JSON array.
     pub(crate) input: Bytes,
 }
@@ -97,6 +102,7 @@ impl Trip {
             model: Name::new("-"),
             streamed: false,
             attempts: Vec::new(),
+            earlier: 0,
             open: None,
             cap_lowered_to: None,
             dropped: Vec::new(),
@@ -112,7 +118,13 @@ impl Trip {
             keeping: None,
             cache: None,
             answered_by: None,
+            log: Arc::new(StepLog::new(arrived)),
         }
+    }
+
+    /// This happens now.
+    pub(crate) fn step(&self, what: What) {
+        self.log.step(what);
     }
 
     /// What is known once the request was understood.
@@ -123,8 +135,7 @@ impl Trip {
         if let ClientRequest::Responses(asked) = &*request.asked
             && asked.store() != Some(false)
         {
-            let owner = request.subjects.key.clone().unwrap_or_else(|| Name::new(""));
-            self.keeping = Some(Keeping { owner, input: kept::input_of(asked) });
+            self.keeping = Some(Keeping { owner: request.owner.clone(), input: kept::input_of(asked) });
         }
     }
 
@@ -136,7 +147,9 @@ impl Trip {
 
     /// Attempts made, the open one included.
     pub(crate) fn attempts_made(&self) -> u8 {
-        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).saturating_add(u8::from(self.open.is_some()))
+        let last = self.attempts.last().map_or(0, |last| last.number);
+        let closed = u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).max(last).max(self.earlier);
+        closed.saturating_add(u8::from(self.open.is_some()))
     }
 
     /// What was charged so far.
@@ -170,6 +183,7 @@ impl Trip {
             overhead: None,
             rate_limit: self.rate_limit.clone(),
             cache: self.cache,
+            replayed: false,
         }
     }
 

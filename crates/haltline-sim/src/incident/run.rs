@@ -14,7 +14,8 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    BoxFuture, Clock, Outcome, Records, RecordsError, RequestRecord, SpendQuery, SpendRow, Upstream, UserClaims,
+    BoxFuture, Clock, MemoryDocuments, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
+    SpendRow, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
@@ -147,7 +148,8 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
             book: Arc::new(WatchedBook::unwatched(Arc::clone(&store), disk)),
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,
-            documents: Arc::new(haltline_ports::MemoryDocuments::default()),
+            streams: Arc::new(haltline_ports::MemoryStreams::default()),
+            documents: Arc::new(MemoryDocuments::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(scenario.seed)),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
@@ -283,6 +285,10 @@ impl Records for Keeper {
 
     fn generation(&self, _: RequestId) -> BoxFuture<'_, Result<Option<RequestRecord>, RecordsError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn requests(&self, _: RequestsQuery) -> BoxFuture<'_, Result<Vec<RequestRecord>, RecordsError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     fn spend(&self, _: SpendQuery) -> BoxFuture<'_, Result<Vec<SpendRow>, RecordsError>> {

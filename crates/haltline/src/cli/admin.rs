@@ -8,9 +8,11 @@ use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
 use haltline_ports::{BoxFuture, SpendKey};
+use haltline_types::NanoUsd;
 use haltline_types::Timestamp;
 use local::{Local, Opened};
 use remote::Remote;
@@ -57,6 +59,14 @@ pub trait Admin: Send + Sync {
     fn cache_stats(&self) -> Answer<'_, CacheStanding>;
     /// Has answers of the response cache not given again; says what was done.
     fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String>;
+    /// Dead letters, the oldest first; with `all` those that were sent again, too.
+    fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>>;
+    /// One of them.
+    fn dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, OpenedDeadLetter>;
+    /// Sends one again if one attempt costs at most this; gives the job's id.
+    fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
+    /// Removes one.
+    fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
     /// Checks the store; says what it holds.
     fn verify(&self) -> Answer<'_, String>;
     /// Has the gateway read its configuration again; `None` when none runs.

@@ -414,6 +414,26 @@ async fn the_cache_has_no_more_than_its_room_and_the_operator_sees_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_outlive_a_restart_and_invalidations_a_kill() {
+    let mut setup = setup("").await;
+    let tags = [("x-haltline-cache-tags", "t")];
+    let first = cached(&setup, &ask("kept"), &[]).await;
+    let stream = cached(&setup, &streamed("kept"), &tags).await;
+    setup.gateway.term(Duration::from_secs(10)).await.expect("ended");
+    setup.gateway.serve().await.expect("ready again");
+    let again = cached(&setup, &ask("kept"), &[]).await;
+    assert_eq!((result(&again), &again.body), ("hit", &first.body));
+    let again = cached(&setup, &streamed("kept"), &[]).await;
+    assert_eq!((result(&again), events(&again)), ("hit", events(&stream)));
+    assert_eq!(invalidate(&setup, &["t"]).await.status, 200);
+    setup.gateway.kill9().expect("killed");
+    setup.gateway.serve().await.expect("ready again");
+    assert_eq!(result(&cached(&setup, &ask("kept"), &[]).await), "hit");
+    assert_eq!(result(&cached(&setup, &streamed("kept"), &[]).await), "miss");
+    assert_eq!(setup.provider.calls().chat, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hit_counts_for_rate_limits() {
     let setup = setup("[[rate_limits]]\nname = \"few\"\nscope = \"key\"\nlimit = 3\nper = \"1h\"").await;
     for expected in ["miss", "hit", "hit"] {

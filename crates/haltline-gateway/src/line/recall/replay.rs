@@ -1,14 +1,15 @@
-//! Gives a kept answer: in the form in which it was given, as fast as the client reads. Not a stage:
+//! Gives a kept answer: in the form in which it was given, as fast as its watchers read. Not a stage:
 //! the giving half of `recall`.
 
 use super::note;
 use crate::cache::{CachedEvent, Entry, Said};
 use crate::deliver::{CacheResult, Outlet};
-use crate::gateway::{Gateway, Live};
+use crate::gateway::Gateway;
 use crate::line::accept::Request;
-use crate::line::relay::{BATCH_BYTES, send};
+use crate::line::relay::BATCH_BYTES;
 use crate::line::trip::Trip;
 use bytes::{Bytes, BytesMut};
+use haltline_ports::What;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::provider::news_frame;
 use serde_json::{Value, json};
@@ -23,35 +24,20 @@ pub(super) struct Replay<'a> {
 
 impl Replay<'_> {
     /// Gives it.
-    pub(super) async fn to(
-        &self,
-        gateway: &Gateway,
-        live: &Live,
-        request: &Request,
-        trip: &mut Trip,
-        outlet: &mut Outlet,
-    ) {
+    pub(super) async fn to(&self, gateway: &Gateway, request: &Request, trip: &mut Trip, outlet: &mut Outlet) {
         note(gateway, trip, self.result, Some(self.age));
         trip.answered_by.clone_from(&self.entry.endpoint);
         trip.dropped_headers.extend(self.entry.dropped.iter().cloned());
         trip.first_token = Some(trip.arrived.elapsed());
-        self.keep_response(gateway, trip);
+        trip.step(What::Cached { how: self.result.word().into(), age: self.age });
+        self.keep_response(gateway, trip).await;
         match &self.entry.said {
             Said::Whole(body) => outlet.whole(trip.final_notes(), body.clone()),
-            Said::Stream(events) => {
-                self.stream(request, trip, outlet, events, live.settings.deadlines.idle).await;
-            }
+            Said::Stream(events) => self.stream(request, trip, outlet, events),
         }
     }
 
-    async fn stream(
-        &self,
-        request: &Request,
-        trip: &mut Trip,
-        outlet: &mut Outlet,
-        events: &[CachedEvent],
-        patience: Duration,
-    ) {
+    fn stream(&self, request: &Request, trip: &Trip, outlet: &mut Outlet, events: &[CachedEvent]) {
         let mut out = BytesMut::new();
         // A page that was shown a beginning already keeps the message that it has.
         let begun = if outlet.has_begun() { events.iter().take_while(|event| is_beginning(event)).count() } else { 0 };
@@ -77,16 +63,16 @@ impl Replay<'_> {
                 outlet.event(&mut out, frame.event, &frame.data);
             }
             if out.len() >= BATCH_BYTES {
-                give(trip, outlet, out.split().freeze(), patience).await;
+                give(trip, outlet, out.split().freeze());
             }
         }
         outlet.close(&mut out);
-        give(trip, outlet, out.freeze(), patience).await;
-        outlet.complete(patience).await;
+        give(trip, outlet, out.freeze());
+        outlet.complete();
     }
 
     /// A response that its client wants to be kept is kept, wherever it came from.
-    fn keep_response(&self, gateway: &Gateway, trip: &mut Trip) {
+    async fn keep_response(&self, gateway: &Gateway, trip: &mut Trip) {
         let Some(keeping) = trip.keeping.take() else { return };
         let response = match &self.entry.said {
             Said::Whole(body) => StoredResponse::read(body),
@@ -94,15 +80,15 @@ impl Replay<'_> {
         };
         if let Some(response) = response {
             let id = response.id().to_owned();
-            gateway.keep(keeping, &response.clone(), response.under_id(&id));
+            gateway.keep(keeping, &response.clone(), response.under_id(&id)).await;
         }
     }
 }
 
 /// Everything is known when the head goes out, the cost as well.
-async fn give(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
+fn give(trip: &Trip, outlet: &mut Outlet, bytes: Bytes) {
     if outlet.is_open() {
-        send(trip, outlet, bytes, patience).await;
+        outlet.publish(bytes);
     } else {
         outlet.open(trip.final_notes(), bytes);
     }

@@ -5,7 +5,8 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
 use haltline_ledger::{AccountId, Budgets};
@@ -13,7 +14,7 @@ use haltline_ports::{
     Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Records, SpendQuery,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
-use haltline_types::{Amount, Name, Timestamp};
+use haltline_types::{Amount, Name, NanoUsd, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,12 +89,6 @@ fn not_opened(error: &LockError) -> CliError {
     CliError::new(exit, error.to_string())
 }
 
-/// The response cache is the gateway's, not the store's.
-fn nobody_runs() -> CliError {
-    CliError::new(Exit::NotReachable, "no gateway runs on this store, and only a running one has a response cache")
-        .help("start it with `haltline serve`; what it has kept is still there then")
-}
-
 fn keys_error(error: &KeysError) -> CliError {
     let exit = match error {
         KeysError::Exists(_) | KeysError::Unknown(_) => Exit::NotFound,
@@ -114,6 +109,12 @@ fn instant(text: &str) -> Result<Timestamp, CliError> {
 
 fn fresh_secret() -> Result<String, CliError> {
     new_secret("hl-live-").map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// What a retry costs depends on keys, prices and models as a gateway has them in force.
+fn needs_gateway() -> CliError {
+    CliError::new(Exit::NotReachable, "this is a running gateway's matter, and none runs here")
+        .help("start it with `haltline serve`")
 }
 
 impl Admin for Local {
@@ -206,11 +207,27 @@ impl Admin for Local {
     }
 
     fn cache_stats(&self) -> Answer<'_, CacheStanding> {
-        Box::pin(async { Err(nobody_runs()) })
+        Box::pin(async { Err(needs_gateway()) })
     }
 
     fn purge_cache<'a>(&'a self, _order: &'a CachePurgeOrder) -> Answer<'a, String> {
-        Box::pin(async { Err(nobody_runs()) })
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn dead_letters(&self, _all: bool) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, OpenedDeadLetter> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn retry_dead_letter<'a>(&'a self, _id: &'a str, _most: NanoUsd) -> Answer<'a, String> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn discard_dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Err(needs_gateway()) })
     }
 
     fn verify(&self) -> Answer<'_, String> {
