@@ -48,8 +48,9 @@ const ENTRY_MARKS_MAX: usize = 96;
 const LIFE_MAX: Duration = Duration::from_secs(63 * 86_400);
 /// Between the end of an entry's life and that of the versions that it depends on.
 const MARGIN: Duration = Duration::from_secs(3600);
-/// Entries that one tick looks at.
-const SWEPT: usize = 20_000;
+/// Entries that are looked at before others get their turn, and how often in one tick.
+const SWEPT: usize = 1_000;
+const SWEEPS: usize = 20;
 /// Documents that are read at once at a start.
 const PAGE: usize = 64;
 
@@ -278,19 +279,30 @@ impl Cache {
     }
 
     /// Work that is due from time to time: drops what is too old or invalidated, and fits the room.
+    /// What is not looked at this time, because older answers are good, goes by its age.
     pub(crate) fn tick(&self, bytes_max: usize, now: Timestamp) {
+        for _ in 0..SWEEPS {
+            let gone = self.sweep(now);
+            if gone < SWEPT {
+                break;
+            }
+        }
+        let mut entries = self.entries.lock();
+        let gone = entries.resize(bytes_max);
+        self.writer.remove(&gone);
+    }
+
+    fn sweep(&self, now: Timestamp) -> usize {
         let mut entries = self.entries.lock();
         let versions = self.versions.lock();
+        // What is not known in memory is looked up when somebody asks.
         let counts = |entry: &Entry| {
             now < entry.lifetime.ends()
-                // What is not known in memory is looked up when somebody asks.
-                && is_valid(&entry.marks, |mark| {
-                    versions.get(mark).or_else(|| entry.marks.iter().find(|(known, _)| known == mark).map(|m| m.1))
-                })
+                && entry.marks.iter().all(|(mark, version)| versions.get(mark).is_none_or(|today| today == *version))
         };
-        let mut gone = entries.sweep(SWEPT, |_, slot| counts(&slot.entry));
-        gone.extend(entries.resize(bytes_max));
+        let gone = entries.sweep(SWEPT, |_, slot| counts(&slot.entry));
         self.writer.remove(&gone);
+        gone.len()
     }
 
     /// Reads back what an earlier process has kept, as far as there is room.

@@ -62,7 +62,7 @@ impl Lifetime {
 pub fn stale_may_help(code: Code, on_budget: bool) -> bool {
     match code {
         Code::UpstreamFailed | Code::UpstreamTimeout | Code::StreamDeadline | Code::BreakerOpen => true,
-        Code::BudgetExceeded => on_budget,
+        Code::BudgetExceeded | Code::ReservationTooLarge => on_budget,
         _ => false,
     }
 }

@@ -376,7 +376,7 @@ async fn an_old_answer_stands_in_for_a_budget_only_where_the_operator_wants_it()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cache_has_no_more_than_its_room_and_the_operator_sees_it() {
-    let setup = setup("[cache]\nmax_bytes = \"20KiB\"\nmax_entry = \"8KiB\"").await;
+    let setup = setup("[cache]\nmax_bytes = \"20KiB\"\nmax_entry = \"2KiB\"").await;
     for number in 0..60 {
         assert_eq!(result(&cached(&setup, &ask(&format!("question {number}")), &[]).await), "miss");
     }
