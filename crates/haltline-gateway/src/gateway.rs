@@ -12,6 +12,7 @@ use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
+use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
 use crate::streams::{Live as LiveStream, Registry};
@@ -93,6 +94,7 @@ pub struct Gateway {
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Answers that are given again.
     pub(crate) cache: Cache,
+    pub(crate) sessions: Sessions,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -114,7 +116,16 @@ impl Gateway {
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
         let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
+        let journeys = TaskTracker::new();
+        // Processes that share a store follow each other.
+        let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
         Arc::new(Self {
+            sessions: Sessions::new(
+                Arc::clone(&parts.documents),
+                Arc::clone(&parts.streams),
+                process,
+                journeys.clone(),
+            ),
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
@@ -139,7 +150,7 @@ impl Gateway {
             breakers: RwLock::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            journeys: TaskTracker::new(),
+            journeys,
         })
     }
 

@@ -4,6 +4,7 @@
 use crate::deliver::{CacheNote, Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::sessions::Awaited;
 use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
@@ -59,6 +60,8 @@ pub(crate) struct Trip {
     pub(crate) answered_by: Option<ModelName>,
     /// What happens, step by step; whoever else takes part has a share of it.
     pub(crate) log: Arc<StepLog>,
+    /// The session that waits for the answer.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -119,6 +122,7 @@ impl Trip {
             cache: None,
             answered_by: None,
             log: Arc::new(StepLog::new(arrived)),
+            awaited: None,
         }
     }
 
