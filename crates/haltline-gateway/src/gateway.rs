@@ -1,5 +1,6 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
+use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
@@ -91,6 +92,8 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    /// Answers that are given again.
+    pub(crate) cache: Cache,
     pub(crate) sessions: Sessions,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
@@ -112,6 +115,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
         let journeys = TaskTracker::new();
         // Processes that share a store follow each other.
         let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
@@ -140,6 +144,7 @@ impl Gateway {
             rooms: Rooms::default(),
             jobs: Jobs::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
+            cache,
             cut: CancellationToken::new(),
             metrics: parts.metrics,
             breakers: RwLock::default(),
@@ -337,6 +342,7 @@ impl Gateway {
         self.lanes.sweep();
         let now = self.clock.now();
         self.shelf.lock().sweep(now);
+        self.tick_cache(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
             let state = match breaker.lock().state(now) {
                 BreakerState::Closed => 0,

@@ -1,5 +1,6 @@
 //! What a surface hands to the line: the request as it arrived, nothing decided.
 
+use crate::cache::CacheAsk;
 use crate::voice::Voice;
 use bytes::Bytes;
 use haltline_ports::KeyRecord;
@@ -104,6 +105,8 @@ pub struct Claims {
     pub history_of_session: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// `x-haltline-cache` and `x-haltline-cache-tags`.
+    pub cache: CacheAsk,
     /// `Idempotency-Key`: requests of one caller with the same key are one request.
     pub idempotency_key: Option<String>,
     /// `x-haltline-replay-timing: original`: an answer that is given again comes as fast as it

@@ -1,6 +1,7 @@
 //! The line: one request's journey from identify to record. Knows ports, never a store, a
 //! provider or an HTTP server.
 
+mod cache;
 mod chance;
 mod counting;
 mod dead_letters;
@@ -24,9 +25,10 @@ mod streams;
 mod timeline;
 mod voice;
 
+pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, InvalidationHook, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
 pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};
-pub use deliver::{Degraded, Delivery, Notes, Piece};
+pub use deliver::{CacheNote, CacheResult, Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
 pub use jobs::{JobEndpoint, JobNote, JobNotifier, JobPage, JobsStanding, NewJob};

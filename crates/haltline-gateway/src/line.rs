@@ -12,6 +12,7 @@ mod identify;
 mod inspect;
 mod join;
 mod quote;
+mod recall;
 mod record;
 mod relay;
 mod reserve;
@@ -49,6 +50,7 @@ use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
 use join::Joined;
 use quote::Measured;
+use recall::Recalled;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
 use route::Router;
@@ -137,9 +139,16 @@ async fn run(
         return Ok(());
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet, None).await;
-    tools::note_results(trip, &admitted.request);
-    obtained
+    let request = &admitted.request;
+    let ended = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
+        Recalled::Answered => Ok(()),
+        Recalled::Ask(wish) => {
+            let obtained = obtain(gateway, &live, request, trip, outlet, None).await;
+            wish.remember(gateway, &live, request, trip, outlet, obtained).await
+        }
+    };
+    tools::note_results(trip, request);
+    ended
 }
 
 /// Why there is no answer, or no more of it.

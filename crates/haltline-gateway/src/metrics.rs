@@ -48,6 +48,11 @@ pub(crate) struct DegradedLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CacheLabels {
+    pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
     pub(crate) provider: String,
     pub(crate) model: String,
@@ -87,6 +92,9 @@ pub struct Metrics {
     pub(crate) store_open: Gauge,
     pub(crate) jobs_waiting: Gauge,
     pub(crate) jobs_running: Gauge,
+    pub(crate) cache: Family<CacheLabels, Counter>,
+    pub(crate) cache_entries: Gauge,
+    pub(crate) cache_bytes: Gauge,
 }
 
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -119,6 +127,9 @@ impl Metrics {
             store_open: Gauge::default(),
             jobs_waiting: Gauge::default(),
             jobs_running: Gauge::default(),
+            cache: Family::default(),
+            cache_entries: Gauge::default(),
+            cache_bytes: Gauge::default(),
         };
         let usd = || Unit::Other("usd".to_owned());
         registry.register("requests", "Requests by how they ended", metrics.requests.clone());
@@ -196,12 +207,31 @@ impl Metrics {
             "1 while the store can promise, 0 when spending is shut",
             metrics.store_open.clone(),
         );
+        registry.register("cache", "Requests by what the response cache gave them", metrics.cache.clone());
+        registry.register("cache_entries", "Answers in the response cache", metrics.cache_entries.clone());
+        registry.register_with_unit(
+            "cache_size",
+            "What the answers in the response cache take",
+            Unit::Bytes,
+            metrics.cache_bytes.clone(),
+        );
         metrics.store_open.set(1);
         metrics
     }
 }
 
 impl Metrics {
+    /// How often the response cache gave this result.
+    pub(crate) fn cached(&self, result: &'static str) -> u64 {
+        self.cache.get_or_create(&CacheLabels { result }).get()
+    }
+
+    /// How full the response cache is.
+    pub(crate) fn set_cache_size(&self, entries: usize, bytes: usize) {
+        self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Says whether the wall clock can be believed.
     pub fn set_clock_alarm(&self, alarm: bool) {
         self.clock_alarm.set(i64::from(alarm));

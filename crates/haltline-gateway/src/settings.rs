@@ -43,6 +43,8 @@ pub struct Settings {
     pub headroom: HeadroomSettings,
     /// What bounds the process.
     pub bounds: Bounds,
+    /// Which answers are given again.
+    pub cache: CacheSettings,
     /// How jobs are run and kept.
     pub jobs: JobSettings,
     /// How responses are kept.
@@ -320,6 +322,71 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { body_bytes: 32 << 20, in_flight: 8192, answer_bytes: 64 << 20 }
+    }
+}
+
+/// Among whom the answers of the response cache are shared, unless a request wants it narrower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CachePer {
+    /// Everybody who has a key.
+    Everyone,
+    /// The keys of a team; a key without a team is on its own.
+    #[default]
+    Tenant,
+    /// The same, and each user apart.
+    User,
+}
+
+/// The response cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Is every answer of `models` kept that may be? Else only those whose requests ask for it.
+    pub enabled: bool,
+    /// May a request ask for it by header where no rule covers its model?
+    pub by_header: bool,
+    /// The models of the rule, as they are asked for; all when there are none.
+    pub models: Vec<Name>,
+    /// How long an answer is fresh; a request may want less.
+    pub ttl: Duration,
+    /// Does an answer that is no longer fresh stand in for one that failed?
+    pub stale_on_failure: bool,
+    /// Also for one that a budget refuses?
+    pub stale_on_budget: bool,
+    /// For how long after it was fresh.
+    pub stale_for: Duration,
+    /// Room for all answers, in memory and on disk alike, in bytes.
+    pub bytes_max: usize,
+    /// The largest answer that is kept, in bytes.
+    pub entry_bytes_max: usize,
+    /// Among whom answers are shared.
+    pub per: CachePer,
+    /// Who is told of invalidated tags.
+    pub invalidated_webhook: Option<String>,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            by_header: true,
+            models: Vec::new(),
+            ttl: Duration::from_secs(3600),
+            stale_on_failure: true,
+            stale_on_budget: false,
+            stale_for: Duration::from_secs(86_400),
+            bytes_max: 256 << 20,
+            entry_bytes_max: 4 << 20,
+            per: CachePer::Tenant,
+            invalidated_webhook: None,
+        }
+    }
+}
+
+impl CacheSettings {
+    /// Does the rule cover requests for this model?
+    #[must_use]
+    pub fn covers(&self, model: &Name) -> bool {
+        self.enabled && (self.models.is_empty() || self.models.contains(model))
     }
 }
 

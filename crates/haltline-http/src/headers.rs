@@ -1,6 +1,6 @@
 //! Headers: what clients say of themselves, and what they are told.
 
-use haltline_gateway::{Claims, Notes, Surface};
+use haltline_gateway::{CacheAsk, CacheResult, Claims, Notes, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::anthropic::is_known_beta;
@@ -52,6 +52,7 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         }
         claims.max_cost = Some(cost);
     }
+    claims.cache = CacheAsk::read(one(headers, "x-haltline-cache")?, one(headers, "x-haltline-cache-tags")?)?;
     if let Some(key) = one(headers, "idempotency-key")? {
         // The draft has it as a quoted string; clients send it bare.
         let key = key.trim().trim_matches('"');
@@ -224,6 +225,15 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     }
     if let Some(degraded) = &notes.degraded {
         put(head, DEGRADED, &format!("{} -> {}", degraded.from, degraded.to));
+    }
+    if let Some(cache) = &notes.cache {
+        head.insert(HeaderName::from_static("x-haltline-cache"), HeaderValue::from_static(cache.result.word()));
+        if cache.result == CacheResult::Stale {
+            head.insert(DEGRADED, HeaderValue::from_static("cache"));
+        }
+        if let Some(age) = cache.age {
+            head.insert(http::header::AGE, HeaderValue::from(age.as_secs()));
+        }
     }
     if notes.replayed {
         head.insert(HeaderName::from_static("x-haltline-replayed"), HeaderValue::from_static("true"));

@@ -3,8 +3,8 @@
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
-    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, sessions, streams,
-    timeline, ui,
+    anthropic, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, sessions,
+    streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
 use axum::Router;
@@ -145,6 +145,13 @@ pub(crate) fn dialects() -> Vec<Entry> {
                 )
                 .with(model),
             ],
+        ),
+        Entry::new(
+            "/cache/invalidate",
+            post(cache::invalidate),
+            [tell_post("invalidateCache", "Answers with these tags are not given again")
+                .takes(one::<cache::Invalidate>())
+                .answers(Answer::json(200, "How many tags", one::<cache::Invalidated>()))],
         ),
         Entry::new(
             "/streams/{id}",

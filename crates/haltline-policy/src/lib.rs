@@ -6,11 +6,13 @@
 pub mod backoff;
 pub mod breaker;
 pub mod bucket;
+pub mod cache;
 pub mod clock;
 pub mod concurrency;
 pub mod framing;
 pub mod latency;
 pub mod limits;
+pub mod lru;
 pub mod measure;
 pub mod media;
 pub mod meter;

@@ -2,8 +2,8 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
+    Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
+    ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -60,6 +60,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
     }

@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod budget;
 mod budget_set;
+mod cache;
 mod check;
 mod dlq;
 mod exit;
@@ -84,6 +85,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Trace(args) => trace::run(args, global, ui, env),
         Command::Replay(args) => replay::run(args, global, ui, env),
         Command::Prices(command) => prices::run(command, when::now(), ui),
+        Command::Cache(command) => cache::run(command, global, ui, env),
         Command::Dlq(command) => dlq::run(command, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),

@@ -2,6 +2,7 @@
 //! comes out is plain data; nothing here starts anything.
 
 mod budgets;
+mod cache;
 mod codes;
 mod diagnostic;
 mod find;
@@ -66,10 +67,11 @@ const SECTIONS: Keys = Keys {
         "bounds",
         "keys",
         "guard",
+        "cache",
         "jobs",
         "responses",
     ],
-    later: &["alerts", "auth", "cache", "telemetry"],
+    later: &["alerts", "auth", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -170,6 +172,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         sessions,
         headroom,
         bounds,
+        cache: cache::cache(root, models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
     };

@@ -182,7 +182,7 @@ fn full(full: Full) -> Problem {
     match full {
         Full::Key => Problem::new(
             Code::RateLimited,
-            format!("{} jobs of this key wait already; make more when some have run.", queue::QUEUED_OF_KEY_MAX),
+            format!("{} jobs of this key wait already; make more when some have run.", QUEUED_OF_KEY_MAX),
         ),
         Full::All => {
             Problem::new(Code::Overloaded, "The queue of jobs is full; make more when some have run.".to_owned())
@@ -198,4 +198,3 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-

@@ -1,6 +1,7 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
+use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
@@ -47,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) original_timing: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
+    /// What it says of the response cache.
+    pub(crate) cache: CacheAsk,
     /// The session that it is a part of.
     pub(crate) session: Option<SessionName>,
     /// What the client itself has sent, where its session supplied the turns before.
@@ -88,6 +91,16 @@ impl Request {
     /// The body as the client sent it.
     pub(crate) fn body(&self) -> &Bytes {
         &self.fingerprint.body
+    }
+
+    /// The way by which it came.
+    pub(crate) fn surface(&self) -> Surface {
+        self.fingerprint.surface
+    }
+
+    /// What stands outside the body and decides how it is read.
+    pub(crate) fn address(&self) -> &Address {
+        &self.fingerprint.address
     }
 }
 
@@ -174,6 +187,7 @@ pub(crate) async fn accept(
         original_timing: incoming.claims.original_timing,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
+        cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
         fingerprint,
         asked: Arc::new(asked),

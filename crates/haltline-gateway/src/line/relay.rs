@@ -34,7 +34,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 
 /// The most that is kept back of a stream after its answer has ended: several times the largest
 /// event.

@@ -175,6 +175,7 @@ impl Gateway {
     /// # Errors
     /// When not everything could be removed.
     pub async fn forget_user(&self, user: &Name) -> Result<Forgotten, Problem> {
+        self.forget_cached_user(user);
         self.sessions.flush_all().await;
         let forgotten = self.sessions.inner.documents.forget_user(user).await;
         let documents = forgotten.map_err(|error| {

@@ -8,7 +8,8 @@ use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{BoxFuture, SpendKey, Together};
@@ -71,6 +72,10 @@ pub trait Admin: Send + Sync {
     fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>>;
     /// Spend, grouped.
     fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>>;
+    /// How the response cache stands; a running gateway knows.
+    fn cache_stats(&self) -> Answer<'_, CacheStanding>;
+    /// Has answers of the response cache not given again; says what was done.
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String>;
     /// Dead letters, the oldest first; with `all` those that were sent again, too.
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>>;
     /// One of them.

@@ -10,8 +10,8 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
+    Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
+    ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -153,6 +153,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
     })

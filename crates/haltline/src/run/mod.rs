@@ -119,6 +119,7 @@ impl Instance {
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        gateway.read_cache_back();
         let taken_up =
             gateway.take_up_streams(&lost).await.context("the streams of the last process cannot be read")?;
         let jobs = gateway.resume_jobs(&lost).await.context("the jobs of the last process cannot be read")?;

@@ -5,7 +5,8 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
 use haltline_http::admin::stream_lines;
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
@@ -123,7 +124,7 @@ fn fresh_secret() -> Result<String, CliError> {
 
 /// What a retry costs depends on keys, prices and models as a gateway has them in force.
 fn needs_gateway() -> CliError {
-    CliError::new(Exit::NotReachable, "dead letters are a running gateway's matter, and none runs here")
+    CliError::new(Exit::NotReachable, "this is a running gateway's matter, and none runs here")
         .help("start it with `haltline serve`")
 }
 
@@ -214,6 +215,14 @@ impl Admin for Local {
             let rows = self.store.spend(query).await.map_err(|error| CliError::failed(error.to_string()))?;
             Ok(rows.iter().map(spend_line).collect())
         })
+    }
+
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn purge_cache<'a>(&'a self, _order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async { Err(needs_gateway()) })
     }
 
     fn dead_letters(&self, _all: bool) -> Answer<'_, Vec<DeadLetter>> {

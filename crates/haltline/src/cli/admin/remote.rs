@@ -5,8 +5,8 @@ use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
-    RetryDeadLetter, Said, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{REQUESTS_MAX, Together};
@@ -162,6 +162,14 @@ impl Admin for Remote {
         let (since, until) = (ask.since.to_string(), ask.until.to_string());
         let path = format!("/spend?by={}&since={}&until={}", part(&by.join(",")), part(&since), part(&until));
         Box::pin(async move { self.get(&path).await })
+    }
+
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(self.get("/cache"))
+    }
+
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async move { self.post("/cache/purge", order).await.map(|said: Said| said.message) })
     }
 
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>> {
