@@ -1,5 +1,6 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
+use crate::alerts::Alerts;
 use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
@@ -10,14 +11,18 @@ use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
 use crate::shelf::Shelf;
+use crate::webhooks::Hooks;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
+use haltline_ledger::Balance;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
-use haltline_ports::{AnswerBody, Book, BookError, BookHealth, Clock, Entropy, KeyRecord, Keys, Records, Upstream};
+use haltline_ports::{
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream, Webhooks,
+};
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +55,10 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Small things that are kept: messages to webhooks, what was told.
+    pub documents: Arc<dyn Documents>,
+    /// Who carries messages to webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -72,6 +81,8 @@ pub struct Gateway {
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) hooks: Hooks,
+    pub(crate) alerts: Alerts,
     pub(crate) limiter: Mutex<Limiter>,
     pub(crate) lanes: Lanes,
     pub(crate) counting: Counting,
@@ -95,6 +106,10 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
+        let hooks = Hooks::new(Arc::clone(&parts.documents), parts.webhooks, clock, entropy, &parts.metrics);
+        hooks.know(secrets(&parts.settings));
+        let alerts = Alerts::new(hooks.clone(), parts.documents, &parts.metrics);
         Arc::new(Self {
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
@@ -102,6 +117,8 @@ impl Gateway {
             keys: parts.keys,
             clock: parts.clock,
             entropy: parts.entropy,
+            hooks,
+            alerts,
             limiter: Mutex::new(limiter),
             lanes: Lanes::default(),
             counting: Counting::default(),
@@ -178,10 +195,13 @@ impl Gateway {
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
         }
+        self.hooks.know(secrets(&settings));
+        self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
         self.live.store(Arc::new(Live { settings, upstreams }));
         if other_breakers {
             self.breakers.write().clear();
+            self.alerts.breakers_are_new();
         }
         Ok(())
     }
@@ -208,6 +228,12 @@ impl Gateway {
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn Keys> {
         &self.keys
+    }
+
+    /// Messages to webhooks.
+    #[must_use]
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The clock.
@@ -317,12 +343,14 @@ impl Gateway {
             self.metrics.breaker_state.get_or_create(&endpoint_labels(endpoint)).set(state);
         }
         self.metrics.store_open.set(i64::from(self.book.health() == BookHealth::Open));
-        self.gauge_accounts(now);
+        let balances = self.book.balances(now);
+        self.gauge_accounts(&balances);
+        self.alerts.tick(&self.live.load().settings.alerts, &balances, now, &self.journeys);
     }
 
-    fn gauge_accounts(&self, now: haltline_types::Timestamp) {
+    fn gauge_accounts(&self, balances: &[Balance]) {
         let mut sums: BTreeMap<(Name, Unit), (i64, i64)> = BTreeMap::new();
-        for balance in self.book.balances(now) {
+        for balance in balances {
             let sum = sums.entry((balance.account.budget.clone(), balance.spent.unit())).or_default();
             sum.0 = sum.0.saturating_add(balance.spent.value());
             sum.1 = sum.1.saturating_add(balance.held.value());
@@ -380,6 +408,11 @@ impl Drop for Place {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
         self.0.metrics.in_flight.dec();
     }
+}
+
+/// What signs messages to webhooks.
+fn secrets(settings: &Settings) -> impl Iterator<Item = Secret> {
+    settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned())
 }
 
 fn draining() -> Problem {

@@ -1,8 +1,10 @@
 //! The line: one request's journey from identify to record. Knows ports, never a store, a
 //! provider or an HTTP server.
 
+mod alerts;
 mod chance;
 mod counting;
+pub mod dead_letters;
 mod deliver;
 mod endpoints;
 mod gateway;
@@ -18,6 +20,7 @@ pub mod routing;
 pub mod settings;
 mod shelf;
 mod voice;
+pub mod webhooks;
 
 pub use chance::SeededEntropy;
 pub use deliver::{Degraded, Delivery, Notes, Piece};
@@ -28,3 +31,4 @@ pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
 pub use recover::expire_open_holds;
 pub use voice::Voice;
+pub use webhooks::{Hook, HookError, Hooks};

@@ -26,7 +26,7 @@ pub use streams::{
     StreamsError,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
-pub use webhooks::{WebhookFault, Webhooks};
+pub use webhooks::{NoWebhooks, Reach, WebhookFault, Webhooks};
 
 use std::future::Future;
 use std::pin::Pin;

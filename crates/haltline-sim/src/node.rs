@@ -11,7 +11,7 @@ use crate::site::SiteKey;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams, expire_open_holds};
 use haltline_ledger::Balance;
-use haltline_ports::{Book, BookError, Clock, Keys, Upstream};
+use haltline_ports::{Book, BookError, Clock, Keys, MemoryDocuments, NoWebhooks, Upstream};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, SimDisk, Threads};
 use haltline_types::Timestamp;
 use parking_lot::Mutex;
@@ -112,6 +112,8 @@ impl Node {
             records: Arc::new(WatchedRecords { book: Arc::clone(&book) }),
             keys: store,
             clock,
+            documents: Arc::new(MemoryDocuments::default()),
+            webhooks: Arc::new(NoWebhooks),
             entropy: Arc::new(SeededEntropy::new(seed)),
             metrics,
         });

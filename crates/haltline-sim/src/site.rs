@@ -2,7 +2,7 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
+    AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
     ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
@@ -52,6 +52,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         budgets,
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules::default(),
         breaker: BreakerRules::default(),

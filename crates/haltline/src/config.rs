@@ -1,6 +1,7 @@
 //! The configuration: reads it, checks all of it, and says everything that is wrong at once. What
 //! comes out is plain data; nothing here starts anything.
 
+mod alerts;
 mod budgets;
 mod codes;
 mod diagnostic;
@@ -42,7 +43,6 @@ use haltline_ports::UserClaims;
 use haltline_types::Name;
 use reader::{Keys, Section, Walk};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -63,8 +63,9 @@ const SECTIONS: Keys = Keys {
         "bounds",
         "keys",
         "guard",
+        "alerts",
     ],
-    later: &["alerts", "auth", "cache", "telemetry"],
+    later: &["auth", "cache", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -78,8 +79,6 @@ pub struct Loaded {
     pub store: StoreSettings,
     /// What a new key may claim when nothing is said of it.
     pub users: UserClaims,
-    /// Percentages of a budget's limit at which somebody wants to know, by budget.
-    pub alert_at: BTreeMap<Name, Vec<u8>>,
     /// How long a stream can be resumed after its end.
     pub streams_keep_for: Duration,
     /// What is questionable.
@@ -156,6 +155,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         budgets: Budgets::new(all_budgets).ok()?,
         degrade: degrade(&budgets),
         review: rules::review(root),
+        alerts: alerts::alerts(root, &budgets),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
         breaker,
@@ -171,7 +171,6 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         server,
         store,
         users,
-        alert_at: budgets.alerts,
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
     })

@@ -9,7 +9,7 @@ use crate::line::quote::{self, Measured};
 use crate::line::trip::Trip;
 use crate::metrics::RouteLabels;
 use crate::problem::Problem;
-use haltline_policy::breaker::Admission;
+use haltline_policy::breaker::{Admission, BreakerState};
 use haltline_policy::plan::{self, Degrade, EndpointState, Model, Offer, Plan, PlanInput, Reason, Strategy};
 use haltline_policy::retry::Rest;
 use haltline_policy::route::{self, FallbackOn, RouteVerdict, Tried};
@@ -285,11 +285,17 @@ impl Routed {
         let breaker = gateway.breaker(&self.endpoint);
         let mut breaker = breaker.lock();
         let now = gateway.clock.now();
+        let before = breaker.state(now);
         match fault {
             None => breaker.on_success(now),
             // A fault that says nothing of the endpoint's health gives a probe back, and only a probe.
             Some(fault) if fault.breaker || self.admission == Admission::Probe => breaker.on_fault(now, fault),
             Some(_) => {}
+        }
+        let after = breaker.state(now);
+        drop(breaker);
+        if before != after && (before == BreakerState::Closed || after == BreakerState::Closed) {
+            gateway.alerts.breaker_turned(&self.endpoint, after != BreakerState::Closed, now);
         }
     }
 }

@@ -14,10 +14,10 @@ use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
-use haltline_ports::{Book, Clock, Keys, Records};
+use haltline_ports::{Book, Clock, Keys, MemoryDocuments, Records};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
-use haltline_upstream::SimulatedUpstream;
+use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two rounds of work that is due from time to time.
 const TICK: Duration = Duration::from_secs(5);
+
+/// For messages to webhooks that are under way when the process ends; the next one sends them again.
+const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// For a command that has the data directory to be done with it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -106,10 +109,16 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            documents: Arc::new(MemoryDocuments::default()),
+            webhooks: Arc::new(HttpWebhooks::new(None)?),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        let messages = gateway.hooks().take_up().await.context("messages to webhooks cannot be read")?;
+        if messages > 0 {
+            tracing::info!(messages, "messages to webhooks of the last process are sent now");
+        }
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
         let admin_file = match &plan.store {
@@ -154,6 +163,7 @@ impl Instance {
         self.stop.cancel();
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
+        self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
             .close(self.gateway.clock().now())
