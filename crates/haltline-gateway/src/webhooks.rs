@@ -17,7 +17,7 @@ use crate::dead_letters::{DELIVERY, DeadLetter};
 use crate::metrics::{DeliveryLabels, Metrics};
 use crate::settings::Secret;
 use haltline_ports::{
-    Clock, Document, DocumentQuery, Documents, DocumentsError, Entropy, Owner, Reach, Shelf, WebhookFault, Webhooks,
+    Clock, Document, DocumentQuery, Documents, DocumentsError, Entropy, Owner, Reach, Shelf, Webhooks,
 };
 use haltline_types::Timestamp;
 use parking_lot::Mutex;
@@ -145,7 +145,7 @@ impl Hooks {
     /// Why not.
     pub fn check(&self, hook: &Hook) -> Result<(), HookError> {
         let checked = self.0.webhooks.check(&hook.url, Reach::private_if(hook.allow_private));
-        checked.map_err(|WebhookFault::Forbidden(why)| WebhookFault::Unreachable(why) | HookError::Forbidden(why))
+        checked.map_err(|fault| HookError::Forbidden(fault.to_string()))
     }
 
     /// Takes `{"type": event, "timestamp": …, "data": data}` for a hook. Written when this returns;

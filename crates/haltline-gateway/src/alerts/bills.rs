@@ -75,7 +75,7 @@ mod tests {
         let now = Timestamp::from_secs(1_800_000_000);
         let attempt = AttemptId { request: RequestId::from_parts(0, 7), number: 1 };
         let mut bills = Bills::default();
-        let mut note = |bills: &mut Bills| bills.note(&endpoint, attempt, NanoUsd::new(1), NanoUsd::new(2_000_000_000));
+        let note = |bills: &mut Bills| bills.note(&endpoint, attempt, NanoUsd::new(1), NanoUsd::new(2_000_000_000));
         note(&mut bills);
         let first = bills.look(now);
         assert_eq!((first.len(), &first[0].data["bills"], &first[0].data["cost_usd"]), (1, &json!(1), &json!("2.00")));

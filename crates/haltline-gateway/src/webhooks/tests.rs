@@ -3,7 +3,7 @@
 use super::*;
 use crate::chance::SeededEntropy;
 use bytes::Bytes;
-use haltline_ports::{BoxFuture, MemoryDocuments};
+use haltline_ports::{BoxFuture, MemoryDocuments, WebhookFault};
 use haltline_types::Name;
 use http::HeaderMap;
 use prometheus_client::registry::Registry;
