@@ -27,8 +27,8 @@ const fn rate(now: u64, baseline: u64) -> BurnRate {
 #[test]
 fn it_fires_once_above_twice_the_baseline_and_again_only_after_it_was_usual() {
     use BurnTurn::{High, Usual};
-    type Row = (&'static str, &'static [(usize, u64)], &'static [(usize, BurnTurn)]);
-    let rows: &[Row] = &[
+    type Row<'a> = (&'a str, &'a [(usize, u64)], &'a [(usize, BurnTurn)]);
+    let rows: &[Row<'_>] = &[
         ("steady", &[(200, 1_000)], &[]),
         ("growing slowly", &[(60, 1_000), (60, 1_500), (60, 1_900)], &[]),
         ("less than twice", &[(30, 1_000), (50, 1_999)], &[]),
