@@ -1,17 +1,20 @@
-//! The way back to the client: a head once, then pieces. The line writes; the HTTP connection
-//! only reads, and may vanish at any time without anything depending on it.
+//! The way back to the client: a head once, then a stream that the line writes and connections only
+//! watch. Every event is in the store before a watcher gets it; a connection may vanish at any time
+//! without anything depending on it.
 
+use crate::incoming::Surface;
 use crate::problem::Problem;
+use crate::streams::{Ending, Head, Live, Opened, Watcher};
 use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
+use haltline_ports::{Batch, Clock, EVENT_BYTES_MAX, HEAD_BYTES_MAX, Owner, StreamBegin, Streams};
 use haltline_types::{ModelName, Name, NanoUsd, RequestId, Tokens};
+use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-
-/// Batches that may wait for a slow client, each of at most `BATCH_BYTES`: what bounds the memory
-/// of a stream.
-const PIECES: usize = 4;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// A cheaper model was asked because a budget was short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Notes {
     pub overhead: Option<Duration>,
     /// How the rate limit stands that is nearest to its end.
     pub rate_limit: Option<LimitStanding>,
+    /// Was it given before, or is it being given to another client too?
+    pub replayed: bool,
 }
 
 impl Notes {
@@ -62,6 +67,7 @@ impl Notes {
             degraded: None,
             overhead: None,
             rate_limit: None,
+            replayed: false,
         }
     }
 }
@@ -70,14 +76,19 @@ impl Notes {
 #[derive(Debug)]
 pub enum Piece {
     /// Whole events, as they go out.
-    Bytes(Bytes),
+    Events(Batch),
+    /// Nothing new, but it goes on. `begun`: has the watcher any event?
+    Sign {
+        /// Has the watcher any event?
+        begun: bool,
+    },
     /// The stream ends here, and is whole. Pieces that end without this are not.
     Complete,
     /// The stream ends here, incomplete.
     Problem {
         /// Why.
         problem: Box<Problem>,
-        /// The `id:` of the error's event.
+        /// The `id:` of the error's event; 0 when it is not known.
         event_id: u64,
     },
 }
@@ -96,8 +107,8 @@ pub enum Delivery {
     Stream {
         /// Facts for the head.
         notes: Box<Notes>,
-        /// The pieces; the last one is `Complete` or `Problem`.
-        pieces: mpsc::Receiver<Piece>,
+        /// Gives the pieces; the last one is `Complete` or `Problem`.
+        watcher: Watcher,
     },
     /// Not at all.
     Problem {
@@ -115,20 +126,81 @@ pub(crate) enum Client {
     Gone,
 }
 
+/// What is known of a stream before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) owner: Owner,
+    pub(crate) session: Option<Name>,
+    pub(crate) once: Option<[u8; 16]>,
+    /// A keyed hash of the request, where it has an idempotency key.
+    pub(crate) fingerprint: Option<String>,
+    /// What is needed to go on with the answer after a restart.
+    pub(crate) asked: Option<Value>,
+}
+
+/// What the store has of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// Nothing yet.
+    NotBegun,
+    /// All of it.
+    All,
+    /// Not all: the store failed, or it was never told.
+    NotAll,
+}
+
 /// The line's end of the way back.
-#[derive(Debug)]
 pub(crate) struct Outlet {
     head: Option<oneshot::Sender<Delivery>>,
-    pieces: Option<mpsc::Sender<Piece>>,
-    client: Client,
-    next_event: u64,
+    live: Arc<Live>,
+    streams: Arc<dyn Streams>,
+    clock: Arc<dyn Clock>,
     voice: Voice,
+    next_event: u64,
+    /// Where the events end that were written and not yet published.
+    ends: Vec<u32>,
+    beginning: Option<Beginning>,
+    kept: Kept,
+    client: Client,
+    /// Since when the client is gone that waited for an answer in one piece.
+    gone_since: Option<Instant>,
 }
 
 impl Outlet {
-    pub(crate) fn new(voice: Voice) -> (Self, oneshot::Receiver<Delivery>) {
+    pub(crate) fn new(
+        live: Arc<Live>,
+        streams: Arc<dyn Streams>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, oneshot::Receiver<Delivery>) {
         let (head, receiver) = oneshot::channel();
-        (Self { head: Some(head), pieces: None, client: Client::Here, next_event: 1, voice }, receiver)
+        let outlet = Self {
+            head: Some(head),
+            voice: live.surface.voice(),
+            next_event: live.last().saturating_add(1),
+            live,
+            streams,
+            clock,
+            ends: Vec::new(),
+            beginning: None,
+            kept: Kept::NotBegun,
+            client: Client::Here,
+            gone_since: None,
+        };
+        (outlet, receiver)
+    }
+
+    /// Says whose the stream will be.
+    pub(crate) fn prepare(&mut self, beginning: Beginning) {
+        self.beginning = Some(beginning);
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// The hash of the request's idempotency key.
+    pub(crate) fn once(&self) -> Option<[u8; 16]> {
+        self.beginning.as_ref().and_then(|beginning| beginning.once)
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -136,31 +208,60 @@ impl Outlet {
         self.head.is_none()
     }
 
+    /// Is anybody there: a client that waits for the head, or a watcher?
     pub(crate) fn client(&self) -> Client {
-        self.client
+        if self.client == Client::Gone || self.live.is_watched() {
+            return if self.live.is_watched() { Client::Here } else { self.client };
+        }
+        match &self.head {
+            Some(head) if !head.is_closed() => Client::Here,
+            _ => Client::Gone,
+        }
+    }
+
+    /// Since when nobody is there.
+    pub(crate) fn unwatched_since(&mut self) -> Option<Instant> {
+        if self.client() == Client::Here {
+            self.gone_since = None;
+            return None;
+        }
+        let known = self.live.unwatched_since();
+        Some(*self.gone_since.get_or_insert_with(|| known.unwrap_or_else(Instant::now)))
+    }
+
+    /// Events so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.next_event.saturating_sub(1)
     }
 
     /// Appends an event to what goes out next; numbers have no gaps.
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
-        let id = self.take_event_id();
+        let id = self.next_event;
+        self.next_event += 1;
         self.voice.event(out, id, event, data);
+        self.mark(out);
     }
 
-    /// Appends a remark for people who watch the bytes.
+    /// Appends a remark for people who watch the bytes; it belongs to the event after it.
     pub(crate) fn remark(&self, out: &mut BytesMut, text: &str) {
         self.voice.remark(out, text);
     }
 
-    /// Appends what closes the stream.
-    pub(crate) fn close(&self, out: &mut BytesMut) {
+    /// Appends what closes the stream; it belongs to the event before it.
+    pub(crate) fn close(&mut self, out: &mut BytesMut) {
+        let before = out.len();
         self.voice.close(out, self.has_begun());
+        if out.len() == before {
+            return;
+        }
+        if self.ends.pop().is_none() {
+            self.next_event += 1;
+        }
+        self.mark(out);
     }
 
-    /// A sign of life: in the head of a stream that has nothing else yet, or between its events.
-    pub(crate) fn heartbeat(&self) -> Bytes {
-        let mut out = BytesMut::new();
-        self.voice.heartbeat(&mut out, self.has_begun());
-        out.freeze()
+    fn mark(&mut self, out: &BytesMut) {
+        self.ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     }
 
     /// Has the client any event?
@@ -168,81 +269,79 @@ impl Outlet {
         self.next_event > 1
     }
 
-    fn take_event_id(&mut self) -> u64 {
-        let id = self.next_event;
-        self.next_event += 1;
-        id
+    /// A sign of life for whoever watches.
+    pub(crate) fn sign(&self) {
+        self.live.sign();
     }
 
-    /// Sends a stream's head together with its first piece, so that both go out in one write.
+    /// Sends a stream's head together with its first events, so that both go out in one write.
     pub(crate) fn open(&mut self, notes: Notes, first: Bytes) {
         let Some(head) = self.head.take() else { return };
-        let (sender, pieces) = mpsc::channel(PIECES);
-        // An empty channel that nobody else knows has room.
-        if sender.try_send(Piece::Bytes(first)).is_err()
-            || head.send(Delivery::Stream { notes: Box::new(notes), pieces }).is_err()
+        if self.live.surface == Surface::Responses
+            && let Some(id) = response_id(&first)
         {
-            self.client = Client::Gone;
-            return;
+            // It is set here only.
+            let _ = self.live.response.set(id);
         }
-        self.pieces = Some(sender);
+        self.begin(&notes, false);
+        self.publish(first);
+        let notes = Box::new(notes);
+        self.live.open(Opened::Stream(notes.clone()));
+        let watcher = Watcher::of_live(Arc::clone(&self.streams), Arc::clone(&self.live), 0);
+        // A client that is gone drops its seat.
+        drop(head.send(Delivery::Stream { notes, watcher }));
     }
 
-    /// Sends bytes, waiting at most `patience` for a slow client; one that takes longer is gone.
-    pub(crate) async fn send(&mut self, bytes: Bytes, patience: Duration) {
-        let Some(sender) = self.sender() else { return };
-        let rest = match sender.try_send(Piece::Bytes(bytes)) {
-            Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(piece)) => piece,
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.leave();
-                return;
+    /// Makes written events durable, and shows them.
+    pub(crate) fn publish(&mut self, bytes: Bytes) {
+        let ends = std::mem::take(&mut self.ends);
+        let Ok(count) = u64::try_from(ends.len()) else { return };
+        if count == 0 {
+            if !bytes.is_empty() {
+                self.live.sign();
             }
-        };
-        if sender.send_timeout(rest, patience).await.is_err() {
-            self.leave();
+            return;
         }
+        let batch = Batch { first: self.next_event.saturating_sub(count), at: self.clock.now(), ends, bytes };
+        if self.kept == Kept::All
+            && let Err(error) = self.streams.append(self.live.id, &batch)
+        {
+            self.not_kept(&error.0);
+        }
+        self.live.publish(batch, self.kept == Kept::All);
     }
 
     /// Says that the stream is whole.
-    pub(crate) async fn complete(&mut self, patience: Duration) {
-        if let Some(sender) = self.sender()
-            && sender.send_timeout(Piece::Complete, patience).await.is_err()
-        {
-            self.leave();
-        }
-    }
-
-    /// Sends bytes if the client takes them at once; heartbeats are not worth waiting for.
-    pub(crate) fn offer(&mut self, bytes: Bytes) {
-        if let Some(sender) = self.sender()
-            && let Err(mpsc::error::TrySendError::Closed(_)) = sender.try_send(Piece::Bytes(bytes))
-        {
-            self.leave();
-        }
+    pub(crate) fn complete(&mut self) {
+        self.end(Ending::Complete);
     }
 
     /// Answers in one go.
     pub(crate) fn whole(&mut self, notes: Notes, body: Bytes) {
-        self.answer(Delivery::Whole { notes: Box::new(notes), body });
+        if self.once().is_some() && body.len() <= EVENT_BYTES_MAX {
+            self.keep_whole(&notes, &body);
+        }
+        let notes = Box::new(notes);
+        self.live.open(Opened::Whole(notes.clone(), body.clone()));
+        self.live.end(Ending::Complete);
+        self.answer(Delivery::Whole { notes, body });
     }
 
     /// Ends with a problem: as an HTTP answer while that is possible, else as the stream's last event.
-    pub(crate) async fn problem(&mut self, notes: Notes, problem: Problem, patience: Duration) {
+    pub(crate) fn problem(&mut self, notes: Notes, problem: Problem) {
+        let problem = Box::new(problem);
         if self.head.is_some() {
-            self.answer(Delivery::Problem { notes: Box::new(notes), problem: Box::new(problem) });
+            let notes = Box::new(notes);
+            self.live.open(Opened::Problem(notes.clone(), problem.clone()));
+            self.live.end(Ending::Broken(problem.clone()));
+            self.answer(Delivery::Problem { notes, problem });
             return;
         }
-        let event_id = self.take_event_id();
-        if let Some(sender) = self.sender() {
-            let piece = Piece::Problem { problem: Box::new(problem), event_id };
-            if sender.send_timeout(piece, patience).await.is_err() {
-                self.leave();
-            }
-        }
+        self.end(Ending::Broken(problem));
     }
 
-    fn answer(&mut self, delivery: Delivery) {
+    /// Gives the client what another journey has.
+    pub(crate) fn answer(&mut self, delivery: Delivery) {
         if let Some(head) = self.head.take()
             && head.send(delivery).is_err()
         {
@@ -250,13 +349,83 @@ impl Outlet {
         }
     }
 
-    fn sender(&self) -> Option<&mpsc::Sender<Piece>> {
-        self.pieces.as_ref()
+    fn end(&mut self, ending: Ending) {
+        if self.kept == Kept::All
+            && let Err(error) = self.streams.end(self.live.id, self.clock.now(), &ending.note())
+        {
+            self.not_kept(&error.0);
+        }
+        self.live.end(ending);
     }
 
-    /// Gives the client up.
-    pub(crate) fn leave(&mut self) {
-        self.client = Client::Gone;
-        self.pieces = None;
+    fn begin(&mut self, notes: &Notes, whole: bool) {
+        self.kept = Kept::NotAll;
+        let Some(beginning) = &self.beginning else { return };
+        let mut head = Head {
+            surface: self.live.surface,
+            notes: notes.clone(),
+            fingerprint: beginning.fingerprint.clone(),
+            whole,
+            asked: beginning.asked.clone(),
+        };
+        let mut bytes = head.to_bytes();
+        if bytes.len() > HEAD_BYTES_MAX {
+            head.asked = None;
+            bytes = head.to_bytes();
+        }
+        let begin = StreamBegin {
+            id: self.live.id,
+            owner: beginning.owner.clone(),
+            session: beginning.session.clone(),
+            once: beginning.once,
+            started: self.clock.now(),
+            head: bytes,
+        };
+        match self.streams.begin(&begin) {
+            Ok(()) => self.kept = Kept::All,
+            Err(error) => self.not_kept(&error.0),
+        }
+    }
+
+    fn keep_whole(&mut self, notes: &Notes, body: &Bytes) {
+        self.begin(notes, true);
+        let Ok(end) = u32::try_from(body.len()) else { return };
+        if self.kept != Kept::All || end == 0 {
+            return;
+        }
+        let batch = Batch { first: 1, at: self.clock.now(), ends: vec![end], bytes: body.clone() };
+        let kept = self.streams.append(self.live.id, &batch);
+        let kept = kept.and_then(|()| self.streams.end(self.live.id, self.clock.now(), &Ending::Complete.note()));
+        if let Err(error) = kept {
+            self.not_kept(&error.0);
+        }
+    }
+
+    /// The answer goes on all the same: money does not depend on it.
+    fn not_kept(&mut self, why: &str) {
+        self.kept = Kept::NotAll;
+        tracing::error!(stream = %self.live.id, why, "a stream cannot be kept; who loses it cannot have it again");
+    }
+}
+
+/// The id of the response that these events begin.
+fn response_id(events: &[u8]) -> Option<String> {
+    const BEGIN: &[u8] = b"\"id\":\"resp_";
+    let at = events.windows(BEGIN.len()).position(|window| window == BEGIN)?;
+    let rest = events.get(at + BEGIN.len() - 5..)?;
+    let id = rest.iter().take(256).take_while(|byte| **byte != b'"').copied().collect();
+    String::from_utf8(id).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_says_its_id_in_its_first_event() {
+        let event =
+            b"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n\n";
+        assert_eq!(response_id(event).as_deref(), Some("resp_1"));
+        assert_eq!(response_id(b"data: {}"), None);
     }
 }

@@ -5,7 +5,8 @@ use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
-use crate::kept::Background;
+use crate::jobs::Jobs;
+use crate::kept::{self, Rooms};
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
@@ -13,6 +14,7 @@ use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::settings::{Secret, Settings};
 use crate::shelf::Shelf;
+use crate::streams::{Live as LiveStream, Registry};
 use crate::webhooks::Hooks;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
@@ -21,7 +23,8 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Upstream, Webhooks,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
+    Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -55,7 +58,9 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
-    /// Small things that are kept: messages to webhooks, what was told.
+    /// Where the events of answers are kept.
+    pub streams: Arc<dyn Streams>,
+    /// Small things that are kept, for clients and for itself.
     pub documents: Arc<dyn Documents>,
     /// Who carries messages to webhooks.
     pub webhooks: Arc<dyn Webhooks>,
@@ -79,6 +84,10 @@ pub struct Gateway {
     pub(crate) book: Arc<dyn Book>,
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) streams: Arc<dyn Streams>,
+    /// Journeys that run.
+    pub(crate) registry: Registry,
+    pub(crate) documents: Arc<dyn Documents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hooks: Hooks,
@@ -89,8 +98,11 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
-    /// Responses that clients asked us to keep.
+    /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
+    /// How much is kept for whom.
+    pub(crate) rooms: Rooms,
+    pub(crate) jobs: Jobs,
     /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
     /// What is counted.
@@ -109,12 +121,15 @@ impl Gateway {
         let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
         let hooks = Hooks::new(Arc::clone(&parts.documents), parts.webhooks, clock, entropy, &parts.metrics);
         hooks.know(secrets(&parts.settings));
-        let alerts = Alerts::new(hooks.clone(), parts.documents, &parts.metrics);
+        let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
         Arc::new(Self {
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
+            streams: parts.streams,
+            registry: Registry::default(),
+            documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
             hooks,
@@ -125,6 +140,8 @@ impl Gateway {
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
             shelf: Mutex::default(),
+            rooms: Rooms::default(),
+            jobs: Jobs::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cut: CancellationToken::new(),
             metrics: parts.metrics,
@@ -138,19 +155,11 @@ impl Gateway {
     /// Sends a request down the line and waits for the head of its answer. The journey runs in a
     /// task of its own: dropping this future does not end it.
     pub async fn submit(self: &Arc<Self>, incoming: Incoming) -> Delivery {
-        let id = RequestId::from_parts(u64::try_from(self.clock.now().as_millis()).unwrap_or(0), self.entropy.u128());
-        if let Some(background) = self.background(&incoming) {
-            return self.in_background(id, incoming, &background).await;
+        let id = self.fresh_id();
+        if kept::asks_for_background(&incoming) {
+            return self.in_background(id, incoming).await;
         }
         self.journey(id, incoming).await
-    }
-
-    fn background(&self, incoming: &Incoming) -> Option<Background> {
-        if incoming.surface != Surface::Responses {
-            return None;
-        }
-        let key = self.key_of(incoming.key.as_deref()).ok()?;
-        Background::of(self, incoming, &key.name)
     }
 
     /// One journey, to the head of its answer.
@@ -171,7 +180,9 @@ impl Gateway {
         }
         self.metrics.in_flight.inc();
         let place = Place(Arc::clone(self));
-        let (outlet, head) = Outlet::new(incoming.surface.voice());
+        let cut = incoming.stop.clone().unwrap_or_else(|| self.cut.child_token());
+        let live = Arc::new(LiveStream::new(id, incoming.surface, cut));
+        let (outlet, head) = Outlet::new(live, Arc::clone(&self.streams), Arc::clone(&self.clock));
         self.journeys.spawn(async move {
             line::travel(&place.0, id, trace_id, incoming, outlet).await;
             drop(place);
@@ -280,6 +291,10 @@ impl Gateway {
         self.cut.cancel();
         self.journeys.wait().await;
         cut
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Stops taking requests, without waiting: `readyz` says so at once.
@@ -412,10 +427,11 @@ impl Drop for Place {
 
 /// What signs messages to webhooks.
 fn secrets(settings: &Settings) -> impl Iterator<Item = Secret> {
-    settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned())
+    let alerts = settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned());
+    alerts.chain(settings.jobs.webhook_secret.clone())
 }
 
-fn draining() -> Problem {
+pub(crate) fn draining() -> Problem {
     let problem = Problem::new(
         Code::Draining,
         "This instance is shutting down; another one, or this one in a moment, will answer.",

@@ -2,8 +2,10 @@
 
 use crate::voice::Voice;
 use bytes::Bytes;
+use haltline_ports::KeyRecord;
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::client::{Address, ClientDialect};
+use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,21 @@ impl Surface {
             Self::GenerateContent { .. } => "generate_content",
             Self::UiStream => "ui_stream",
         }
+    }
+
+    /// The surface of a word; `array` tells the two of `generate_content` apart.
+    #[must_use]
+    pub fn from_word(word: &str, array: bool) -> Option<Self> {
+        let all = [
+            Self::ChatCompletions,
+            Self::Responses,
+            Self::Embeddings,
+            Self::Messages,
+            Self::CountTokens,
+            Self::GenerateContent { array },
+            Self::UiStream,
+        ];
+        all.into_iter().find(|surface| surface.word() == word)
     }
 
     /// What its clients speak.
@@ -85,6 +102,11 @@ pub struct Claims {
     pub no_retry: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// `Idempotency-Key`: requests of one caller with the same key are one request.
+    pub idempotency_key: Option<String>,
+    /// `x-haltline-replay-timing: original`: an answer that is given again comes as fast as it
+    /// once came.
+    pub original_timing: bool,
 }
 
 /// A request as it arrived.
@@ -96,6 +118,8 @@ pub struct Incoming {
     pub address: Address,
     /// The key that was presented, whatever the header.
     pub key: Option<String>,
+    /// The key itself, for work of the gateway's own that nobody presents a secret for: jobs.
+    pub on_behalf: Option<Arc<KeyRecord>>,
     /// What the client says of itself.
     pub claims: Claims,
     /// The client's trace id, 32 hexadecimal digits.

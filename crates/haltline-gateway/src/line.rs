@@ -8,6 +8,8 @@ mod call;
 mod company;
 mod count;
 mod identify;
+mod inspect;
+mod join;
 mod quote;
 mod record;
 mod relay;
@@ -16,18 +18,20 @@ mod route;
 mod settle;
 mod throttle;
 mod tighten;
+mod tools;
 mod trip;
 
-pub(crate) use accept::allowed;
+pub(crate) use accept::{Fingerprint, allowed};
 pub use count::TokenCount;
-pub(crate) use identify::check_key;
+pub(crate) use identify::{Caller, check_key, check_record, identified_owner, identify, owner_of};
+pub(crate) use inspect::inspect;
 pub(crate) use trip::Keeping;
 
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
-use crate::problem::Problem;
+use crate::problem::{Problem, without_accounts};
 use crate::settings::OnDisconnect;
 use accept::Request;
 use bytes::BytesMut;
@@ -35,11 +39,12 @@ use call::Times;
 use company::Company;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
-use haltline_ports::Outcome;
+use haltline_ports::{Outcome, What};
 use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
+use join::Joined;
 use quote::Measured;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
@@ -47,12 +52,8 @@ use route::Router;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use trip::Trip;
-
-/// For a client to take the last piece of its answer.
-const LAST_PIECE: Duration = Duration::from_secs(10);
 
 /// The whole journey, closed whatever happens on it.
 pub(crate) async fn travel(
@@ -62,9 +63,9 @@ pub(crate) async fn travel(
     incoming: Incoming,
     mut outlet: Outlet,
 ) {
-    let cut = incoming.stop.clone().unwrap_or_else(|| gateway.cut.clone());
+    let live = Arc::clone(outlet.live());
     let surface = incoming.surface.word();
-    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
+    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), live.cut.clone());
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     let ended = match ended {
         Ok(ended) => ended,
@@ -82,31 +83,51 @@ pub(crate) async fn travel(
     let (outcome, status) = match ended {
         Ok(()) => (Outcome::Answered, 200),
         Err(problem) => {
+            let problem = if live.is_stopped() { stopped(&trip) } else { problem };
             let (code, status) = (problem.code, if outlet.is_open() { 200 } else { problem.code.status() });
-            outlet.problem(trip.final_notes(), problem, LAST_PIECE).await;
-            (if sent { Outcome::Failed(code) } else { Outcome::Refused(code) }, status)
+            outlet.problem(trip.final_notes(), problem);
+            let outcome = match code {
+                Code::Stopped => Outcome::Cancelled,
+                _ if sent => Outcome::Failed(code),
+                _ => Outcome::Refused(code),
+            };
+            (outcome, status)
         }
     };
+    join::leave(gateway, &outlet, outcome);
     if let Some(running) = trip.running.take() {
         gateway.limiter.lock().leave(running);
     }
     record::record(gateway, trip, outcome, status);
 }
 
-async fn run(gateway: &Gateway, mut incoming: Incoming, trip: &mut Trip, outlet: &mut Outlet) -> Result<(), Problem> {
+async fn run(
+    gateway: &Arc<Gateway>,
+    mut incoming: Incoming,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+) -> Result<(), Problem> {
     let live = gateway.live.load_full();
     trip.dropped_headers = std::mem::take(&mut incoming.dropped);
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
+    trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
     let request = accept::accept(gateway, &live, caller, incoming)?;
     trip.note_request(&request);
+    trip.step(accepted(trip, &request));
     if is_kept_elsewhere {
         trip.keeping = None;
     }
+    if let Joined::Another = join::join(gateway, &request, trip, outlet).await? {
+        return Ok(());
+    }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    obtain(gateway, &live, &admitted.request, trip, outlet).await
+    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet).await;
+    tools::note_results(trip, &admitted.request);
+    obtained
 }
 
 /// Route, quote, reserve, call, relay and settle, until an attempt succeeds or nothing more may be
@@ -184,8 +205,9 @@ async fn obtain(
                 relay::relay_whole(live, trip, &passage, answer, times).await
             }
         };
-        routed.ended(gateway, finish.fault.as_ref());
+        routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
+        note_fault(trip, finish.fault.as_ref());
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
@@ -193,11 +215,11 @@ async fn obtain(
                     if let Some(keeping) = trip.keeping.take()
                         && let Some(response) = StoredResponse::read(&body)
                     {
-                        gateway.keep(keeping, &response, body.clone());
+                        gateway.keep(keeping, &response, body.clone()).await;
                     }
                     outlet.whole(trip.final_notes(), body);
                 }
-                None => relay::finish_stream(gateway, trip, outlet, tail, LAST_PIECE).await,
+                None => relay::finish_stream(gateway, trip, outlet, tail).await,
             }
             return Ok(());
         };
@@ -219,12 +241,14 @@ async fn obtain(
             fallback_allowed: router.allows(&fault),
         };
         match retry::decide(&live.settings.retry, &fault, &situation, gateway.entropy.u64()) {
-            RetryVerdict::GiveUp(_) => {
+            RetryVerdict::GiveUp(why) => {
+                trip.step(What::GaveUp { why: why.word().into() });
                 let problem = Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
                 return Err(remember(gateway, request, problem));
             }
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
+                trip.step(What::Retry { wait, why: fault.kind });
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
                 let cut_short = trip.cut.clone();
@@ -237,6 +261,7 @@ async fn obtain(
                 company.keep(outlet, streamed, || notes.clone(), sleep).await;
                 trip.waited += pause.elapsed();
                 if trip.cut.is_cancelled() {
+                    trip.step(What::Cut { why: "drain".into() });
                     return Err(prefer(
                         Some(&fault),
                         trip,
@@ -245,6 +270,18 @@ async fn obtain(
                 }
             }
         }
+    }
+}
+
+fn accepted(trip: &Trip, request: &Request) -> What {
+    let bytes = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
+    What::Accepted { model: request.model.clone(), surface: trip.surface.into(), bytes }
+}
+
+/// The fault of the open attempt, without words that name an account of the operator's.
+fn note_fault(trip: &Trip, fault: Option<&Fault>) {
+    if let Some(fault) = fault {
+        trip.step(What::fault(trip.attempts_made(), fault, &without_accounts(&fault.detail)));
     }
 }
 
@@ -289,7 +326,14 @@ fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &Mod
     let Some(frame) = news_frame(&request.asked, &news) else { return };
     let mut out = BytesMut::new();
     outlet.event(&mut out, frame.event, &frame.data);
-    outlet.offer(out.freeze());
+    outlet.publish(out.freeze());
+}
+
+/// The user has stopped the answer.
+fn stopped(trip: &Trip) -> Problem {
+    let mut problem = Problem::new(Code::Stopped, "The answer was stopped. What was written until then is kept.");
+    problem.spent = trip.spent;
+    problem
 }
 
 /// What the client is told when a further attempt cannot be made: the fault of the attempt that

@@ -230,7 +230,7 @@ const SAID_MAX: usize = 300;
 
 /// What a provider said, without words that look like a key, an organization or a project of the
 /// operator's.
-fn without_accounts(said: &str) -> String {
+pub(crate) fn without_accounts(said: &str) -> String {
     const SIGNS: [&str; 18] = [
         "sk-",
         "sk_",

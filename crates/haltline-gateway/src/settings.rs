@@ -44,6 +44,10 @@ pub struct Settings {
     pub headroom: HeadroomSettings,
     /// What bounds the process.
     pub bounds: Bounds,
+    /// How jobs are run and kept.
+    pub jobs: JobSettings,
+    /// How responses are kept.
+    pub responses: ResponseSettings,
 }
 
 /// A provider.
@@ -289,11 +293,31 @@ pub struct StreamSettings {
     pub on_disconnect: OnDisconnect,
     /// Between two heartbeat comments.
     pub heartbeat: Duration,
+    /// How long a stream that goes on after its client left may go on with nobody watching.
+    pub max_unwatched: Duration,
+    /// What becomes of a stream that a provider or a restart has cut.
+    pub on_cut: OnCut,
+}
+
+/// What becomes of a stream that was cut in the middle of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCut {
+    /// It ends with an error.
+    End,
+    /// The rest is asked for in a new attempt, where that cannot repeat the call of a tool.
+    Continue,
+    /// The same, also where the request offers tools.
+    ContinueWithTools,
 }
 
 impl Default for StreamSettings {
     fn default() -> Self {
-        Self { on_disconnect: OnDisconnect::Continue, heartbeat: Duration::from_secs(10) }
+        Self {
+            on_disconnect: OnDisconnect::Continue,
+            heartbeat: Duration::from_secs(10),
+            max_unwatched: Duration::from_secs(300),
+            on_cut: OnCut::Continue,
+        }
     }
 }
 
@@ -332,5 +356,50 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { body_bytes: 32 << 20, in_flight: 8192, answer_bytes: 64 << 20 }
+    }
+}
+
+/// How jobs are run and kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobSettings {
+    /// Jobs that run at once, background responses among them; one key has at most half of them.
+    pub concurrency: usize,
+    /// How long a job and its result are kept after its end.
+    pub keep_for: Duration,
+    /// How often a job may be sent when its client does not say.
+    pub max_attempts: u8,
+    /// Before the first repetition; doubled with each further one.
+    pub retry_base: Duration,
+    /// What webhooks of jobs are signed with.
+    pub webhook_secret: Option<Secret>,
+    /// May webhooks lead into private networks?
+    pub allow_private_webhooks: bool,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            keep_for: Duration::from_secs(86_400),
+            max_attempts: 3,
+            retry_base: Duration::from_secs(2),
+            webhook_secret: None,
+            allow_private_webhooks: false,
+        }
+    }
+}
+
+/// How responses are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseSettings {
+    /// How long, from their end.
+    pub keep_for: Duration,
+    /// So many bytes for each key; beyond, the oldest go.
+    pub bytes_per_key: usize,
+}
+
+impl Default for ResponseSettings {
+    fn default() -> Self {
+        Self { keep_for: Duration::from_secs(30 * 86_400), bytes_per_key: 64 << 20 }
     }
 }

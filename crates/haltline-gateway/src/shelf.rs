@@ -1,18 +1,16 @@
-//! Answers of the Responses dialect that a client asked us to keep: for retrieval, for the next
-//! turn's `previous_response_id`, and for those that run in the background. Kept in memory, within
-//! bounds: what has to survive a restart does not belong here.
+//! Finished answers of the Responses dialect that a client asked us to keep, as far as they are in
+//! memory: what stands before the documents, so that the next turn finds the one before at once.
 
 use bytes::Bytes;
-use haltline_types::{Name, Timestamp};
+use haltline_ports::Owner;
+use haltline_types::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How long an answer is kept, from its end.
 const KEEP: Duration = Duration::from_secs(3600);
 
-/// All finished answers that are kept, in bytes of JSON. Those that still run are bounded by the
-/// requests under way.
+/// All answers that are kept, in bytes of JSON.
 const BYTES_MAX: usize = 64 << 20;
 
 /// What an answer takes besides its JSON, in bytes: ids, pointers, places in tables.
@@ -21,20 +19,18 @@ const OVERHEAD: usize = 512;
 /// One answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelved {
-    /// Whose key asked for it. Another key's answers do not exist for it.
-    pub(crate) owner: Name,
+    /// Who asked for it. Another owner's answers do not exist for it.
+    pub(crate) owner: Owner,
     /// The response object, as JSON.
     pub(crate) response: Bytes,
     /// The items of its input, older turns included, as a JSON array.
     pub(crate) input: Bytes,
-    /// Ends it, while it is made in the background.
-    pub(crate) running: Option<CancellationToken>,
 }
 
 /// All answers that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    owners: HashMap<Name, Board>,
+    owners: HashMap<Owner, Board>,
     bytes: usize,
     puts: u64,
 }
@@ -42,11 +38,11 @@ pub(crate) struct Shelf {
 /// When an answer came, and the how-manyth it was.
 type Place = (Timestamp, u64);
 
-/// One key's answers.
+/// One owner's answers.
 #[derive(Debug, Default)]
 struct Board {
     answers: HashMap<String, (Place, Shelved)>,
-    /// The finished ones, oldest first.
+    /// Oldest first.
     order: BTreeMap<Place, String>,
     bytes: usize,
 }
@@ -78,10 +74,8 @@ impl Shelf {
         let place = (now, self.puts);
         self.changing(&shelved.owner.clone(), |board| {
             board.remove(&id);
-            if shelved.running.is_none() {
-                board.bytes = board.bytes.saturating_add(size(&shelved));
-                board.order.insert(place, id.clone());
-            }
+            board.bytes = board.bytes.saturating_add(size(&shelved));
+            board.order.insert(place, id.clone());
             board.answers.insert(id, (place, shelved));
             board.drop_old(now);
         });
@@ -93,14 +87,14 @@ impl Shelf {
         }
     }
 
-    /// The answer of this id, if it is the owner's. One that runs is there for as long as it runs.
-    pub(crate) fn get(&self, now: Timestamp, id: &str, owner: &Name) -> Option<&Shelved> {
+    /// The answer of this id, if it is the owner's.
+    pub(crate) fn get(&self, now: Timestamp, id: &str, owner: &Owner) -> Option<&Shelved> {
         let ((at, _), shelved) = self.owners.get(owner)?.answers.get(id)?;
-        (shelved.running.is_some() || now.since(*at) < KEEP).then_some(shelved)
+        (now.since(*at) < KEEP).then_some(shelved)
     }
 
     /// Takes the answer of this id away, if it is the owner's.
-    pub(crate) fn remove(&mut self, id: &str, owner: &Name) -> Option<Shelved> {
+    pub(crate) fn remove(&mut self, id: &str, owner: &Owner) -> Option<Shelved> {
         self.changing(owner, |board| board.remove(id))
     }
 
@@ -113,7 +107,7 @@ impl Shelf {
         self.bytes = self.owners.values().map(|board| board.bytes).sum();
     }
 
-    fn changing<T>(&mut self, owner: &Name, change: impl FnOnce(&mut Board) -> T) -> T {
+    fn changing<T>(&mut self, owner: &Owner, change: impl FnOnce(&mut Board) -> T) -> T {
         let board = self.owners.entry(owner.clone()).or_default();
         let before = board.bytes;
         let done = change(board);
@@ -132,14 +126,14 @@ fn size(shelved: &Shelved) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haltline_types::Name;
 
-    fn shelved(owner: &str, bytes: usize) -> Shelved {
-        Shelved {
-            owner: Name::new(owner),
-            response: Bytes::from(vec![b' '; bytes]),
-            input: Bytes::new(),
-            running: None,
-        }
+    fn owner(key: &str) -> Owner {
+        Owner { key: Name::new(key), user: None }
+    }
+
+    fn shelved(key: &str, bytes: usize) -> Shelved {
+        Shelved { owner: owner(key), response: Bytes::from(vec![b' '; bytes]), input: Bytes::new() }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -151,35 +145,27 @@ mod tests {
         let mut shelf = Shelf::default();
         let now = at(1000);
         shelf.put(now, "resp_1".to_owned(), shelved("a", 10));
-        assert!(shelf.get(now, "resp_1", &Name::new("a")).is_some());
-        assert!(shelf.get(now, "resp_1", &Name::new("b")).is_none());
-        assert!(shelf.remove("resp_1", &Name::new("b")).is_none());
-        assert!(shelf.get(now.saturating_add(KEEP), "resp_1", &Name::new("a")).is_none());
+        assert!(shelf.get(now, "resp_1", &owner("a")).is_some());
+        assert!(shelf.get(now, "resp_1", &owner("b")).is_none());
+        assert!(shelf.remove("resp_1", &owner("b")).is_none());
+        assert!(shelf.get(now.saturating_add(KEEP), "resp_1", &owner("a")).is_none());
         shelf.put(now, "resp_1".to_owned(), shelved("b", 20));
-        assert_eq!(shelf.get(now, "resp_1", &Name::new("a")).map(|kept| kept.response.len()), Some(10));
+        assert_eq!(shelf.get(now, "resp_1", &owner("a")).map(|kept| kept.response.len()), Some(10));
         shelf.sweep(now.saturating_add(KEEP));
         assert!(shelf.owners.is_empty() && shelf.bytes == 0);
     }
 
     #[test]
-    fn the_oldest_make_room_and_what_runs_stays() {
+    fn the_oldest_make_room() {
         let mut shelf = Shelf::default();
-        let owner = Name::new("a");
-        let running = Shelved { running: Some(CancellationToken::new()), ..shelved("a", BYTES_MAX / 4) };
-        shelf.put(at(1), "running".to_owned(), running.clone());
+        let owner = owner("a");
         for number in 0..8 {
             shelf.put(at(2 + number), format!("resp_{number}"), shelved("a", BYTES_MAX / 4));
         }
         assert!(shelf.bytes <= BYTES_MAX);
         assert!(shelf.get(at(10), "resp_0", &owner).is_none());
         assert!(shelf.get(at(10), "resp_7", &owner).is_some());
-        // However long it takes: it is there for whoever asks, and ends as any other.
-        let late = at(10).saturating_add(KEEP);
-        shelf.sweep(late);
-        assert!(shelf.get(late, "running", &owner).is_some());
-        shelf.put(late, "running".to_owned(), Shelved { running: None, ..running });
-        assert!(shelf.get(late, "running", &owner).is_some());
-        shelf.sweep(late.saturating_add(KEEP));
+        shelf.sweep(at(10).saturating_add(KEEP));
         assert!(shelf.owners.is_empty());
     }
 
@@ -191,11 +177,11 @@ mod tests {
             shelf.put(at(1), format!("resp_{number}"), shelved("large", BYTES_MAX / 10));
         }
         assert!(shelf.bytes <= BYTES_MAX);
-        assert!(shelf.get(at(1), "small", &Name::new("small")).is_some());
-        assert!(shelf.get(at(1), "resp_99", &Name::new("large")).is_some());
+        assert!(shelf.get(at(1), "small", &owner("small")).is_some());
+        assert!(shelf.get(at(1), "resp_99", &owner("large")).is_some());
         shelf.put(at(2), "too large".to_owned(), shelved("large", BYTES_MAX + 1));
-        assert!(shelf.get(at(2), "too large", &Name::new("large")).is_none());
-        assert!(shelf.get(at(2), "small", &Name::new("small")).is_some());
+        assert!(shelf.get(at(2), "too large", &owner("large")).is_none());
+        assert!(shelf.get(at(2), "small", &owner("small")).is_some());
     }
 
     #[test]
@@ -205,7 +191,7 @@ mod tests {
         shelf.put(at(1), "r".to_owned(), shelved("a", 50));
         assert_eq!(shelf.bytes, 50 + OVERHEAD);
         assert_eq!(shelf.owners.values().map(|board| board.order.len()).sum::<usize>(), 1);
-        assert!(shelf.remove("r", &Name::new("a")).is_some());
+        assert!(shelf.remove("r", &owner("a")).is_some());
         assert!(shelf.owners.is_empty() && shelf.bytes == 0);
     }
 }

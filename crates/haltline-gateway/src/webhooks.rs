@@ -4,6 +4,7 @@
 //! what the messages say (alerts, jobs, the cache), connections (`Webhooks`).
 
 mod attempt;
+mod jobs;
 mod letter;
 mod queue;
 mod signature;
@@ -13,7 +14,6 @@ pub(crate) mod tests;
 pub(crate) use letter::Letter;
 pub use signature::check_secret;
 
-use crate::dead_letters::{DELIVERY, DeadLetter};
 use crate::metrics::{DeliveryLabels, Metrics};
 use crate::settings::Secret;
 use haltline_ports::{
@@ -207,22 +207,13 @@ impl Hooks {
         Ok(())
     }
 
-    /// Tries a message again that was given up. Its dead letter is gone when this returns.
-    ///
-    /// # Errors
-    /// Why it was not taken; the dead letter stays.
-    pub async fn retry(&self, dead: &DeadLetter, owner: Option<Owner>) -> Result<(), HookError> {
-        let unreadable = || HookError::Store(DocumentsError("the dead letter holds no message".to_owned()));
-        let letter: Letter = serde_json::from_value(dead.again.clone()).map_err(|_| unreadable())?;
-        if dead.kind != DELIVERY {
-            return Err(unreadable());
-        }
+    /// A message that was given up, as new. `None` when `again` is not what was kept of one.
+    pub(crate) fn revive(&self, again: &Value, id: &str, owner: Option<Owner>, body: &[u8]) -> Option<Letter> {
+        let letter: Letter = serde_json::from_value(again.clone()).ok()?;
+        let body = String::from_utf8(body.to_vec()).ok()?;
         let now = self.0.clock.now().as_millis();
-        let letter = Letter { id: dead.id.clone(), owner, attempts: 0, due: now, written: now, ..letter };
         self.0.state.lock().off.remove(&letter.url);
-        self.post(vec![letter], Vec::new()).await?;
-        self.0.documents.remove(Shelf::DeadLetter, vec![dead.id.clone()]).await.map_err(HookError::Store)?;
-        Ok(())
+        Some(Letter { id: id.to_owned(), owner, body, attempts: 0, due: now, written: now, ..letter })
     }
 
     /// Takes up what an earlier process did not send. Returns how many messages that are.

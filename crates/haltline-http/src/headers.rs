@@ -52,6 +52,19 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         }
         claims.max_cost = Some(cost);
     }
+    if let Some(key) = one(headers, "idempotency-key")? {
+        // The draft has it as a quoted string; clients send it bare.
+        let key = key.trim().trim_matches('"');
+        if key.is_empty() || key.len() > CLAIM_MAX {
+            return Err(format!("Idempotency-Key must have 1 to {CLAIM_MAX} bytes."));
+        }
+        claims.idempotency_key = Some(key.to_owned());
+    }
+    claims.original_timing = match one(headers, "x-haltline-replay-timing")? {
+        None | Some("none") => false,
+        Some("original") => true,
+        Some(_) => return Err("x-haltline-replay-timing is `original` or `none`.".to_owned()),
+    };
     claims.no_retry = one(headers, "x-haltline-no-retry")?.is_some_and(|value| value != "false" && value != "0");
     claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(claims)
@@ -204,6 +217,9 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     }
     if let Some(degraded) = &notes.degraded {
         put(head, DEGRADED, &format!("{} -> {}", degraded.from, degraded.to));
+    }
+    if notes.replayed {
+        head.insert(HeaderName::from_static("x-haltline-replayed"), HeaderValue::from_static("true"));
     }
     if let Some(standing) = &notes.rate_limit {
         write_standing(head, standing, &mut text);

@@ -11,6 +11,7 @@ mod router;
 mod routes;
 mod server;
 mod stream_body;
+pub mod timeline;
 
 pub use openapi::document as openapi_document;
 pub use problem::{chat_error_body, error_page, problem_response};

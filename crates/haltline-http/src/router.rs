@@ -1,13 +1,18 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
-use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of};
-use crate::routes::{anthropic, docs, errors, generation, google, health, metrics, models, openai, responses, ui};
+use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
+use crate::routes::{
+    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, streams, timeline,
+    ui,
+};
+use crate::timeline::{Timeline, Timelines};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
 use haltline_wire::client::ClientDialect;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What routes need.
@@ -52,6 +57,7 @@ pub(crate) fn dialects() -> Vec<Entry> {
     let tell_post = |id, summary| Operation::new("post", id, summary, "Models", Security::Key);
     let model = Parameter::path("id", "The model.");
     let response = Parameter::path("id", "The response.");
+    let job = Parameter::path("id", "The job.");
     let kept = || Answer::json(200, "The response", any_object());
     vec![
         Entry::new(
@@ -70,6 +76,8 @@ pub(crate) fn dialects() -> Vec<Entry> {
             [
                 tell("getResponse", "A response that was kept, or that is made in the background")
                     .with(response)
+                    .with(Parameter::query("stream", "`true`: its events again.", false))
+                    .with(Parameter::query("starting_after", "The last `sequence_number` received.", false))
                     .answers(kept()),
                 Operation::new("delete", "deleteResponse", "Forgets a response", "Models", Security::Key)
                     .with(response)
@@ -138,6 +146,79 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/streams/{id}",
+            get(streams::show),
+            [tell("getStream", "A stream again, from any event on, while it runs and after it has ended")
+                .with(Parameter::path("id", "The stream: `x-haltline-stream-id` of its answer."))
+                .with(Parameter::query("starting_after", "The last event received; also as `Last-Event-ID`.", false))
+                .with(Parameter::query("timing", "`original`: as fast as it once came.", false))
+                .answers(Answer::text("text/event-stream", "The events, in the words of the dialect that was asked"))],
+        ),
+        Entry::new(
+            "/streams/{id}/stop",
+            post(streams::stop),
+            [Operation::new("post", "stopStream", "Stops an answer; a disconnect does not", "Models", Security::Key)
+                .with(Parameter::path("id", "The stream."))
+                .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))],
+        ),
+        Entry::new(
+            "/requests/{id}/timeline",
+            get(timeline::of_request),
+            [tell("requestTimeline", "What happened to one request, step by step")
+                .with(Parameter::path("id", "The request's id."))
+                .answers(Answer::json(200, "The timeline", one::<Timeline>()))],
+        ),
+        Entry::new(
+            "/sessions/{id}/timeline",
+            get(timeline::of_session),
+            [tell("sessionTimeline", "What happened to the requests of one session")
+                .with(Parameter::path("id", "The session."))
+                .with(Parameter::query("after", "The last request of the page before.", false))
+                .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+                .with(Parameter::query("order", "asc, the oldest first, unless desc is said.", false))
+                .answers(Answer::json(200, "The timelines", one::<Timelines>()))],
+        ),
+        Entry::new(
+            "/jobs",
+            post(jobs::submit).get(jobs::list),
+            [
+                Operation::new("post", "createJob", "Work without a waiting client", "Jobs", Security::Key)
+                    .takes(job_order())
+                    .answers(Answer::json(202, "The job", any_object())),
+                Operation::new("get", "listJobs", "The owner's jobs, the newest first", "Jobs", Security::Key)
+                    .with(Parameter::query("after", "The last id of the page before.", false))
+                    .with(Parameter::query("limit", "1 to 100; 20 unless said.", false))
+                    .with(Parameter::query("status", "queued, running, succeeded, failed or cancelled.", false))
+                    .answers(Answer::json(200, "A page", any_object())),
+            ],
+        ),
+        Entry::new(
+            "/jobs/{id}",
+            get(jobs::show).delete(jobs::forget),
+            [
+                Operation::new("get", "getJob", "How a job stands", "Jobs", Security::Key)
+                    .with(job)
+                    .answers(Answer::json(200, "The job", any_object())),
+                Operation::new("delete", "deleteJob", "Forgets a job; stops it first", "Jobs", Security::Key)
+                    .with(job)
+                    .answers(Answer::json(200, "It is gone", any_object())),
+            ],
+        ),
+        Entry::new(
+            "/jobs/{id}/result",
+            get(jobs::result),
+            [Operation::new("get", "getJobResult", "The answer, as its surface gives it", "Jobs", Security::Key)
+                .with(job)
+                .answers(Answer::json(200, "The answer", any_object()))],
+        ),
+        Entry::new(
+            "/jobs/{id}/cancel",
+            post(jobs::cancel),
+            [Operation::new("post", "cancelJob", "Stops a job", "Jobs", Security::Key)
+                .with(job)
+                .answers(Answer::json(200, "The job", any_object()))],
+        ),
+        Entry::new(
             "/generation",
             get(generation::show),
             [tell("generation", "What one request cost, and why")
@@ -157,9 +238,24 @@ pub(crate) fn plain() -> Vec<Entry> {
     let show = |id, summary, kind, about| {
         Operation::new("get", id, summary, "Operations", Security::Anyone).answers(Answer::text(kind, about))
     };
+    let show_chat = |id| {
+        Operation::new("get", id, "The newest answer of a chat again; 204 when there is none", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .with(Parameter::query("starting_after", "The last event received.", false))
+            .answers(answer_of(ClientDialect::UiStream))
+    };
+    let stop_chat = |id| {
+        Operation::new("post", id, "Stops the newest answer of a chat", "Models", Security::Key)
+            .with(Parameter::path("id", "The chat."))
+            .answers(Answer::json(200, "`{\"id\": …, \"stopped\": true}`", any_object()))
+    };
     vec![
         Entry::new("/api/chat", post(ui::chat), [chat("uiChat")]),
         Entry::new("/api/ai/chat", post(ui::chat), [chat("uiAiChat")]),
+        Entry::new("/api/chat/{id}/stream", get(streams::show_chat), [show_chat("uiResume")]),
+        Entry::new("/api/ai/chat/{id}/stream", get(streams::show_chat), [show_chat("uiAiResume")]),
+        Entry::new("/api/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiStop")]),
+        Entry::new("/api/ai/chat/{id}/stop", post(streams::stop_chat), [stop_chat("uiAiStop")]),
         Entry::new("/livez", get(health::live), [show("live", "Is the process alive?", "text/plain", "Yes")]),
         Entry::new("/readyz", get(health::ready), [show("ready", "Does it take requests?", "text/plain", "Yes")]),
         Entry::new("/metrics", get(metrics::show), [show("metrics", "Prometheus metrics", "text/plain", "Metrics")]),
@@ -180,6 +276,22 @@ pub(crate) fn plain() -> Vec<Entry> {
         ),
         Entry::new("/docs", get(docs::page), [show("docs", "This document, to read", "text/html", "The page")]),
     ]
+}
+
+/// What makes a job.
+fn job_order() -> Value {
+    json!({
+        "type": "object",
+        "required": ["endpoint", "body"],
+        "additionalProperties": false,
+        "properties": {
+            "endpoint": {"type": "string", "description": "The path of a model surface: /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1beta/models/MODEL:generateContent."},
+            "body": {"type": "object", "description": "What would be sent there; not a stream."},
+            "webhook": {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}},
+            "metadata": {"type": "object", "description": "Kept and shown, at most 16 KiB."},
+            "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20},
+        },
+    })
 }
 
 /// Other methods get an answer that says so.

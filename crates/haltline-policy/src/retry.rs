@@ -72,6 +72,21 @@ pub enum GiveUp {
     BytesDelivered,
 }
 
+impl GiveUp {
+    /// The word: a contract.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotRetryable => "not_retryable",
+            Self::AttemptsSpent => "attempts_spent",
+            Self::WaitTooLong { .. } => "wait_too_long",
+            Self::ClientAskedNotTo => "client_asked_not_to",
+            Self::PastDeadline => "past_deadline",
+            Self::BytesDelivered => "bytes_delivered",
+        }
+    }
+}
+
 /// What the decision depends on besides the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetrySituation {

@@ -65,6 +65,15 @@ impl Shelf {
     }
 }
 
+/// The longest id, in bytes.
+pub const ID_BYTES_MAX: usize = 1024;
+/// The longest body, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 << 20;
+/// The most labels of one document.
+pub const LABELS_MAX: usize = 16;
+/// The longest label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;
+
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
@@ -82,6 +91,34 @@ pub struct Document {
     pub expires: Option<Timestamp>,
     /// What it says.
     pub body: Bytes,
+}
+
+impl Document {
+    /// Is it within the bounds? Stores refuse what is not.
+    ///
+    /// # Errors
+    /// What is too long or too many.
+    pub fn check(&self) -> Result<(), DocumentsError> {
+        let shelf = self.shelf.word();
+        let refused = |what: &str, found: usize, most: usize| {
+            Err(DocumentsError(format!("a document on the shelf `{shelf}` has {what}: {found}, the most is {most}")))
+        };
+        if self.id.len() > ID_BYTES_MAX {
+            return refused("an id of too many bytes", self.id.len(), ID_BYTES_MAX);
+        }
+        if self.body.len() > BODY_BYTES_MAX {
+            return refused("a body of too many bytes", self.body.len(), BODY_BYTES_MAX);
+        }
+        if self.labels.len() > LABELS_MAX {
+            return refused("too many labels", self.labels.len(), LABELS_MAX);
+        }
+        match self.labels.iter().map(String::len).max() {
+            Some(longest) if longest > LABEL_BYTES_MAX => {
+                refused("a label of too many bytes", longest, LABEL_BYTES_MAX)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A question for documents.

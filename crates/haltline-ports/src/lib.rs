@@ -3,27 +3,38 @@
 
 mod book;
 mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod documents;
 mod keys;
 mod owner;
 mod permit;
 mod records;
 mod streams;
+mod timeline;
 mod upstream;
 mod webhooks;
 
 pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride};
 pub use clock::{Clock, Entropy};
-pub use documents::{Document, DocumentQuery, Documents, DocumentsError, MemoryDocuments, Shelf};
+pub use documents::{
+    BODY_BYTES_MAX, Document, DocumentQuery, Documents, DocumentsError, ID_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX,
+    MemoryDocuments, Shelf,
+};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
 pub use permit::Permit;
 pub use records::{
-    AttemptRecord, Basis, Blocked, Outcome, Records, RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow,
+    AttemptRecord, Basis, Blocked, Order, Outcome, REQUESTS_MAX, Records, RecordsError, RequestRecord, RequestsQuery,
+    SpendKey, SpendQuery, SpendRow, Together, Whose,
 };
 pub use streams::{
-    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, StreamBegin, StreamRecord, StreamState, Streams,
-    StreamsError,
+    BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState,
+    Streams, StreamsError,
+};
+pub use timeline::{
+    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn, WaitedFor, What, Word,
+    shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{NoWebhooks, Reach, WebhookFault, Webhooks};

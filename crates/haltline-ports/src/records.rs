@@ -1,6 +1,7 @@
 //! The door to records: one line of truth per request, written when its journey ends.
 
-use crate::BoxFuture;
+use crate::timeline::Step;
+use crate::{BoxFuture, Owner};
 use haltline_types::{
     Code, Demand, FaultKind, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Usage,
 };
@@ -127,6 +128,8 @@ pub struct RequestRecord {
     pub blocked: Option<Blocked>,
     /// The attempts, in order.
     pub attempts: Vec<AttemptRecord>,
+    /// What happened, in order; at most `STEPS_MAX`. None in records from before there were steps.
+    pub steps: Vec<Step>,
 }
 
 /// A prompt that a provider's policy has forbidden. Which provider's is told by the attempts whose
@@ -216,6 +219,70 @@ pub struct SpendRow {
     pub cost: NanoUsd,
 }
 
+/// What requests have in common that are asked for together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// Their conversation.
+    Session(Name),
+    /// Their trace id, 32 hexadecimal digits.
+    Trace(String),
+}
+
+/// Whose requests are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This owner's and nobody else's.
+    Owner(Owner),
+    /// An operator's question: those of this key and of this user, as far as they are named.
+    Any {
+        /// The key.
+        key: Option<Name>,
+        /// The user.
+        user: Option<Name>,
+    },
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest first.
+    OldestFirst,
+    /// The newest first.
+    NewestFirst,
+}
+
+/// A question about requests that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestsQuery {
+    /// What they have in common.
+    pub together: Together,
+    /// Whose.
+    pub whose: Whose,
+    /// In which order.
+    pub order: Order,
+    /// Only those behind this one, in that order.
+    pub after: Option<RequestId>,
+    /// At most so many; never more than `REQUESTS_MAX`.
+    pub limit: usize,
+}
+
+/// The most requests that one question is answered with.
+pub const REQUESTS_MAX: usize = 200;
+
+impl RequestsQuery {
+    /// An owner's requests of a session, the oldest first.
+    #[must_use]
+    pub const fn of_session(owner: Owner, session: Name, limit: usize) -> Self {
+        Self {
+            together: Together::Session(session),
+            whose: Whose::Owner(owner),
+            order: Order::OldestFirst,
+            after: None,
+            limit,
+        }
+    }
+}
+
 /// Why records could not be read or written.
 #[derive(Clone, Debug)]
 pub struct RecordsError(pub String);
@@ -238,6 +305,9 @@ pub trait Records: Send + Sync {
 
     /// The record of one request, also one that was written just before.
     fn generation(&self, id: RequestId) -> BoxFuture<'_, Result<Option<RequestRecord>, RecordsError>>;
+
+    /// The records of requests that belong together, also those that were written just before.
+    fn requests(&self, query: RequestsQuery) -> BoxFuture<'_, Result<Vec<RequestRecord>, RecordsError>>;
 
     /// Spend, grouped; the dearest row first.
     fn spend(&self, query: SpendQuery) -> BoxFuture<'_, Result<Vec<SpendRow>, RecordsError>>;

@@ -1,6 +1,10 @@
 //! The door to streams: every event that a client may see is here before, or while, it goes out,
 //! so that it can be seen again. Stores know nothing of what events say.
 
+mod memory;
+
+pub use memory::MemoryStreams;
+
 use crate::{BoxFuture, Owner};
 use bytes::Bytes;
 use haltline_types::{Name, RequestId, Timestamp};

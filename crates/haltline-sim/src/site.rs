@@ -2,8 +2,8 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
+    ProviderSettings, ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -60,6 +60,8 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         streams: StreamSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        jobs: JobSettings::default(),
+        responses: ResponseSettings::default(),
     }
 }
 

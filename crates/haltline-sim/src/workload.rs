@@ -110,6 +110,7 @@ impl Ask {
             address: haltline_wire::client::Address::default(),
             dropped: Vec::new(),
             stop: None,
+            on_behalf: None,
             key: Some(self.key.clone()),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,
@@ -157,15 +158,16 @@ async fn fetch(gateway: &Arc<Gateway>, incoming: Incoming, manners: Manners) -> 
 }
 
 async fn read(delivery: Delivery, manners: Manners) -> Got {
-    let mut pieces = match delivery {
+    let mut watcher = match delivery {
         Delivery::Whole { .. } => return Got::Answer,
         Delivery::Problem { problem, .. } => return Got::Problem(problem.code),
-        Delivery::Stream { pieces, .. } => pieces,
+        Delivery::Stream { watcher, .. } => watcher,
     };
     let mut taken = 0;
     loop {
-        match pieces.recv().await {
-            Some(Piece::Bytes(_)) => taken += 1,
+        match watcher.next().await {
+            Some(Piece::Events(_)) => taken += 1,
+            Some(Piece::Sign { .. }) => {}
             Some(Piece::Complete) => return Got::Answer,
             Some(Piece::Problem { problem, .. }) => return Got::Problem(problem.code),
             None => return Got::Torn,

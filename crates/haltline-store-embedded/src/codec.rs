@@ -5,6 +5,7 @@ mod budgets;
 mod entry;
 mod fact;
 mod record;
+mod steps;
 
 pub(crate) use fact::{Fact, FactRef, is_record, read_record, write_record};
 

@@ -1,5 +1,5 @@
 //! What need not be done at once: records into the views, marks down to what is used, closed
-//! windows out of memory, old segments off the disk.
+//! windows out of memory, old segments and expired documents off the disk.
 
 use crate::segment;
 use crate::shared::Shared;
@@ -47,7 +47,11 @@ pub(crate) fn project(shared: &Shared) {
     }
 }
 
-/// Trims marks, forgets closed windows, removes old segments and old records.
+/// The most documents that one round removes, so that it ends soon.
+const SWEPT_MAX: usize = 10_000;
+
+/// Trims marks, forgets closed windows, removes old segments, old records and
+/// expired documents.
 pub(crate) fn tidy(shared: &Shared, now: Timestamp) -> Result<(), BookError> {
     let horizon = shared.locked(|inner| {
         let trims = inner.ledger.marks_to_trim(now);
@@ -59,6 +63,9 @@ pub(crate) fn tidy(shared: &Shared, now: Timestamp) -> Result<(), BookError> {
     compact(shared, horizon.min(kept(shared.options.keep_entries)))?;
     if let Err(error) = shared.views.forget_before(kept(shared.options.keep_records)) {
         tracing::error!(%error, "old records stay in the views");
+    }
+    if let Err(error) = shared.documents.sweep(now, SWEPT_MAX) {
+        tracing::error!(%error, "expired documents stay");
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod book;
 mod carry;
 mod codec;
 mod disk;
+mod documents;
 mod error;
 mod frame;
 mod housekeeping;

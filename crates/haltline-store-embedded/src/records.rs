@@ -3,7 +3,8 @@
 use crate::shared::Shared;
 use crate::store::EmbeddedStore;
 use haltline_ports::{
-    BookError, BoxFuture, KeyRecord, Keys, KeysError, Records, RecordsError, RequestRecord, SpendQuery, SpendRow,
+    BookError, BoxFuture, KeyRecord, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
+    SpendRow,
 };
 use haltline_types::{Name, RequestId};
 use std::sync::Arc;
@@ -21,6 +22,13 @@ impl Records for EmbeddedStore {
         Box::pin(ask(self.shared(), move |shared| {
             shared.project()?;
             shared.views.generation(id)
+        }))
+    }
+
+    fn requests(&self, query: RequestsQuery) -> BoxFuture<'_, Result<Vec<RequestRecord>, RecordsError>> {
+        Box::pin(ask(self.shared(), move |shared| {
+            shared.project()?;
+            shared.views.requests(&query)
         }))
     }
 

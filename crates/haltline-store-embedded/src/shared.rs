@@ -2,6 +2,7 @@
 //! spending, and the queue for syncs.
 
 use crate::disk::Disk;
+use crate::documents::DocumentFile;
 use crate::frame::Place;
 use crate::inner::{Inner, Stop};
 use crate::keys::EmbeddedKeys;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     resting: Condvar,
     pub(crate) freed: watch::Sender<u64>,
     pub(crate) views: Views,
+    pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
     /// Records were written since the last projection.
     pub(crate) unprojected: AtomicBool,
@@ -47,7 +49,14 @@ struct Queue {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, inner: Inner, views: Views, keys: EmbeddedKeys, restored: bool) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        inner: Inner,
+        views: Views,
+        documents: DocumentFile,
+        keys: EmbeddedKeys,
+        restored: bool,
+    ) -> Self {
         Self {
             disk: Arc::clone(&options.disk),
             options,
@@ -59,6 +68,7 @@ impl Shared {
             resting: Condvar::new(),
             freed: watch::Sender::new(0),
             views,
+            documents,
             keys,
             unprojected: AtomicBool::new(true),
             views_lag: AtomicBool::new(false),
@@ -197,6 +207,7 @@ impl Shared {
         self.queue.lock().ending = true;
         self.wanted.notify_all();
         self.resting.notify_all();
+        self.documents.end();
     }
 
     /// Refuses everything from here on, in order and not for a failure.

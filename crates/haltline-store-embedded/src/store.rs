@@ -3,6 +3,7 @@
 use crate::carry;
 use crate::codec::FactRef;
 use crate::disk::Disk;
+use crate::documents::DocumentFile;
 use crate::error::OpenError;
 use crate::frame::Place;
 use crate::housekeeping;
@@ -24,7 +25,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The embedded store: `Book`, `Records` and `Keys` over one directory.
+/// The embedded store: `Book`, `Records`, `Keys` and `Documents` over one directory.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -82,6 +83,7 @@ impl EmbeddedStore {
         recovered.skipped = loaded.ledger.skipped();
         let oldest = extents.front().map_or(end.segment, |extent| extent.number);
         let views = Views::open(Arc::clone(&disk), oldest, end)?;
+        let documents = DocumentFile::open(disk.as_ref())?;
         let mut journal = Journal::open(Arc::clone(&disk), options.segment_bytes, extents, end)?;
         journal.mark_synced(end);
         let budgets = loaded.ledger.budgets();
@@ -91,7 +93,7 @@ impl EmbeddedStore {
         }
         let inner = Inner::new(loaded.ledger, journal, loaded.audit);
         let restored = restored::is_marked(disk.as_ref())?;
-        let shared = Arc::new(Shared::new(options, inner, views, keys, restored));
+        let shared = Arc::new(Shared::new(options, inner, views, documents, keys, restored));
         let store = Arc::new(Self { threads: Mutex::new(start_threads(&shared)?), shared });
         tracing::info!(start = ?recovered.start, entries = recovered.counts.entries, open = recovered.open.len(), "the store is open");
         Ok((store, recovered))
@@ -127,6 +129,7 @@ impl EmbeddedStore {
         self.shared.locked(|inner| inner.record_clean(now))?;
         self.shared.sync_all()?;
         housekeeping::project(&self.shared);
+        self.shared.documents.close();
         self.shared.close();
         Ok(())
     }
@@ -256,9 +259,11 @@ fn start_threads(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, OpenError>
     };
     let syncing = Arc::clone(shared);
     let tidying = Arc::clone(shared);
+    let writing = Arc::clone(shared);
     let clock = Arc::clone(clock);
     Ok(vec![
         start("haltline-sync", Box::new(move || syncing.sync_until_closed()))?,
+        start("haltline-documents", Box::new(move || writing.documents.write_until_closed()))?,
         start("haltline-views", Box::new(move || housekeeping::run(&tidying, clock.as_ref())))?,
     ])
 }

@@ -1,6 +1,6 @@
 //! What the tests of several modules need: records that look like real ones.
 
-use haltline_ports::{AttemptRecord, Basis, Outcome, RequestRecord};
+use haltline_ports::{AttemptRecord, Basis, Outcome, RequestRecord, Step, Steps, What};
 use haltline_types::{Code, Demand, FaultKind, ModelName, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Usage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub(crate) fn record(id: u128, user: &str, started: Timestamp, costs: &[(&str, i
         subjects: Arc::new(Subjects {
             key: Some("app".into()),
             user: Some(user.into()),
+            session: Some("s1".into()),
             tags: vec![("env".into(), "prod".into()), ("feature".into(), "chat".into())],
             ..Subjects::default()
         }),
@@ -40,6 +41,7 @@ pub(crate) fn record(id: u128, user: &str, started: Timestamp, costs: &[(&str, i
         degraded_to: None,
         blocked: None,
         attempts: attempts.collect(),
+        steps: steps(),
     }
 }
 
@@ -56,4 +58,13 @@ pub(crate) fn not_sent(id: u128, user: &str, started: Timestamp) -> RequestRecor
         (attempt.basis, attempt.fault, attempt.usage) = (Basis::Released, Some(FaultKind::ConnectFailed), None);
     }
     record
+}
+
+fn steps() -> Vec<Step> {
+    let mut steps = Steps::new();
+    steps.push(Duration::ZERO, What::Arrived);
+    steps.push(Duration::from_micros(140), What::Identified { key: "app".into(), user: None });
+    steps.push(Duration::from_millis(120), What::FirstToken);
+    steps.push(Duration::from_millis(900), What::Ended { outcome: Outcome::Answered });
+    steps.list()
 }

@@ -6,10 +6,12 @@ mod project;
 mod query;
 mod schema;
 
+pub(crate) use schema::open_read_only;
+
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::frame::Place;
-use haltline_ports::{RecordsError, RequestRecord, SpendQuery, SpendRow};
+use haltline_ports::{RecordsError, RequestRecord, RequestsQuery, SpendQuery, SpendRow};
 use haltline_types::{RequestId, Timestamp};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -74,6 +76,14 @@ impl Views {
     /// The record of one request.
     pub(crate) fn generation(&self, id: RequestId) -> Result<Option<RequestRecord>, RecordsError> {
         query::generation(&self.state.lock().connection, id)
+    }
+
+    /// Records of requests that belong together.
+    pub(crate) fn requests(&self, asked: &RequestsQuery) -> Result<Vec<RequestRecord>, RecordsError> {
+        match &self.reader {
+            Some(reader) => query::requests(&reader.lock(), asked),
+            None => query::requests(&self.state.lock().connection, asked),
+        }
     }
 
     /// Spend, grouped.

@@ -327,5 +327,6 @@ pub(crate) fn record(number: u128, at: Timestamp) -> haltline_ports::RequestReco
         degraded_to: None,
         blocked: None,
         attempts: Vec::new(),
+        steps: Vec::new(),
     }
 }

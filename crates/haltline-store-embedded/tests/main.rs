@@ -2,6 +2,7 @@
 
 mod books;
 mod crash;
+mod documents;
 mod faults;
 mod gate;
 mod process;

@@ -35,6 +35,8 @@ pub enum Code {
     UpstreamTimeout,
     StreamDeadline,
     CeilingReached,
+    Stopped,
+    Interrupted,
     Internal,
 }
 
@@ -61,7 +63,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -90,6 +92,8 @@ impl Code {
         Self::UpstreamTimeout,
         Self::StreamDeadline,
         Self::CeilingReached,
+        Self::Stopped,
+        Self::Interrupted,
         Self::Internal,
     ];
 
@@ -142,6 +146,9 @@ impl Code {
             Self::UpstreamTimeout => ("upstream_timeout", 504, "server_error", "api_error", Permanent),
             Self::StreamDeadline => ("stream_deadline", 504, "server_error", "api_error", Permanent),
             Self::CeilingReached => ("ceiling_reached", 502, "server_error", "api_error", Permanent),
+            // 499 is what servers log for a client that went away; no SDK repeats it.
+            Self::Stopped => ("stopped", 499, "server_error", "api_error", UserActionable),
+            Self::Interrupted => ("interrupted", 502, "server_error", "api_error", Permanent),
             Self::Internal => ("internal", 500, "server_error", "api_error", Permanent),
         };
         Row { word, status, openai_type, anthropic_type, class }

@@ -113,6 +113,12 @@ impl FaultKind {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The kind that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// Who can do something about a fault.

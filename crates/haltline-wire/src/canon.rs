@@ -8,15 +8,19 @@
 mod answer;
 mod codec;
 mod event;
+mod message_json;
 mod request;
+mod turns;
 
 pub use answer::Answer;
+pub(crate) use answer::Sum;
 pub use codec::{Decode, Decoded, Encode, Frame, Inspect};
 pub use event::{Event, ReportedUsage, metered};
 pub use request::{
     Call, Effort, Format, Media, MediaSource, Message, Part, Reasoning, Request, Role, Sampling, Text, Tool,
     ToolChoice, ToolResult,
 };
+pub use turns::joined;
 
 /// Sealed thoughts of OpenAI begin so: they are Fernet tokens. Other providers refuse them.
 pub(crate) const OPENAI_SEAL: &str = "gAAAA";

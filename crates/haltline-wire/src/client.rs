@@ -96,10 +96,7 @@ impl ClientRequest {
             ClientDialect::Chat => Self::Chat(Box::new(ChatRequest::parse(body, pass)?)),
             ClientDialect::Responses => {
                 let request = ResponsesRequest::parse_with(body, pass, hosted)?;
-                if request.documents() > 0 {
-                    let why = "Files as input are not offered: their pages, and so their price, cannot be known beforehand. Send their text.";
-                    return Err(RequestError::invalid("input", why));
-                }
+                crate::history::refuse_documents(&request)?;
                 Self::Responses(Box::new(request))
             }
             ClientDialect::Embeddings => Self::Embeddings(Box::new(EmbeddingsRequest::parse(body, pass)?)),
@@ -220,6 +217,31 @@ impl ClientRequest {
         match self {
             Self::Messages(request) => request.cache(),
             _ => None,
+        }
+    }
+
+    /// Does it end with the begin of an answer, to be written on with (`Continue::Prefix`)?
+    #[must_use]
+    pub const fn open_ended(&self) -> bool {
+        match self {
+            Self::Chat(request) => request.open_ended,
+            Self::Responses(request) => request.open_ended,
+            Self::Embeddings(_) => false,
+            Self::Messages(request) => request.open_ended,
+            Self::Gemini(request) => request.open_ended,
+            Self::Ui(request) => request.open_ended,
+        }
+    }
+
+    /// Says whether it ends so.
+    pub(crate) const fn set_open_ended(&mut self, open: bool) {
+        match self {
+            Self::Chat(request) => request.open_ended = open,
+            Self::Responses(request) => request.open_ended = open,
+            Self::Embeddings(_) => {}
+            Self::Messages(request) => request.open_ended = open,
+            Self::Gemini(request) => request.open_ended = open,
+            Self::Ui(request) => request.open_ended = open,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Rewrites a JSON object member by member: what is not named survives byte for byte.
 
+use crate::json::walk;
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -64,6 +65,43 @@ impl<'a> Writer<'a> {
         let close = self.body.iter().rposition(|byte| *byte == b'}').unwrap_or(self.body.len());
         self.out.extend_from_slice(&self.body[close..]);
         Bytes::from(self.out)
+    }
+}
+
+/// Where turns are put among those that a request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// Before the request's own, but for those of the operator that lead them.
+    Begin,
+    /// After them.
+    End,
+}
+
+/// A list of what `own` holds, with `new` before its element `at`, or after all at `At::End`.
+pub(crate) fn spliced(own: &[&[u8]], new: &[Bytes], at: At, leading: usize) -> Vec<u8> {
+    let (before, after) = match at {
+        At::Begin => own.split_at(leading.min(own.len())),
+        At::End => (own, &[][..]),
+    };
+    let elements = before.iter().copied().chain(new.iter().map(|element| &**element)).chain(after.iter().copied());
+    let mut list = vec![b'['];
+    for element in elements {
+        if list.len() > 1 {
+            list.push(b',');
+        }
+        list.extend_from_slice(element);
+    }
+    list.push(b']');
+    list
+}
+
+/// Elements of the array, or the object that stands for an array of one; nothing else has any.
+pub(crate) fn elements<'a>(body: &'a [u8], list: &Range<usize>) -> Vec<&'a [u8]> {
+    let text = |range: Range<usize>| body.get(range).unwrap_or_default();
+    match body.get(list.start) {
+        Some(b'[') => walk::elements(body, list.start).map(text).collect(),
+        Some(b'{') => vec![text(list.clone())],
+        _ => Vec::new(),
     }
 }
 

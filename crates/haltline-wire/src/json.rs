@@ -13,6 +13,21 @@ pub use check::check;
 pub use error::{JsonError, JsonErrorKind};
 pub(crate) use text::{Unit, decode, next_unit};
 
+/// The value with the members of every object in the order of their keys. As deep as what was
+/// read, which has a bound.
+pub(crate) fn sorted(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Object(members) => {
+            let mut members: Vec<(String, Value)> = members.into_iter().collect();
+            members.sort_by(|a, b| a.0.cmp(&b.0));
+            members.into_iter().map(|(name, value)| (name, sorted(value))).collect()
+        }
+        other => other,
+    }
+}
+
 /// Containers within containers that are accepted.
 pub const DEPTH_MAX: usize = 64;
 

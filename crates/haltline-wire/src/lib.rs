@@ -6,9 +6,11 @@
 //! `canon`.
 
 pub mod anthropic;
+pub mod assemble;
 pub mod canon;
 pub mod chunk;
 pub mod client;
+pub mod continuation;
 pub mod count;
 pub mod fault;
 pub mod gemini;
@@ -28,6 +30,7 @@ mod call_id;
 mod compose;
 mod edit;
 mod finish;
+mod history;
 mod measure;
 mod pass_fields;
 mod refusal;

@@ -87,7 +87,12 @@ impl ClientRequest {
         target: &Target<'_>,
         max_price: Option<chat::MaxPrice<'_>>,
     ) -> Result<Outgoing, RequestError> {
-        let written = self.written(provider, target, max_price)?;
+        let mut written = self.written(provider, target, max_price)?;
+        if let ProviderDialect::Chat(kind) = provider
+            && self.open_ended()
+        {
+            written.body = chat::open_ended(&written.body, kind.quirks().prefix);
+        }
         let path = match provider {
             ProviderDialect::Chat(_) => "/chat/completions".to_owned(),
             ProviderDialect::Responses(_) => "/responses".to_owned(),
@@ -212,7 +217,7 @@ impl ClientRequest {
         WholePassage::Crossing { decode, encode }
     }
 
-    fn encoder(&self, shown: &Shown) -> Box<dyn Encode> {
+    pub(crate) fn encoder(&self, shown: &Shown) -> Box<dyn Encode> {
         match self {
             Self::Chat(request) => Box::new(chat::Encoder::new(chat_shown(shown, request.include_usage()))),
             Self::Embeddings(_) => Box::new(chat::Encoder::new(chat_shown(shown, false))),
@@ -247,7 +252,7 @@ fn ui_encoder(shown: &Shown) -> ui_stream::Encoder {
     })
 }
 
-fn decoder(provider: ProviderDialect) -> Box<dyn Decode> {
+pub(crate) fn decoder(provider: ProviderDialect) -> Box<dyn Decode> {
     match provider {
         ProviderDialect::Chat(_) | ProviderDialect::Embeddings => Box::new(chat::Decoder::new()),
         ProviderDialect::Responses(_) => Box::new(responses::Decoder::new()),

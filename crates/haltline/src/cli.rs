@@ -6,6 +6,7 @@ mod args;
 mod budget;
 mod budget_set;
 mod check;
+mod dlq;
 mod exit;
 mod explain;
 mod init;
@@ -75,6 +76,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Budget(command) => budget::run(command, global, ui, env),
         Command::Spend(args) => spend::run(args, global, ui, env),
         Command::Prices(command) => prices::run(command, when::now(), ui),
+        Command::Dlq(command) => dlq::run(command, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Openapi => openapi::run(ui),

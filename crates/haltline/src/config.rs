@@ -6,6 +6,7 @@ mod budgets;
 mod codes;
 mod diagnostic;
 mod find;
+mod jobs;
 mod like;
 mod models;
 mod outside;
@@ -64,6 +65,8 @@ const SECTIONS: Keys = Keys {
         "keys",
         "guard",
         "alerts",
+        "jobs",
+        "responses",
     ],
     later: &["auth", "cache", "telemetry"],
 };
@@ -163,6 +166,8 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         streams,
         headroom,
         bounds,
+        jobs: jobs::jobs(root),
+        responses: jobs::responses(root),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

@@ -1,6 +1,7 @@
 //! Dead letters that wait for somebody: told of at most once an hour, also across restarts.
 
 use super::{Alerts, Notice, memory_id};
+use crate::dead_letters::{LETTER, OPEN};
 use crate::settings::{AlertKind, AlertSettings};
 use haltline_ports::{Document, DocumentQuery, Shelf};
 use haltline_types::Timestamp;
@@ -46,11 +47,16 @@ impl Alerts {
         if documents.get(Shelf::Alert, &id, now).await.map_err(|error| error.to_string())?.is_some() {
             return Ok(());
         }
-        let one = documents.list(DocumentQuery::of(Shelf::DeadLetter, 1), now).await;
+        let open = |limit| DocumentQuery {
+            label: Some(OPEN.to_owned()),
+            prefix: Some(LETTER.to_owned()),
+            ..DocumentQuery::of(Shelf::DeadLetter, limit)
+        };
+        let one = documents.list(open(1), now).await;
         if one.map_err(|error| error.to_string())?.is_empty() {
             return Ok(());
         }
-        let found = documents.list(DocumentQuery::of(Shelf::DeadLetter, COUNT_MAX), now).await;
+        let found = documents.list(open(COUNT_MAX), now).await;
         let found = found.map_err(|error| error.to_string())?;
         let oldest = found.iter().map(|letter| letter.changed).min().unwrap_or(now);
         let more = if found.len() == COUNT_MAX { " or more" } else { "" };

@@ -1,11 +1,10 @@
 //! Alerts from their sources to the outbox.
 
 use super::*;
-use crate::dead_letters::{DELIVERY, DeadLetter};
+use crate::dead_letters::{DeadLetter, LostMessage};
 use crate::settings::AlertHook;
 use crate::webhooks::tests::{Site, hook};
 use haltline_ledger::{AccountId, OnFull};
-use haltline_ports::Shelf;
 use haltline_types::{Name, RequestId, Scope};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -131,21 +130,20 @@ async fn dead_letters_are_told_of_once_an_hour_and_make_no_more_of_themselves() 
     let settings = settings(&[("https://a.example/", &[AlertKind::DeadLetters])]);
     assert!(watch.tick(&settings, &[]).await.is_empty());
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let dead = DeadLetter {
-        kind: DELIVERY.to_owned(),
-        id: "msg_1".to_owned(),
-        url: None,
-        event: None,
-        attempts: 7,
-        last_fault: String::new(),
-        at: watch.site.now().as_millis(),
-        again: Value::Null,
+    let lost = LostMessage {
+        about: "msg_1".to_owned(),
+        owner: None,
+        address: String::new(),
+        why: String::new(),
+        body: bytes::Bytes::from_static(b"{}"),
     };
-    watch.site.documents.put(vec![dead.document(None)]).await.expect("documents");
+    let now = watch.site.now();
+    let dead = DeadLetter::of_message("dl_1".to_owned(), &lost, None, now);
+    watch.site.documents.put(dead.documents(Some(lost.body), now)).await.expect("documents");
     let events = watch.tick(&settings, &[]).await;
     assert_eq!(events.len(), 7, "all attempts fail: {events:?}");
     assert_eq!(events[0]["data"]["count"], 1);
-    assert_eq!(watch.site.on_shelf(Shelf::DeadLetter).await.len(), 1);
+    assert_eq!(watch.site.dead_letters().await.len(), 1);
     // Hours have passed over the attempts.
     assert_eq!(watch.tick(&settings, &[]).await.len(), 1);
     tokio::time::sleep(Duration::from_secs(1_800)).await;

@@ -7,7 +7,7 @@ use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
 use haltline_wire::client::{Address, ClientDialect, ClientRequest};
 use haltline_wire::{PassFields, RequestError};
@@ -23,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
     /// The model by the name under which it was asked for.
     pub(crate) model: Name,
+    /// Whose answer it is, if it is kept.
+    pub(crate) owner: Owner,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -36,6 +38,10 @@ pub(crate) struct Request {
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
+    /// How often the client has repeated it by its own count.
+    pub(crate) retry_count: u32,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) original_timing: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -48,7 +54,7 @@ impl Request {
 }
 
 /// What identifies a request; hashed only when somebody needs it.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     key: Name,
     user: Option<Name>,
@@ -60,6 +66,17 @@ pub(crate) struct Fingerprint {
 static HASHERS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomState::new(), RandomState::new()));
 
 impl Fingerprint {
+    /// Bytes of the body.
+    pub(crate) fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// What is hashed where the hash must outlive this process.
+    pub(crate) fn material(&self) -> String {
+        let (surface, model) = (self.surface.word(), self.address.model.as_deref().unwrap_or_default());
+        format!("{surface}\0{model}\0{}\0{}", self.address.stream, String::from_utf8_lossy(&self.body))
+    }
+
     /// 128 bits under a secret of this process, so that nobody can aim at another's.
     pub(crate) fn hash(&self) -> u128 {
         let material = (&self.key, &self.user, self.surface, &self.address.model, self.address.stream, &self.body);
@@ -82,6 +99,7 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
+    let owner = caller.owner();
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
@@ -90,17 +108,24 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         address: incoming.address,
         body,
     };
-    repeat_failure(gateway, &fingerprint)?;
+    // Whoever waits between repetitions does not storm.
+    if incoming.on_behalf.is_none() {
+        repeat_failure(gateway, &fingerprint)?;
+    }
     let default_cap = max_output_tokens;
     let cap = asked.client_cap().unwrap_or(default_cap);
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
+        owner,
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
+        retry_count: incoming.claims.retry_count,
+        idempotency_key: incoming.claims.idempotency_key,
+        original_timing: incoming.claims.original_timing,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
@@ -192,7 +217,7 @@ fn with_turns_before(
         other => return Ok((other, body)),
     };
     let pass = vouched(live, route);
-    let request = gateway.with_turns_before(*request, &caller.key.name, &pass).map_err(invalid)?;
+    let request = gateway.with_turns_before(*request, &caller.owner(), &pass).map_err(invalid)?;
     let body = Bytes::copy_from_slice(request.fingerprint_material());
     keep_vouching(live, route, ClientDialect::Responses, address, &body, &pass);
     Ok((ClientRequest::Responses(Box::new(request)), body))

@@ -8,7 +8,7 @@ use crate::line::reserve::Reserved;
 use crate::line::route::Routed;
 use crate::line::trip::Trip;
 use crate::settings::ProviderKind;
-use haltline_ports::{Answer, Call};
+use haltline_ports::{Answer, Call, What};
 use haltline_types::{Fault, FaultKind, ModelName, Name, Origin, Tokens};
 use haltline_wire::anthropic::is_long_context_beta;
 use haltline_wire::canon::Target;
@@ -132,12 +132,16 @@ pub(crate) async fn call(
     if cut_short.is_cancelled() {
         return Err(Fault { billing: haltline_types::Billing::NotSent, ..cut() });
     }
+    trip.step(What::Sent { attempt: trip.attempts_made(), endpoint: endpoint.clone() });
     let answer = tokio::select! {
         biased;
         () = cut_short.cancelled() => Ok(Err(cut())),
         answer = tokio::time::timeout_at(times.first_by, upstream.call(reserved.permit, call)) => answer,
     };
     trip.waited += began.elapsed();
+    if let Ok(Ok(answer)) = &answer {
+        trip.step(What::Head { attempt: trip.attempts_made(), status: answer.status.as_u16() });
+    }
     answer.unwrap_or_else(|_| {
         Err(Fault::new(FaultKind::FirstTokenTimeout, Origin::Provider, "no head of an answer in time"))
     })

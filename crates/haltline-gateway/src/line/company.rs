@@ -1,6 +1,7 @@
 //! Keeping a client company while it waits. Not a stage: it runs beside the ones that wait.
 
 use crate::deliver::{Notes, Outlet};
+use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -43,12 +44,10 @@ impl Company {
                 biased;
                 done = &mut work => return done,
                 () = timer.as_mut() => {
-                    let sign = outlet.heartbeat();
-                    if outlet.is_open() {
-                        outlet.offer(sign);
-                    } else {
-                        outlet.open(notes(), sign);
+                    if !outlet.is_open() {
+                        outlet.open(notes(), Bytes::new());
                     }
+                    outlet.sign();
                     self.next = Instant::now() + self.heartbeat;
                     timer.as_mut().reset(self.next);
                 }

@@ -1,9 +1,9 @@
 //! Identify: who is calling, and for whom may it speak?
 
 use crate::gateway::Gateway;
-use crate::incoming::Claims;
+use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, Name, Subjects};
 use std::sync::Arc;
 
@@ -19,7 +19,28 @@ pub(crate) struct Caller {
 
 /// Checks the key and the claims made in headers.
 pub(crate) fn identify(gateway: &Gateway, key: Option<&str>, claims: &Claims) -> Result<Caller, Problem> {
-    let key = check_key(gateway, key)?;
+    with_claims(check_key(gateway, key)?, claims)
+}
+
+/// The caller of a request, whether it presents a secret or is made on behalf of a key.
+pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, Problem> {
+    match &incoming.on_behalf {
+        Some(key) => with_claims(check_record(gateway, Arc::clone(key))?, &incoming.claims),
+        None => identify(gateway, incoming.key.as_deref(), &incoming.claims),
+    }
+}
+
+/// Whose things a request is about.
+pub(crate) fn owner_of(gateway: &Gateway, incoming: &Incoming) -> Result<Owner, Problem> {
+    caller(gateway, incoming).map(|caller| caller.owner())
+}
+
+/// The same of a request without a body.
+pub(crate) fn identified_owner(gateway: &Gateway, key: Option<&str>, claims: &Claims) -> Result<Owner, Problem> {
+    identify(gateway, key, claims).map(|caller| caller.owner())
+}
+
+fn with_claims(key: Arc<KeyRecord>, claims: &Claims) -> Result<Caller, Problem> {
     let user = match (&key.users, &claims.user) {
         (UserClaims::None, _) => Some(key.name.clone()),
         (UserClaims::Any, Some(user)) => Some(Name::new(user)),
@@ -52,6 +73,11 @@ pub(crate) fn check_key(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<K
             "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
         ));
     };
+    check_record(gateway, key)
+}
+
+/// A key that is known, if it may be used now.
+pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc<KeyRecord>, Problem> {
     if key.frozen {
         return Err(Problem::new(
             Code::KeyFrozen,
@@ -68,6 +94,12 @@ pub(crate) fn check_key(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<K
 }
 
 impl Caller {
+    /// As it is known to what is kept for it: by the key, and by the user that a header names. A
+    /// body's `user` is not there when the answer is asked for again.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { key: self.key.name.clone(), user: self.user.clone() }
+    }
+
     /// What is known of whom the request is for before it was understood.
     pub(crate) fn subjects(&self) -> Subjects {
         Subjects {

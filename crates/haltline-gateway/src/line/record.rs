@@ -5,7 +5,7 @@ use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::metrics::{AttemptLabels, DegradedLabels, RequestLabels, TokenLabels};
 use crate::settings::ReviewSettings;
-use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord};
+use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord, What};
 use haltline_types::{Code, Name, NanoUsd};
 use std::fmt::Write;
 
@@ -14,6 +14,7 @@ const PROMPT_CHARS: usize = 32 * 1024;
 
 /// Writes the record and counts.
 pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u16) {
+    trip.step(What::Ended { outcome });
     count(gateway, &trip, outcome);
     let record = RequestRecord {
         id: trip.id,
@@ -31,6 +32,7 @@ pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u1
         degraded_to: trip.degraded.map(|degraded| degraded.to),
         blocked: trip.blocked,
         attempts: trip.attempts,
+        steps: trip.log.close(),
     };
     if let Err(error) = gateway.records.record(&record) {
         tracing::error!(%error, request = %record.id, cost = %record.cost(), "the record of a request could not be kept; the ledger has its money");

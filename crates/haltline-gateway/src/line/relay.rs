@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::Meter;
 use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
-use haltline_ports::{Answer, AnswerBody};
+use haltline_ports::{Answer, AnswerBody, What};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
@@ -30,7 +30,6 @@ use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::{Passage, WholePassage};
 use haltline_wire::sse::Splitter;
 use http::header::CONTENT_TYPE;
-use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
@@ -110,6 +109,7 @@ pub(crate) async fn relay_whole(
     match read_whole(passage, body) {
         Ok((delta, body)) => {
             trip.first_token = Some(trip.arrived.elapsed());
+            trip.step(What::FirstToken);
             Finish {
                 usage: delta.usage,
                 usage_at_least: delta.usage,
@@ -205,22 +205,23 @@ pub(crate) async fn relay_stream(
     let mut watch = Watch {
         times,
         idle: live.settings.deadlines.idle,
-        on_disconnect: live.settings.streams.on_disconnect,
-        client_left_at: None,
+        streams: live.settings.streams,
+        unwatched_since: None,
         last: Instant::now(),
         timer: Box::pin(sleep_until(times.first_by)),
     };
     let mut cut_short = std::pin::pin!(token.cancelled());
+    let watched = std::sync::Arc::clone(outlet.live());
     let mut body = answer.body;
     let mut delivered = false;
     let mut last_piece: Option<Instant> = None;
     let fault = loop {
         let began = Instant::now();
         let piece = company
-            .keep(outlet, true, || trip.notes(), watch.next(&token, &mut body, cut_short.as_mut(), reading.content))
+            .keep(outlet, true, || trip.notes(), watch.next(&watched, &mut body, cut_short.as_mut(), reading.content))
             .await;
         trip.waited += began.elapsed();
-        watch.note_client(outlet.client());
+        watch.unwatched_since = outlet.unwatched_since();
         let ended = match piece {
             Ok(Some(chunk)) => {
                 reading.take(&chunk, outlet).and_then(|()| reading.take_what_is_there(&mut body, outlet))
@@ -233,9 +234,8 @@ pub(crate) async fn relay_stream(
                 note_content(gateway, trip, &mut last_piece);
             }
             delivered = true;
-            send(trip, outlet, reading.out.split().freeze(), watch.patience()).await;
-            watch.last = Instant::now();
-            watch.note_client(outlet.client());
+            send(trip, outlet, reading.out.split().freeze());
+            trip.log.checkpoint(outlet.events());
         }
         if let Some(usage) = reading.first_report.take() {
             settle::true_up(gateway, trip, quoted, &usage).await;
@@ -275,39 +275,25 @@ pub(crate) async fn relay_stream(
 fn note_content(gateway: &Gateway, trip: &mut Trip, last_piece: &mut Option<Instant>) {
     let now = Instant::now();
     match last_piece.replace(now) {
-        None => trip.first_token = Some(trip.arrived.elapsed()),
+        None => {
+            trip.first_token = Some(trip.arrived.elapsed());
+            trip.step(What::FirstToken);
+        }
         Some(before) => gateway.metrics.inter_token.observe(now.duration_since(before).as_secs_f64()),
     }
 }
 
 /// Sends events; the first ones together with the head.
-async fn send(trip: &mut Trip, outlet: &mut Outlet, bytes: Bytes, patience: Duration) {
-    if !outlet.is_open() {
+fn send(trip: &Trip, outlet: &mut Outlet, bytes: Bytes) {
+    if outlet.is_open() {
+        outlet.publish(bytes);
+    } else {
         outlet.open(trip.notes(), bytes);
-        return;
     }
-    let began = Instant::now();
-    let token = trip.cut.clone();
-    let sent = tokio::select! {
-        biased;
-        () = outlet.send(bytes, patience) => true,
-        () = token.cancelled() => false,
-    };
-    if !sent {
-        // Bytes are lost: no later event may follow them.
-        outlet.leave();
-    }
-    trip.waited += began.elapsed();
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) async fn finish_stream(
-    gateway: &Gateway,
-    trip: &mut Trip,
-    outlet: &mut Outlet,
-    tail: Tail,
-    patience: Duration,
-) {
+pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, tail: Tail) {
     let cost = trip.cost();
     let mut out = BytesMut::new();
     let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
@@ -318,14 +304,14 @@ pub(crate) async fn finish_stream(
         && let Some(response) = last.as_deref().and_then(StoredResponse::of_event)
     {
         let id = response.id().to_owned();
-        gateway.keep(keeping, &response.clone(), response.under_id(&id));
+        gateway.keep(keeping, &response.clone(), response.under_id(&id)).await;
     }
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
     }
     outlet.close(&mut out);
-    send(trip, outlet, out.freeze(), patience).await;
-    outlet.complete(patience).await;
+    send(trip, outlet, out.freeze());
+    outlet.complete();
 }
 
 fn is_event_stream(answer: &Answer) -> bool {

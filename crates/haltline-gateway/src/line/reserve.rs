@@ -10,7 +10,7 @@ use crate::line::trip::{OpenAttempt, Trip};
 use crate::problem::Problem;
 use haltline_ledger::{Hold, Refusal, RefusalReason};
 use haltline_policy::quote::Quote;
-use haltline_ports::{BookError, HoldError, Permit};
+use haltline_ports::{BookError, HoldError, Permit, WaitedFor, What};
 use haltline_types::{AttemptId, Code, Demand, Name, NanoUsd, Subjects, Tokens, Unit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,9 +42,40 @@ pub(crate) enum NotReserved {
     RetriesUsedUp,
 }
 
-/// Reserves for the next attempt. A ceiling that does not fit is looked at more closely, once,
-/// before anything is lowered or refused.
+/// Reserves for the next attempt, and notes what came of it.
 pub(crate) async fn reserve(
+    gateway: &Gateway,
+    live: &Live,
+    request: &Request,
+    trip: &mut Trip,
+    routed: &Routed,
+    measured: &Measured,
+    quoted: &mut Quoted<'_>,
+) -> Result<Reserved, NotReserved> {
+    let attempt = trip.attempts_made().saturating_add(1);
+    let refused = match obtain(gateway, live, request, trip, routed, measured, quoted).await {
+        Ok(reserved) => {
+            if reserved.cap < quoted.quote.cap {
+                trip.step(What::CapLowered { to: reserved.cap });
+            }
+            let ceiling = reserved.permit.ceiling().usd;
+            trip.step(What::Held { attempt, endpoint: routed.endpoint.clone(), ceiling });
+            return Ok(reserved);
+        }
+        Err(refused) => refused,
+    };
+    let (budget, why) = match &refused {
+        NotReserved::Full { budget, problem } => (Some(budget.clone()), problem.code),
+        NotReserved::Problem(problem) => (None, problem.code),
+        NotReserved::RetriesUsedUp => (None, Code::RetryLimit),
+    };
+    trip.step(What::NotHeld { attempt, budget, why: why.word().into() });
+    Err(refused)
+}
+
+/// A ceiling that does not fit is looked at more closely, once,
+/// before anything is lowered or refused.
+async fn obtain(
     gateway: &Gateway,
     live: &Live,
     request: &Request,
@@ -70,7 +101,7 @@ pub(crate) async fn reserve(
     let left = request.max_cost.map(|most| most.checked_sub(trip.cost()).unwrap_or(NanoUsd::ZERO));
     if left.is_some_and(|most| quoted.quote.ceiling.usd > most) {
         let room = Room { usd: left, tokens: None };
-        tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await;
+        tighten(gateway, live, request, routed, measured, quoted, room, trip).await;
     }
     let first = attempt.at(quoted).within(left).map_err(NotReserved::Problem)?;
     let began = Instant::now();
@@ -80,7 +111,7 @@ pub(crate) async fn reserve(
         Ok(reserved) => reserved,
         Err(refusal) => {
             let is_lower = match room_for_count(&refusal) {
-                Some(room) => tighten(gateway, live, request, routed, measured, quoted, room, &mut trip.waited).await,
+                Some(room) => tighten(gateway, live, request, routed, measured, quoted, room, trip).await,
                 None => false,
             };
             let asker = attempt.at(quoted);
@@ -111,8 +142,10 @@ pub(crate) async fn reserve(
 
 /// Waiting is told apart from the gateway's own work; a hold that fits takes next to none.
 fn note_wait(trip: &mut Trip, began: Instant) {
-    if began.elapsed() > Duration::from_millis(1) {
-        trip.waited += began.elapsed();
+    let took = began.elapsed();
+    if took > Duration::from_millis(1) {
+        trip.waited += took;
+        trip.step(What::Waited { on: WaitedFor::Headroom, took });
     }
 }
 

@@ -13,6 +13,7 @@ use haltline_policy::breaker::{Admission, BreakerState};
 use haltline_policy::plan::{self, Degrade, EndpointState, Model, Offer, Plan, PlanInput, Reason, Strategy};
 use haltline_policy::retry::Rest;
 use haltline_policy::route::{self, FallbackOn, RouteVerdict, Tried};
+use haltline_ports::{PLANNED_MAX, Planned, What};
 use haltline_types::{Code, Fault, ModelName, Name, NanoUsd, Subjects};
 use std::cell::RefCell;
 use std::time::Duration;
@@ -68,7 +69,16 @@ impl<'a> Router<'a> {
             self.degrade = None;
             routed = self.choose(trip);
         }
-        trip.degraded = self.degraded();
+        let degraded = self.degraded();
+        if let Some(degraded) = degraded.as_ref().filter(|degraded| trip.degraded.as_ref() != Some(*degraded)) {
+            trip.step(What::Degraded { to: degraded.to.clone() });
+        }
+        trip.degraded = degraded;
+        if let (Ok(routed), Some(last)) = (&routed, trip.attempts.last())
+            && routed.endpoint != last.endpoint
+        {
+            trip.step(What::Fallback { to: routed.endpoint.clone() });
+        }
         routed
     }
 
@@ -123,6 +133,7 @@ impl<'a> Router<'a> {
             admission
         };
         let verdict = route::next(&plan, &mut admit);
+        trip.step(planned(&plan));
         tracing::debug!(request = %trip.id, model = %plan.model, steps = ?plan.steps, ?verdict, "a plan");
         match verdict {
             RouteVerdict::Use(index) => match plan.steps.get(index) {
@@ -133,6 +144,9 @@ impl<'a> Router<'a> {
                 None => Err(Problem::new(Code::Internal, "The route leads nowhere.")),
             },
             RouteVerdict::AllOpen { until } => {
+                for open in plan.steps.iter().filter(|step| matches!(step.reason, Reason::SkippedBreakerOpen { .. })) {
+                    trip.step(What::BreakerRefused { endpoint: open.endpoint.clone() });
+                }
                 let wait = until.since(now).clamp(Duration::from_secs(1), Duration::from_secs(60));
                 let problem = Problem::new(
                     Code::BreakerOpen,
@@ -237,6 +251,17 @@ impl<'a> Router<'a> {
     }
 }
 
+/// A plan as a step: those that are asked first, and as many as are told.
+fn planned(plan: &Plan) -> What {
+    let step = |step: &plan::Step| Planned {
+        endpoint: step.endpoint.clone(),
+        used: step.reason.is_used(),
+        why: step.reason.word().into(),
+    };
+    let left_out = plan.steps.iter().filter(|step| !step.reason.is_used());
+    What::Planned(plan.used().chain(left_out).take(PLANNED_MAX).map(step).collect())
+}
+
 /// An endpoint that cannot take this request, and never could.
 fn unfit(plan: &Plan) -> Option<&ModelName> {
     let unfit = |reason: &Reason| {
@@ -273,6 +298,11 @@ fn nearly_used(gateway: &Gateway, live: &Live, request: &Request) -> Option<Name
 }
 
 impl Routed {
+    /// One to be reckoned with, and never called.
+    pub(crate) const fn only_looked_at(endpoint: ModelName) -> Self {
+        Self { endpoint, is_degradable: false, admission: Admission::Closed }
+    }
+
     /// Nothing was sent. A probe that was not used is given back, so that another may try.
     pub(crate) fn abandoned(&self, gateway: &Gateway) {
         if self.admission == Admission::Probe {
@@ -280,11 +310,12 @@ impl Routed {
         }
     }
 
-    /// The attempt ended: tell the breaker how.
-    pub(crate) fn ended(&self, gateway: &Gateway, fault: Option<&Fault>) {
+    /// The attempt ended: tell the breaker how, and note when that opens it.
+    pub(crate) fn ended(&self, gateway: &Gateway, trip: &Trip, fault: Option<&Fault>) {
         let breaker = gateway.breaker(&self.endpoint);
         let mut breaker = breaker.lock();
         let now = gateway.clock.now();
+        let was_open = breaker.open_until(now).is_some() && self.admission != Admission::Probe;
         let before = breaker.state(now);
         match fault {
             None => breaker.on_success(now),
@@ -293,9 +324,13 @@ impl Routed {
             Some(_) => {}
         }
         let after = breaker.state(now);
+        let open_until = breaker.open_until(now);
         drop(breaker);
         if before != after && (before == BreakerState::Closed || after == BreakerState::Closed) {
             gateway.alerts.breaker_turned(&self.endpoint, after != BreakerState::Closed, now);
+        }
+        if let (false, Some(until)) = (was_open, open_until) {
+            trip.step(What::BreakerOpened { endpoint: self.endpoint.clone(), open_for: until.since(now) });
         }
     }
 }

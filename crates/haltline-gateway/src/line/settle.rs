@@ -6,7 +6,7 @@ use crate::line::relay::Finish;
 use crate::line::trip::{OpenAttempt, Trip};
 use haltline_policy::meter::Meter;
 use haltline_policy::price::{Multiplier, Price};
-use haltline_ports::{AttemptRecord, Basis, BookError};
+use haltline_ports::{AttemptRecord, Basis, BookError, What};
 use haltline_types::{Billing, Demand, Fault, FaultKind, NanoUsd, Tokens, Usage};
 
 /// What an attempt is charged, and why.
@@ -48,7 +48,11 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
         return;
     }
     match gateway.book.true_up(open.id, gateway.clock.now(), lower).await {
-        Ok(()) => open.ceiling = lower,
+        Ok(()) => {
+            open.ceiling = lower;
+            let attempt = open.id.number;
+            trip.step(What::TruedUp { attempt, ceiling: lower.usd });
+        }
         Err(error) => tracing::warn!(attempt = %open.id, %error, "a hold could not be lowered; it stays as it is"),
     }
 }
@@ -161,6 +165,13 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
     if let Some(tokens) = charge.usage.as_ref().and_then(countable) {
         gateway.alerts.burned(&open.endpoint, tokens);
     }
+    trip.step(What::Settled {
+        attempt: open.id.number,
+        basis: charge.basis,
+        cost: if charge.basis == Basis::Released { NanoUsd::ZERO } else { charge.cost.usd },
+        input: charge.usage.map(|usage| usage.input),
+        output: charge.usage.map(|usage| usage.output),
+    });
     trip.attempts.push(AttemptRecord {
         number: open.id.number,
         endpoint: open.endpoint,

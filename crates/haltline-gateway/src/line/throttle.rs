@@ -5,12 +5,16 @@ use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
 use haltline_policy::limits::{LimitKind, LimitRefusal, LimitReport};
+use haltline_ports::What;
 use haltline_types::{Code, Subjects, Tokens};
 
 /// Asks every rate limit; all or none counts the request. The places that it takes in concurrency
 /// limits are noted for its end.
 pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> Result<Admitted, Problem> {
-    let report = admit(gateway, &request.subjects, request.tokens_at_most)?;
+    let report = ask(gateway, &request.subjects, request.tokens_at_most).map_err(|refusal| {
+        trip.step(What::Throttled { limit: refusal.limit.clone(), retry_after: refusal.retry_after });
+        refused(&refusal)
+    })?;
     trip.running = Some(report.running);
     trip.rate_limit = report.nearest;
     Ok(Admitted { request })
@@ -19,8 +23,12 @@ pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> 
 /// Takes one request of so many tokens from every limit, or nothing from any. Whoever is admitted
 /// must leave.
 pub(crate) fn admit(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, Problem> {
+    ask(gateway, subjects, tokens).map_err(|refusal| refused(&refusal))
+}
+
+fn ask(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, LimitRefusal> {
     let now = gateway.clock.now();
-    gateway.limiter.lock().admit(now, subjects, tokens).map_err(|refusal| refused(&refusal))
+    gateway.limiter.lock().admit(now, subjects, tokens)
 }
 
 fn refused(refusal: &LimitRefusal) -> Problem {

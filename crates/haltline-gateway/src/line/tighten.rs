@@ -11,17 +11,18 @@ use crate::line::ask;
 use crate::line::call;
 use crate::line::quote::{Measured, Quoted};
 use crate::line::route::Routed;
+use crate::line::trip::Trip;
 use crate::settings::ProviderKind;
 use bytes::Bytes;
 use haltline_policy::quote::{ExactInput, counted_bound};
 use haltline_policy::vendor::Vendor;
+use haltline_ports::{WaitedFor, What};
 use haltline_tokens::{Vocabulary, vocabulary_of};
 use haltline_types::{ModelName, NanoUsd, Tokens};
 use haltline_wire::media::{self, MediumKind};
 use haltline_wire::provider::ProviderDialect;
 use haltline_wire::texts::texts;
 use parking_lot::Mutex;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// What was counted of a request, whatever came of it: it is kept for all attempts.
@@ -39,8 +40,8 @@ pub(crate) struct Room {
 }
 
 /// Lowers the ceiling as far as more can be known than bytes, and says whether it did. `room` is
-/// what the lower one must fit to be of use. Time spent on the provider's answer is added to
-/// `waited`.
+/// what the lower one must fit to be of use. Time spent on the provider's answer is noted as
+/// waited for.
 #[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
 pub(crate) async fn tighten(
     gateway: &Gateway,
@@ -50,7 +51,7 @@ pub(crate) async fn tighten(
     measured: &Measured,
     quoted: &mut Quoted<'_>,
     room: Room,
-    waited: &mut Duration,
+    trip: &mut Trip,
 ) -> bool {
     let endpoint = &routed.endpoint;
     let Some(provider) = live.settings.providers.get(&endpoint.provider) else { return false };
@@ -71,13 +72,18 @@ pub(crate) async fn tighten(
         ProviderKind::Anthropic | ProviderKind::Google if provider.count_input => {
             let began = Instant::now();
             let stated = stated(live, request, endpoint, measured).await;
-            *waited += began.elapsed();
+            let took = began.elapsed();
+            trip.waited += took;
+            trip.step(What::Waited { on: WaitedFor::Count, took });
             // An imitator's place holder is no count.
             let stated = stated.filter(|stated| *stated >= quoted.input_at_least());
             stated.and_then(counted_bound).is_some_and(|bound| is_trusted() && quoted.with_count(bound))
         }
         _ => false,
     };
+    if tightened {
+        trip.step(What::Tightened { ceiling: quoted.quote.ceiling.usd });
+    }
     tracing::debug!(%endpoint, tightened, ceiling = %quoted.quote.ceiling.usd, "a closer look at a ceiling");
     tightened
 }

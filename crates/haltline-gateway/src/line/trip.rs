@@ -4,9 +4,10 @@
 use crate::deliver::{Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
-use haltline_ports::{AttemptRecord, Blocked};
+use haltline_ports::{AttemptRecord, Blocked, Owner, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
 use haltline_wire::provider::Shown;
@@ -50,13 +51,15 @@ pub(crate) struct Trip {
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.
     pub(crate) keeping: Option<Keeping>,
+    /// What happens, step by step; whoever else takes part has a share of it.
+    pub(crate) log: Arc<StepLog>,
 }
 
 /// What becomes of a response that is to be kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Keeping {
-    /// Whose key asked.
-    pub(crate) owner: Name,
+    /// Who asked.
+    pub(crate) owner: Owner,
     /// The items of its input, as a JSON array.
     pub(crate) input: Bytes,
 }
@@ -106,7 +109,13 @@ impl Trip {
             running: None,
             cut,
             keeping: None,
+            log: Arc::new(StepLog::new(arrived)),
         }
+    }
+
+    /// This happens now.
+    pub(crate) fn step(&self, what: What) {
+        self.log.step(what);
     }
 
     /// What is known once the request was understood.
@@ -117,8 +126,7 @@ impl Trip {
         if let ClientRequest::Responses(asked) = &*request.asked
             && asked.store() != Some(false)
         {
-            let owner = request.subjects.key.clone().unwrap_or_else(|| Name::new(""));
-            self.keeping = Some(Keeping { owner, input: kept::input_of(asked) });
+            self.keeping = Some(Keeping { owner: request.owner.clone(), input: kept::input_of(asked) });
         }
     }
 
@@ -163,6 +171,7 @@ impl Trip {
             degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
+            replayed: false,
         }
     }
 

@@ -1,10 +1,10 @@
 //! One attempt to deliver a message, and what follows from it: done, again later, or given up.
 
-use super::letter::Letter;
+use super::letter::{Letter, PREFIX};
 use super::signature::{seconds, sign};
 use super::{Hooks, OFF, OFF_MAX};
 use crate::alerts::DEAD_LETTERS;
-use crate::dead_letters::{DELIVERY, DeadLetter};
+use crate::dead_letters::{DeadLetter, LETTER, LostMessage};
 use crate::settings::Secret;
 use haltline_ports::{Shelf, WebhookFault};
 use haltline_types::Timestamp;
@@ -142,17 +142,18 @@ impl Hooks {
         let now = self.0.clock.now();
         // A message that says that dead letters wait does not become one.
         if letter.event != DEAD_LETTERS {
-            let dead = DeadLetter {
-                kind: DELIVERY.to_owned(),
-                id: letter.id.clone(),
-                url: Some(letter.url.clone()),
-                event: Some(letter.event.clone()),
-                attempts: letter.attempts,
-                last_fault: why.to_owned(),
-                at: now.as_millis(),
-                again: serde_json::to_value(&letter).unwrap_or_default(),
+            let lost = LostMessage {
+                about: letter.id.clone(),
+                owner: letter.owner.clone(),
+                address: letter.url.clone(),
+                why: why.to_owned(),
+                body: letter.body.clone().into(),
             };
-            if let Err(error) = self.0.documents.put(vec![dead.document(letter.owner.clone())]).await {
+            // A message has one dead letter, however often it is given up.
+            let id = format!("{LETTER}{}", letter.id.strip_prefix(PREFIX).unwrap_or(&letter.id));
+            let again = Letter { body: String::new(), ..letter.clone() };
+            let dead = DeadLetter::of_message(id, &lost, serde_json::to_value(&again).ok(), now);
+            if let Err(error) = self.0.documents.put(dead.documents(Some(lost.body), now)).await {
                 tracing::error!(id = letter.id, %error, "a dead letter could not be written; the message waits");
                 return Some(now.saturating_add(STORE_WAIT));
             }

@@ -160,3 +160,87 @@ pub struct Said {
     /// The sentence.
     pub message: String,
 }
+
+/// What failed for good.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetter {
+    /// `dl_…`; ids sort by time.
+    pub id: String,
+    /// `job`, `response` or `webhook`.
+    pub kind: String,
+    /// The id of what failed.
+    pub about: String,
+    /// When it failed for good.
+    pub at: String,
+    /// Whose key it was.
+    pub key: Option<String>,
+    /// Its user.
+    pub user: Option<String>,
+    /// The path of a surface, or a webhook's address.
+    pub endpoint: String,
+    /// The model that was asked for.
+    pub model: Option<String>,
+    /// Who can act: `user_actionable`, `operator_actionable`, `permanent`, `retryable`.
+    pub class: String,
+    /// The code of the failure.
+    pub code: String,
+    /// The failure in words.
+    pub message: String,
+    /// How often it was tried.
+    pub attempts_made: usize,
+    /// Charged so far, in dollars.
+    pub cost: String,
+    /// The most that one attempt could be billed when it was made, in dollars.
+    pub ceiling: Option<String>,
+    /// The job that repeats it.
+    pub retried_as: Option<String>,
+}
+
+/// A dead letter with what was tried and what was to be sent.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OpenedDeadLetter {
+    /// The letter.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// What was tried.
+    pub attempts: Vec<DeadLetterAttempt>,
+    /// The most that one attempt of a retry can be billed now, in dollars.
+    pub retry_ceiling: Option<String>,
+    /// Why a retry is not possible now.
+    pub not_retryable: Option<String>,
+    /// The beginning of what was to be sent.
+    pub body: String,
+    /// How large all of it is.
+    pub body_bytes: usize,
+}
+
+/// One attempt of what failed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetterAttempt {
+    /// `req_…`; `/admin/v1/generation` has its record.
+    pub request_id: String,
+    /// When.
+    pub started_at: String,
+    /// What was asked last.
+    pub endpoint: Option<String>,
+    /// What went wrong there, or the code of the refusal.
+    pub fault: Option<String>,
+    /// Charged, in dollars; none when it is not known.
+    pub cost: Option<String>,
+}
+
+/// A dead letter to be sent again: `{"max_cost":"0.10"}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryDeadLetter {
+    /// The most that one attempt may be billed, in dollars; no bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<String>,
+}
+
+/// A dead letter that was sent again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Retried {
+    /// The job that repeats it.
+    pub job: String,
+}

@@ -4,16 +4,19 @@
 pub mod dto;
 
 mod budgets;
+mod dead_letters;
 mod keys;
 mod secret;
 mod spend;
 mod system;
 pub(crate) mod table;
+mod timelines;
 
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};
 pub use secret::{new_secret, secret_hint};
 pub use spend::spend_line;
+pub use timelines::{PAGE_BYTES, stream_lines};
 
 use crate::problem::admin_problem;
 use crate::router::App;
@@ -21,9 +24,11 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use haltline_ports::Streams;
 use http::StatusCode;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// What an operator's order gives back: a sentence, or why it could not be done.
@@ -37,6 +42,8 @@ pub struct Admin {
     pub reload: Box<dyn Fn() -> Done + Send + Sync>,
     /// Checks the store.
     pub verify: Box<dyn Fn() -> Done + Send + Sync>,
+    /// Streams as they were kept; none where none are.
+    pub streams: Option<Arc<dyn Streams>>,
 }
 
 pub(crate) fn router() -> Router<App> {
@@ -72,7 +79,7 @@ async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, store/verify and reload.",
+        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, store/verify and reload.",
     )
 }
 

@@ -1,11 +1,17 @@
 //! The operator's routes, with what the API document says of each.
 
-use super::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine};
-use super::{budgets, keys, spend, system};
+use super::dto::{
+    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
+    RetryDeadLetter, Said, SpendLine,
+};
+use super::{budgets, dead_letters, keys, spend, system, timelines};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
+use crate::timeline::{Timeline, Timelines};
 use axum::routing::{delete, get, post};
 
 const NAME: Parameter = Parameter::path("name", "The name.");
+
+const LETTER: Parameter = Parameter::path("id", "The letter.");
 
 /// All of them, below `/admin/v1`.
 pub(crate) fn entries() -> Vec<Entry> {
@@ -97,6 +103,66 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
         ),
         Entry::new(
+            "/requests/{id}/timeline",
+            get(timelines::of_request),
+            [operation("get", "anyRequestTimeline", "What happened to any request, step by step")
+                .with(Parameter::path("id", "The request's id."))
+                .answers(Answer::json(200, "The timeline", one::<Timeline>()))],
+        ),
+        Entry::new(
+            "/sessions/{id}/timeline",
+            get(timelines::of_session),
+            [paged("anySessionTimeline", "What happened to the requests of a session")
+                .with(Parameter::path("id", "The session."))],
+        ),
+        Entry::new(
+            "/traces/{id}",
+            get(timelines::of_trace),
+            [paged("traceTimeline", "What happened to the requests of a trace")
+                .with(Parameter::path("id", "The trace id, 32 hexadecimal digits."))],
+        ),
+        Entry::new(
+            "/streams/{id}",
+            get(timelines::stream),
+            [operation(
+                "get",
+                "anyStream",
+                "A stream as it was kept: a line about it, then one for each batch of events",
+            )
+            .with(Parameter::path("id", "The request's id."))
+            .with(Parameter::query("after", "The number of the last event that is known.", false))
+            .answers(Answer::text("application/x-ndjson", "A page of it"))],
+        ),
+        Entry::new(
+            "/dead-letters",
+            get(dead_letters::list),
+            [operation("get", "listDeadLetters", "What failed for good, the oldest first")
+                .with(Parameter::query("all", "true: those that were sent again, too.", false))
+                .with(Parameter::query("after", "The last id of the page before.", false))
+                .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+                .answers(list::<DeadLetter>())],
+        ),
+        Entry::new(
+            "/dead-letters/{id}",
+            get(dead_letters::show).delete(dead_letters::discard),
+            [
+                operation("get", "showDeadLetter", "One of them, with what was tried and what a retry may cost")
+                    .with(LETTER)
+                    .answers(Answer::json(200, "The letter", one::<OpenedDeadLetter>())),
+                operation("delete", "discardDeadLetter", "Removes one for good")
+                    .with(LETTER)
+                    .answers(Answer::empty(204, "It is gone")),
+            ],
+        ),
+        Entry::new(
+            "/dead-letters/{id}/retry",
+            post(dead_letters::retry),
+            [operation("post", "retryDeadLetter", "Sends one again, as a new job of the same owner")
+                .with(LETTER)
+                .takes(one::<RetryDeadLetter>())
+                .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
+        ),
+        Entry::new(
             "/store/verify",
             get(system::verify),
             [operation("get", "verifyStore", "Checks the store").answers(Answer::json(
@@ -115,6 +181,16 @@ pub(crate) fn entries() -> Vec<Entry> {
             ))],
         ),
     ]
+}
+
+fn paged(id: &'static str, summary: &'static str) -> Operation {
+    operation("get", id, summary)
+        .with(Parameter::query("key", "Only this key's.", false))
+        .with(Parameter::query("user", "Only this user's.", false))
+        .with(Parameter::query("after", "The last request of the page before.", false))
+        .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
+        .with(Parameter::query("order", "asc, the oldest first, unless desc is said.", false))
+        .answers(Answer::json(200, "The timelines", one::<Timelines>()))
 }
 
 fn operation(method: &'static str, id: &'static str, summary: &'static str) -> Operation {

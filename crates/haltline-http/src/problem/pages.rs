@@ -23,5 +23,6 @@ pages! {
     HeadroomHeld => "headroom_held", Overloaded => "overloaded", Draining => "draining",
     BreakerOpen => "breaker_open", StoreUnavailable => "store_unavailable", UpstreamFailed => "upstream_failed",
     UpstreamTimeout => "upstream_timeout", StreamDeadline => "stream_deadline", CeilingReached => "ceiling_reached",
+    Stopped => "stopped", Interrupted => "interrupted",
     Internal => "internal",
 }

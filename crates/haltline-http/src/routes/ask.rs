@@ -3,7 +3,7 @@
 use super::notes_without_a_journey;
 use crate::problem::{self, Audience};
 use crate::router::App;
-use crate::stream_body::StreamBody;
+use crate::stream_body::{Numbers, StreamBody};
 use crate::{headers, request_body};
 use axum::body::Body;
 use axum::response::Response;
@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 /// Reads the request, sends it down the line, and answers in the surface's dialect.
 pub(crate) async fn ask(app: &App, surface: Surface, address: Address, request: Request<Body>) -> Response {
+    let numbers = Numbers::wanted(request.headers());
     match read(app, surface, address, request).await {
-        Ok((incoming, audience)) => answer(surface, audience, app.gateway.submit(incoming).await),
+        Ok((incoming, audience)) => answer(surface, audience, app.gateway.submit(incoming).await, numbers),
         Err(refused) => *refused,
     }
 }
@@ -49,6 +50,7 @@ pub(crate) async fn read(
         surface,
         address,
         key,
+        on_behalf: None,
         claims,
         trace_id: headers::trace_id(&head.headers),
         pass_headers: passing.headers,
@@ -60,7 +62,8 @@ pub(crate) async fn read(
     Ok((incoming, audience))
 }
 
-fn answer(surface: Surface, audience: Audience, delivery: Delivery) -> Response {
+/// The answer as HTTP.
+pub(crate) fn answer(surface: Surface, audience: Audience, delivery: Delivery, numbers: Numbers) -> Response {
     match delivery {
         Delivery::Problem { notes, problem } => problem::answer(surface, audience, &problem, &notes),
         Delivery::Whole { notes, body } => {
@@ -72,9 +75,9 @@ fn answer(surface: Surface, audience: Audience, delivery: Delivery) -> Response 
             name_request(surface, head);
             response
         }
-        Delivery::Stream { notes, pieces } => {
+        Delivery::Stream { notes, watcher } => {
             let mut head = HeaderMap::with_capacity(14);
-            let array = surface == Surface::GenerateContent { array: true };
+            let array = surface == (Surface::GenerateContent { array: true }) && numbers == Numbers::OfDialect;
             let kind = if array { "application/json; charset=utf-8" } else { "text/event-stream; charset=utf-8" };
             head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -86,7 +89,7 @@ fn answer(surface: Surface, audience: Audience, delivery: Delivery) -> Response 
             headers::write_notes(&mut head, &notes);
             name_request(surface, &mut head);
             headers::put(&mut head, HeaderName::from_static("x-haltline-stream-id"), &notes.request_id.to_string());
-            let mut response = Response::new(Body::new(StreamBody::new(surface, pieces, notes)));
+            let mut response = Response::new(Body::new(StreamBody::new(surface, watcher, notes, numbers)));
             *response.headers_mut() = head;
             response
         }

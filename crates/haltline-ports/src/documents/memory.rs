@@ -39,6 +39,9 @@ fn done<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, DocumentsError>> 
 
 impl Documents for MemoryDocuments {
     fn put(&self, documents: Vec<Document>) -> BoxFuture<'_, Result<(), DocumentsError>> {
+        if let Err(error) = documents.iter().try_for_each(Document::check) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let mut kept = self.locked();
         for document in documents {
             kept.insert((document.shelf, document.id.clone()), document);
@@ -48,6 +51,9 @@ impl Documents for MemoryDocuments {
     }
 
     fn put_if(&self, document: Document, expected: Option<Timestamp>) -> BoxFuture<'_, Result<bool, DocumentsError>> {
+        if let Err(error) = document.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let mut kept = self.locked();
         let place = (document.shelf, document.id.clone());
         let is_so = kept.get(&place).map(|there| there.changed) == expected;
@@ -112,5 +118,15 @@ impl Documents for MemoryDocuments {
     fn sweep(&self, now: Timestamp) -> Result<(), DocumentsError> {
         self.remove_where(|document| !is_there(document, now));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_twin_keeps_to_the_suite() {
+        crate::conformance::documents(&MemoryDocuments::default()).await;
     }
 }

@@ -6,7 +6,7 @@ use crate::budgets::BudgetPlan;
 use haltline_ledger::{Balance, Budgets, Entry, Headroom, Hold, Settled};
 use haltline_ports::{
     Basis, Book, BookError, BookHealth, BoxFuture, Correction, HoldError, LimitOverride, Permit, Records, RecordsError,
-    RequestRecord, SpendQuery, SpendRow,
+    RequestRecord, RequestsQuery, SpendQuery, SpendRow,
 };
 use haltline_store_embedded::{Disk, EmbeddedStore, SimDisk};
 use haltline_types::{AttemptId, Demand, Name, RequestId, Subjects, Timestamp};
@@ -246,6 +246,10 @@ impl Records for WatchedRecords {
 
     fn generation(&self, id: RequestId) -> BoxFuture<'_, Result<Option<RequestRecord>, RecordsError>> {
         self.book.store.generation(id)
+    }
+
+    fn requests(&self, query: RequestsQuery) -> BoxFuture<'_, Result<Vec<RequestRecord>, RecordsError>> {
+        self.book.store.requests(query)
     }
 
     fn spend(&self, query: SpendQuery) -> BoxFuture<'_, Result<Vec<SpendRow>, RecordsError>> {

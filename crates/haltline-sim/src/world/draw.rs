@@ -88,6 +88,7 @@ impl WorldPlan {
                     OnDisconnect::Cancel { grace: chance.millis(0..3_000) }
                 },
                 heartbeat: chance.millis(1_000..10_000),
+                ..StreamSettings::default()
             },
             headroom: HeadroomSettings {
                 wait: chance.millis(0..8_000),

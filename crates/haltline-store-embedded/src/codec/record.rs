@@ -1,6 +1,6 @@
 //! The bytes of a request's record.
 
-use super::{Reader, Writer};
+use super::{Reader, Writer, steps};
 use haltline_ports::{AttemptRecord, Basis, Blocked, Outcome, RequestRecord};
 use haltline_types::{Code, FaultKind, ModelName, NanoUsd, RequestId, Tokens, Usage};
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Begins the part that few records have.
 const MORE: u8 = 1;
+/// Begins the steps.
+const STEPS: u8 = 2;
 
 pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
     let RequestRecord {
@@ -26,6 +28,7 @@ pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
         degraded_to,
         blocked,
         attempts,
+        steps,
     } = record;
     writer.u128(id.as_u128());
     writer.text(trace_id);
@@ -40,7 +43,7 @@ pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
     writer.option(*first_token, |writer, wait| writer.u64(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)));
     writer.option(*cap_lowered_to, |writer, tokens| writer.u64(tokens.get()));
     writer.list(attempts, write_attempt);
-    // Only where there is something to say: most records have nothing of it, and those that were
+    // Parts follow, each with its mark, only where there is something to say: records that were
     // written before there was such a part end here.
     if degraded_to.is_some() || blocked.is_some() {
         writer.u8(MORE);
@@ -51,10 +54,14 @@ pub(super) fn write(writer: &mut Writer<'_>, record: &RequestRecord) {
             writer.option(prompt.as_deref(), Writer::text);
         });
     }
+    if !steps.is_empty() {
+        writer.u8(STEPS);
+        steps::write(writer, record);
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<RequestRecord> {
-    let record = RequestRecord {
+    let mut record = RequestRecord {
         id: RequestId::from_u128(reader.u128()?),
         trace_id: reader.text()?.to_owned(),
         started: reader.time()?,
@@ -70,19 +77,29 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<RequestRecord> {
         attempts: reader.list(read_attempt)?,
         degraded_to: None,
         blocked: None,
+        steps: Vec::new(),
     };
-    if reader.end().is_some() {
-        return Some(record);
+    let mut before = 0;
+    while reader.end().is_none() {
+        let part = reader.u8()?;
+        // Each part once, in order.
+        if part <= before {
+            return None;
+        }
+        before = part;
+        match part {
+            MORE => {
+                record.degraded_to = reader.option(Reader::name)?;
+                record.blocked = reader.option(|reader| {
+                    let fingerprint = reader.text()?.to_owned();
+                    Some(Blocked { fingerprint, prompt: reader.option(|reader| reader.text().map(str::to_owned))? })
+                })?;
+            }
+            STEPS => record.steps = steps::read(reader, &record)?,
+            _ => return None,
+        }
     }
-    if reader.u8()? != MORE {
-        return None;
-    }
-    let degraded_to = reader.option(Reader::name)?;
-    let blocked = reader.option(|reader| {
-        let fingerprint = reader.text()?.to_owned();
-        Some(Blocked { fingerprint, prompt: reader.option(|reader| reader.text().map(str::to_owned))? })
-    })?;
-    Some(RequestRecord { degraded_to, blocked, ..record })
+    Some(record)
 }
 
 fn write_attempt(writer: &mut Writer<'_>, attempt: &AttemptRecord) {
@@ -94,11 +111,7 @@ fn write_attempt(writer: &mut Writer<'_>, attempt: &AttemptRecord) {
     writer.time(*ended);
     writer.demand(ceiling);
     writer.i64(cost.get());
-    writer.u8(match basis {
-        Basis::Reported => 0,
-        Basis::Ceiling => 1,
-        Basis::Released => 2,
-    });
+    write_basis(writer, *basis);
     writer.option(*usage, |writer, usage| {
         let Usage { input, cached_input, cache_write, cache_write_long, output, reasoning, stated_cost } = usage;
         for tokens in [input, cached_input, cache_write, cache_write_long, output, reasoning] {
@@ -107,7 +120,6 @@ fn write_attempt(writer: &mut Writer<'_>, attempt: &AttemptRecord) {
         writer.option(stated_cost, |writer, cost| writer.i64(cost.get()));
     });
     writer.option(*status, |writer, status| writer.u64(u64::from(status)));
-    // Faults and codes go by their words: those are a contract, the order of an enum is not.
     writer.option(*fault, |writer, fault| writer.text(fault.word()));
 }
 
@@ -119,12 +131,7 @@ fn read_attempt(reader: &mut Reader<'_>) -> Option<AttemptRecord> {
         ended: reader.time()?,
         ceiling: reader.demand()?,
         cost: NanoUsd::new(reader.i64()?),
-        basis: match reader.u8()? {
-            0 => Basis::Reported,
-            1 => Basis::Ceiling,
-            2 => Basis::Released,
-            _ => return None,
-        },
+        basis: read_basis(reader)?,
         usage: reader.option(|reader| {
             let mut tokens = || reader.u64().map(Tokens::new);
             Some(Usage {
@@ -138,14 +145,34 @@ fn read_attempt(reader: &mut Reader<'_>) -> Option<AttemptRecord> {
             })
         })?,
         status: reader.option(Reader::u16)?,
-        fault: reader.option(|reader| {
-            let word = reader.text()?;
-            FaultKind::ALL.into_iter().find(|kind| kind.word() == word)
-        })?,
+        fault: reader.option(read_fault_kind)?,
     })
 }
 
-fn write_outcome(writer: &mut Writer<'_>, outcome: Outcome) {
+/// Faults and codes go by their words: those are a contract, the order of an enum is not.
+pub(super) fn read_fault_kind(reader: &mut Reader<'_>) -> Option<FaultKind> {
+    let word = reader.text()?;
+    FaultKind::ALL.into_iter().find(|kind| kind.word() == word)
+}
+
+pub(super) fn write_basis(writer: &mut Writer<'_>, basis: Basis) {
+    writer.u8(match basis {
+        Basis::Reported => 0,
+        Basis::Ceiling => 1,
+        Basis::Released => 2,
+    });
+}
+
+pub(super) fn read_basis(reader: &mut Reader<'_>) -> Option<Basis> {
+    Some(match reader.u8()? {
+        0 => Basis::Reported,
+        1 => Basis::Ceiling,
+        2 => Basis::Released,
+        _ => return None,
+    })
+}
+
+pub(super) fn write_outcome(writer: &mut Writer<'_>, outcome: Outcome) {
     writer.u8(match outcome {
         Outcome::Answered => 0,
         Outcome::Refused(_) => 1,
@@ -158,7 +185,7 @@ fn write_outcome(writer: &mut Writer<'_>, outcome: Outcome) {
     }
 }
 
-fn read_outcome(reader: &mut Reader<'_>) -> Option<Outcome> {
+pub(super) fn read_outcome(reader: &mut Reader<'_>) -> Option<Outcome> {
     Some(match reader.u8()? {
         0 => Outcome::Answered,
         1 => Outcome::Refused(Code::from_word(reader.text()?)?),
@@ -170,128 +197,4 @@ fn read_outcome(reader: &mut Reader<'_>) -> Option<Outcome> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Fact, FactRef, read_record, write_record};
-    use super::*;
-    use haltline_types::{Demand, Name, Subjects, Timestamp};
-    use proptest::prelude::*;
-
-    fn name() -> impl Strategy<Value = Name> {
-        "\\PC{0,12}".prop_map(Name::from)
-    }
-
-    fn subjects() -> impl Strategy<Value = Subjects> {
-        let one = || proptest::option::of(name());
-        let tags = proptest::collection::vec((name(), name()), 0..3);
-        ((one(), one(), one(), one()), (one(), one(), one(), one()), tags).prop_map(|(a, b, tags)| Subjects {
-            team: a.0,
-            tier: a.1,
-            key: a.2,
-            user: a.3,
-            session: b.0,
-            model: b.1,
-            provider: b.2,
-            provider_model: b.3,
-            tags,
-        })
-    }
-
-    fn usage() -> impl Strategy<Value = Usage> {
-        (any::<[u64; 6]>(), any::<Option<i64>>()).prop_map(|(tokens, cost)| {
-            let [input, cached_input, cache_write, cache_write_long, output, reasoning] = tokens.map(Tokens::new);
-            let stated_cost = cost.map(NanoUsd::new);
-            Usage { input, cached_input, cache_write, cache_write_long, output, reasoning, stated_cost }
-        })
-    }
-
-    fn outcome() -> impl Strategy<Value = Outcome> {
-        let code = || proptest::sample::select(Code::ALL.to_vec());
-        prop_oneof![
-            Just(Outcome::Answered),
-            code().prop_map(Outcome::Refused),
-            code().prop_map(Outcome::Failed),
-            Just(Outcome::Cancelled),
-            Just(Outcome::Lost),
-        ]
-    }
-
-    fn attempt() -> impl Strategy<Value = AttemptRecord> {
-        let basis = proptest::sample::select(vec![Basis::Reported, Basis::Ceiling, Basis::Released]);
-        let fault = proptest::option::of(proptest::sample::select(FaultKind::ALL.to_vec()));
-        let numbers = any::<(u8, i64, i64, i64, i64, u64, u32)>();
-        (numbers, (name(), name()), basis, proptest::option::of(usage()), any::<Option<u16>>(), fault).prop_map(
-            |(numbers, endpoint, basis, usage, status, fault)| AttemptRecord {
-                number: numbers.0,
-                endpoint: ModelName { provider: endpoint.0, model: endpoint.1 },
-                started: Timestamp::from_millis(numbers.1),
-                ended: Timestamp::from_millis(numbers.2),
-                ceiling: Demand {
-                    usd: NanoUsd::new(numbers.3),
-                    tokens: Tokens::new(numbers.5),
-                    requests: numbers.6,
-                    retries: 1,
-                },
-                cost: NanoUsd::new(numbers.4),
-                basis,
-                usage,
-                status,
-                fault,
-            },
-        )
-    }
-
-    fn record() -> impl Strategy<Value = RequestRecord> {
-        let numbers = any::<(u128, i64, i64, bool, u16)>();
-        let options = (any::<Option<u32>>(), any::<Option<u64>>());
-        let attempts = proptest::collection::vec(attempt(), 0..4);
-        let blocked = ("[0-9a-f]{8}", proptest::option::of("\\PC{0,12}"))
-            .prop_map(|(fingerprint, prompt)| Blocked { fingerprint, prompt });
-        let more = (proptest::option::of(name()), proptest::option::of(blocked));
-        (numbers, "[0-9a-f]{32}", subjects(), (name(), name()), outcome(), options, attempts, more).prop_map(
-            |(numbers, trace_id, subjects, names, outcome, options, attempts, more)| RequestRecord {
-                id: RequestId::from_u128(numbers.0),
-                trace_id,
-                started: Timestamp::from_millis(numbers.1),
-                ended: Timestamp::from_millis(numbers.2),
-                subjects: Arc::new(subjects),
-                surface: names.0,
-                model: names.1,
-                streamed: numbers.3,
-                outcome,
-                status: numbers.4,
-                first_token: options.0.map(|micros| Duration::from_micros(u64::from(micros))),
-                cap_lowered_to: options.1.map(Tokens::new),
-                degraded_to: more.0,
-                blocked: more.1,
-                attempts,
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn records_survive(record in record()) {
-            let mut bytes = Vec::new();
-            write_record(&record, &mut bytes);
-            prop_assert_eq!(read_record(&bytes), Some(record.clone()));
-            let mut payload = Vec::new();
-            FactRef::Record(&record).write(&mut payload);
-            prop_assert_eq!(Fact::read(&payload), Some(Fact::Record(Box::new(record))));
-        }
-
-        #[test]
-        fn a_damaged_record_is_read_as_something_or_nothing_and_never_panics(
-            record in record(), at: proptest::sample::Index, flip in 1_u8.., cut: proptest::sample::Index,
-        ) {
-            let mut payload = Vec::new();
-            FactRef::Record(&record).write(&mut payload);
-            let index = at.index(payload.len());
-            payload[index] ^= flip;
-            let _ = Fact::read(&payload);
-            let _ = Fact::read(&payload[..cut.index(payload.len())]);
-            payload.push(0);
-            payload[index] ^= flip;
-            prop_assert_eq!(Fact::read(&payload), None);
-        }
-    }
-}
+mod tests;

@@ -101,8 +101,8 @@ fn write_record(transaction: &Transaction<'_>, record: &RequestRecord, encoded: 
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO requests
-             (id, started, ended, key, team, user, model, surface, outcome, code, status, cost, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             (id, started, ended, key, team, user, model, surface, outcome, code, status, cost, record, session, trace)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             id,
@@ -118,6 +118,8 @@ fn write_record(transaction: &Transaction<'_>, record: &RequestRecord, encoded: 
             record.status,
             record.cost().get(),
             encoded,
+            subjects.session.as_deref(),
+            trace_bytes(&record.trace_id),
         ])?;
     let mut attempts = transaction.prepare_cached(
         "INSERT OR REPLACE INTO attempts (request, number, provider, model, sent, basis, fault, input, output, cost)
@@ -149,6 +151,12 @@ fn write_record(transaction: &Transaction<'_>, record: &RequestRecord, encoded: 
 /// Big-endian, so that ids sort by time.
 pub(super) fn id_bytes(id: RequestId) -> [u8; 16] {
     id.as_u128().to_be_bytes()
+}
+
+/// The 128 bits of a trace id; none when it is none.
+pub(super) fn trace_bytes(trace_id: &str) -> Option<[u8; 16]> {
+    let is_one = trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_one.then(|| u128::from_str_radix(trace_id, 16).ok()).flatten().map(u128::to_be_bytes)
 }
 
 fn was_sent(attempt: &AttemptRecord) -> bool {

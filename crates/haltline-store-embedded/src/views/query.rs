@@ -2,9 +2,13 @@
 
 use super::{failed, project};
 use crate::codec;
-use haltline_ports::{RecordsError, RequestRecord, SpendKey, SpendQuery, SpendRow};
+use haltline_ports::{
+    Order, Owner, REQUESTS_MAX, RecordsError, RequestRecord, RequestsQuery, SpendKey, SpendQuery, SpendRow, Together,
+    Whose,
+};
 use haltline_types::{NanoUsd, RequestId, Tokens};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::fmt::Write;
 
 pub(super) fn generation(connection: &Connection, id: RequestId) -> Result<Option<RequestRecord>, RecordsError> {
@@ -17,6 +21,53 @@ pub(super) fn generation(connection: &Connection, id: RequestId) -> Result<Optio
             codec::read_record(&encoded).ok_or_else(|| RecordsError(format!("the record of {id} makes no sense")))
         })
         .transpose()
+}
+
+pub(super) fn requests(connection: &Connection, asked: &RequestsQuery) -> Result<Vec<RequestRecord>, RecordsError> {
+    let (column, together) = match &asked.together {
+        Together::Session(session) => ("session", Value::from(session.as_str().to_owned())),
+        Together::Trace(trace) => match project::trace_bytes(trace) {
+            Some(bytes) => ("trace", Value::from(bytes.to_vec())),
+            None => return Ok(Vec::new()),
+        },
+    };
+    let mut values = vec![together];
+    let mut sql = format!("SELECT record FROM requests WHERE {column} = ?1");
+    let mut and = |condition: &str, value: Value| {
+        values.push(value);
+        let _ = write!(sql, " AND {condition} ?{}", values.len());
+    };
+    let text = |name: &haltline_types::Name| Value::from(name.as_str().to_owned());
+    match &asked.whose {
+        // `IS`, because an owner without a user owns what has no user.
+        Whose::Owner(Owner { key, user }) => {
+            and("key IS", text(key));
+            and("user IS", user.as_ref().map_or(Value::Null, text));
+        }
+        Whose::Any { key, user } => {
+            for (condition, name) in [("key =", key), ("user =", user)] {
+                if let Some(name) = name {
+                    and(condition, text(name));
+                }
+            }
+        }
+    }
+    let (beyond, direction) = match asked.order {
+        Order::OldestFirst => ("id >", "ASC"),
+        Order::NewestFirst => ("id <", "DESC"),
+    };
+    if let Some(after) = asked.after {
+        and(beyond, Value::from(project::id_bytes(after).to_vec()));
+    }
+    let _ = write!(sql, " ORDER BY id {direction} LIMIT {}", asked.limit.min(REQUESTS_MAX));
+    let encoded: Vec<Vec<u8>> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_map(params_from_iter(values), |row| row.get(0))?.collect())
+        .map_err(|error| failed(&error))?;
+    let decoded = |encoded: Vec<u8>| {
+        codec::read_record(&encoded).ok_or_else(|| RecordsError("the record of a request makes no sense".into()))
+    };
+    encoded.into_iter().map(decoded).collect()
 }
 
 pub(super) fn spend(connection: &Connection, asked: &SpendQuery) -> Result<Vec<SpendRow>, RecordsError> {

@@ -5,7 +5,7 @@ use crate::codec::FactRef;
 use crate::disk::{RealDisk, SimDisk};
 use crate::journal::Journal;
 use crate::testing::{not_sent, record, refused};
-use haltline_ports::SpendKey;
+use haltline_ports::{Order, Owner, SpendKey, Together, Whose};
 use haltline_types::{NanoUsd, Tokens};
 
 const DAY: i64 = 86_400_000;
@@ -144,4 +144,64 @@ fn old_requests_are_forgotten() {
     views.project(journal.end()).expect("project");
     views.forget_before(at(DAY)).expect("forget");
     assert_eq!(spend(&views, &[]), [(String::new(), 1, 1, 500)]);
+}
+
+fn ids(views: &Views, asked: &RequestsQuery) -> Vec<u128> {
+    views.requests(asked).expect("requests").into_iter().map(|record| record.id.as_u128()).collect()
+}
+
+#[test]
+fn requests_of_a_session_come_in_order_and_page_by_page_to_their_owner_alone() {
+    let disk = Arc::new(SimDisk::new(1));
+    let mut journal = journal_on(disk.clone());
+    for id in [5, 1, 3, 2, 4] {
+        write(&mut journal, &record(id, "alice", at(5), &[("openai", 1)]));
+    }
+    write(&mut journal, &record(6, "bob", at(5), &[("openai", 1)]));
+    let nobody = record(7, "-", at(5), &[("openai", 1)]);
+    let subjects = haltline_types::Subjects { user: None, ..(*nobody.subjects).clone() };
+    write(&mut journal, &RequestRecord { subjects: Arc::new(subjects), ..nobody });
+    let views = Views::open(disk, 1, journal.end()).expect("open");
+    views.project(journal.end()).expect("project");
+    let owner = |user: Option<&str>| Owner { key: "app".into(), user: user.map(Into::into) };
+    let asked = |user, limit| RequestsQuery::of_session(owner(user), "s1".into(), limit);
+    assert_eq!(ids(&views, &asked(Some("alice"), 10)), [1, 2, 3, 4, 5]);
+    assert_eq!(ids(&views, &asked(Some("bob"), 10)), [6]);
+    assert_eq!(ids(&views, &asked(None, 10)), [7], "whoever names no user sees what has none");
+    assert_eq!(ids(&views, &asked(Some("carol"), 10)), [0; 0]);
+    let other = RequestsQuery { together: Together::Session("s2".into()), ..asked(Some("alice"), 10) };
+    assert_eq!(ids(&views, &other), [0; 0]);
+    let newest = RequestsQuery { order: Order::NewestFirst, ..asked(Some("alice"), 2) };
+    assert_eq!(ids(&views, &newest), [5, 4]);
+    let next = RequestsQuery { after: Some(RequestId::from_u128(4)), ..newest };
+    assert_eq!(ids(&views, &next), [3, 2]);
+    let whole = asked(Some("alice"), 1);
+    assert_eq!(views.requests(&whole).expect("requests"), [record(1, "alice", at(5), &[("openai", 1)])]);
+}
+
+#[test]
+fn requests_of_a_trace_are_found_by_operators() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::lock(dir.path()).expect("free"));
+    let mut journal = journal_on(Arc::clone(&disk));
+    write(&mut journal, &record(1, "alice", at(5), &[("openai", 1)]));
+    write(&mut journal, &record(2, "bob", at(5), &[("openai", 1)]));
+    let mut other = record(3, "bob", at(5), &[("openai", 1)]);
+    other.trace_id = "ffffffffffffffffffffffffffffffff".into();
+    write(&mut journal, &other);
+    let views = Views::open(disk, 1, journal.end()).expect("open");
+    views.project(journal.end()).expect("project");
+    let asked = |trace: &str, key: Option<&str>, user: Option<&str>| RequestsQuery {
+        together: Together::Trace(trace.into()),
+        whose: Whose::Any { key: key.map(Into::into), user: user.map(Into::into) },
+        order: Order::OldestFirst,
+        after: None,
+        limit: usize::MAX,
+    };
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    assert_eq!(ids(&views, &asked(trace, None, None)), [1, 2]);
+    assert_eq!(ids(&views, &asked(&trace.to_uppercase(), None, Some("bob"))), [2]);
+    assert_eq!(ids(&views, &asked(trace, Some("nobody"), None)), [0; 0]);
+    assert_eq!(ids(&views, &asked(&"f".repeat(32), None, None)), [3]);
+    assert_eq!(ids(&views, &asked("nonsense", None, None)), [0; 0]);
 }

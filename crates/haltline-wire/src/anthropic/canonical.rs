@@ -70,6 +70,19 @@ impl MessagesRequest {
         })
     }
 
+    /// The turns of the request alone, to be kept.
+    ///
+    /// # Errors
+    /// When they hold what only Anthropic's models know.
+    pub fn new_messages(&self) -> Result<Vec<Message>, RequestError> {
+        let wire: Wire<'_> = serde_json::from_slice(&self.body).map_err(|error| RequestError {
+            code: Code::InvalidRequest,
+            message: format!("The body is not in the shape of a Messages request: {error}."),
+            param: None,
+        })?;
+        messages(wire.messages, &mut Dropped::default())
+    }
+
     /// Top-level fields that only this dialect knows and that change nothing to rely on.
     fn lost_fields(&self) -> Dropped {
         let mut lost = Dropped::default();

@@ -7,6 +7,7 @@ use super::queue::{Blocks, Content, frame};
 use super::stop::stop_word_for;
 use super::usage::Written;
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Encode, Event, Frame, ReportedUsage};
 use haltline_types::Usage;
 use serde_json::json;
@@ -17,10 +18,10 @@ use serde_json::json;
 /// the stop reason and the last usage that was seen, together with `message_stop` on `Event::Done`.
 #[derive(Debug)]
 pub struct Encoder {
-    id: String,
-    model: String,
-    started: bool,
-    blocks: Blocks,
+    pub(super) id: String,
+    pub(super) model: String,
+    pub(super) started: bool,
+    pub(super) blocks: Blocks,
     has_calls: bool,
     has_refusal: bool,
     usage: Option<Usage>,
@@ -95,6 +96,12 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Messages(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.done {
             return;

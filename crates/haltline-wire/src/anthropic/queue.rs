@@ -33,6 +33,15 @@ pub(super) struct Blocks {
     waiting: VecDeque<Waiting>,
 }
 
+/// A block that another attempt left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenKind {
+    Text,
+    Thinking,
+    /// Closed as soon as anything follows.
+    Other,
+}
+
 #[derive(Debug)]
 enum Open {
     Text,
@@ -56,6 +65,17 @@ enum Waiting {
 }
 
 impl Blocks {
+    /// The client has the blocks before `index`, and this one if it is open.
+    pub(super) fn begin_at(&mut self, index: u64, open: Option<OpenKind>) {
+        self.index = index;
+        self.open = open.map(|open| match open {
+            OpenKind::Text => Open::Text,
+            OpenKind::Thinking => Open::Thinking { signature: String::new() },
+            // No call has this index, and none waits for it.
+            OpenKind::Other => Open::Call { call: u32::MAX, arguments: "{}".to_owned() },
+        });
+    }
+
     /// Writes `content`, or lets it wait.
     pub(super) fn add(&mut self, content: Content<'_>, out: &mut Vec<Frame>) {
         if let Content::Arguments { call, fragment } = content {

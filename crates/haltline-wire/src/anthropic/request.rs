@@ -62,6 +62,8 @@ pub struct MessagesRequest {
     client_tools: bool,
     unsigned_thinking: bool,
     measure: Measure,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 impl MessagesRequest {
@@ -88,6 +90,7 @@ impl MessagesRequest {
             client_tools: false,
             unsigned_thinking: false,
             measure: Measure::default(),
+            open_ended: false,
         };
         // Cheap: the bytes are shared.
         let body = request.body.clone();

@@ -24,20 +24,30 @@ impl WriteOptions {
     /// from 4.6 and `xhigh` from 4.7 on; budgets and sampling are answered with 400 from 4.7 on.
     #[must_use]
     pub fn of_model(model: &str) -> Self {
-        let Some((_, name)) = model.rsplit('/').next().unwrap_or_default().split_once("claude-") else {
-            return Self::default();
-        };
-        // Dates have eight digits, versions one or two.
-        let mut numbers =
-            name.split(['-', '.', '@']).filter(|word| word.len() < 3).filter_map(|word| word.parse::<u32>().ok());
-        let Some(major) = numbers.next() else { return Self::default() };
-        match (major, numbers.next().unwrap_or(0)) {
+        let Some((name, version)) = version(model) else { return Self::default() };
+        match version {
             (4, 5) if name.contains("opus") => Self { effort: EffortMost::High, ..Self::default() },
             (..4, _) | (4, ..6) => Self { thinking: ThinkingStyle::Budget, ..Self::default() },
             (4, 6) => Self { effort: EffortMost::MaxWithoutXHigh, ..Self::default() },
             _ => Self { thinking: ThinkingStyle::Adaptive, sampling: SamplingFields::Dropped, ..Self::default() },
         }
     }
+}
+
+/// Does a model write on with an assistant's last message? Those from Claude 4.6 on answer 400
+/// ("does not support assistant message prefill"); of a name without a version it is not known.
+pub(crate) fn takes_prefill(model: &str) -> bool {
+    version(model).is_some_and(|(_, version)| version < (4, 6))
+}
+
+/// What a model of Anthropic's is called behind `claude-`, and its version, if its name has one.
+fn version(model: &str) -> Option<(&str, (u32, u32))> {
+    let (_, name) = model.rsplit('/').next().unwrap_or_default().split_once("claude-")?;
+    // Dates have eight digits, versions one or two.
+    let mut numbers =
+        name.split(['-', '.', '@']).filter(|word| word.len() < 3).filter_map(|word| word.parse::<u32>().ok());
+    let major = numbers.next()?;
+    Some((name, (major, numbers.next().unwrap_or(0))))
 }
 
 /// The highest step of `output_config.effort`.

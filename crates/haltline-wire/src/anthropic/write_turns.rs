@@ -72,6 +72,49 @@ pub(super) fn turns_of<'a>(request: &'a Request, dropped: &mut Dropped) -> Resul
     Ok(Turns { system, turns })
 }
 
+/// The turns of a conversation as JSON each, to stand among those of a client's request: ids of
+/// calls stay as they are, and whoever begins is not asked.
+pub(super) fn history(messages: &[Message]) -> Result<Vec<bytes::Bytes>, RequestError> {
+    let mut dropped = Dropped::default();
+    let mut out = Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        let role = if message.role == Role::Assistant { ASSISTANT } else { USER };
+        let mut turn = Turn { role, content: Vec::new() };
+        write_message(message, &format!("history[{index}].content"), &mut turn.content, &mut 0, &mut dropped)?;
+        keep_ids(message, &mut turn.content);
+        if !turn.content.is_empty() {
+            out.push(bytes::Bytes::from(serde_json::to_vec(&turn).unwrap_or_default()));
+        }
+    }
+    Ok(out)
+}
+
+/// A client sends results under the ids that it got, whatever characters are in them.
+fn keep_ids<'a>(message: &'a Message, content: &mut [Block<'a>]) {
+    let calls = message.parts.iter().filter_map(|part| if let Part::Call(call) = part { Some(call) } else { None });
+    let results =
+        message.parts.iter().filter_map(|part| if let Part::Result(result) = part { Some(result) } else { None });
+    let (mut calls, mut results) = (calls, results);
+    for block in content {
+        match block {
+            Block::ToolUse { id, name, .. } => {
+                if let Some(call) = calls.next() {
+                    if !call.id.is_empty() {
+                        *id = Cow::Borrowed(&call.id);
+                    }
+                    *name = Cow::Borrowed(&call.name);
+                }
+            }
+            Block::ToolResult { tool_use_id, .. } => {
+                if let Some(result) = results.next() {
+                    *tool_use_id = Cow::Borrowed(&result.id);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn count_results(turn: &Turn<'_>) -> usize {
     turn.content.iter().take_while(|block| matches!(block, Block::ToolResult { .. })).count()
 }

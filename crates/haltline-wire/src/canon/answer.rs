@@ -119,15 +119,17 @@ fn part_events(part: &Part, calls: &mut u32, events: &mut Vec<Event>) {
     }
 }
 
-#[derive(Default)]
-struct Sum {
-    answer: Answer,
+/// An answer that grows event by event.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) answer: Answer,
     /// Where each call stands among the parts: its index on the wire and its place.
     calls: Vec<(u32, usize)>,
 }
 
 impl Sum {
-    fn add(&mut self, event: Event) {
+    /// Adds an event. Failures are for the caller: they are left out here.
+    pub(crate) fn add(&mut self, event: Event) {
         let answer = &mut self.answer;
         match event {
             Event::Started { id, model } => {

@@ -2,6 +2,7 @@
 //! canonical events as its stream.
 
 use super::Event;
+use crate::assemble::Resumption;
 use crate::chunk::{Chunk, Malformed};
 use crate::fault::FaultSeed;
 use crate::sse;
@@ -51,6 +52,12 @@ pub trait Encode: Send {
 
     /// The client has the frames that begin a stream already, from `begin` of another encoder.
     fn resume(&mut self) {}
+
+    /// The client has the begin of the answer already, from another attempt: it goes on there, with
+    /// the same ids and numbers, in the block that is open. Called before all events.
+    fn primed(&mut self, from: &Resumption) {
+        let _ = from;
+    }
 }
 
 /// A whole answer, read.

@@ -70,6 +70,23 @@ impl GeminiRequest {
     }
 }
 
+impl GeminiRequest {
+    /// The turns of the request alone, to be kept.
+    ///
+    /// # Errors
+    /// When they hold what only Google's models know.
+    pub fn new_messages(&self) -> Result<Vec<Message>, RequestError> {
+        let value: Value = serde_json::from_slice(self.fingerprint_material())
+            .map_err(|error| RequestError::invalid("contents", format!("The body cannot be read: {error}.")))?;
+        let Value::Object(body) = &value else { return Err(not("contents", "within an object")) };
+        let mut reader = Reader::default();
+        items(get(body, "contents"))
+            .enumerate()
+            .map(|(index, turn)| reader.message(turn).map_err(|error| error.below(&format!("contents[{index}]"))))
+            .collect()
+    }
+}
+
 /// Pairs calls and results.
 #[derive(Default)]
 struct Reader {

@@ -5,6 +5,7 @@ use super::finish::finish_word;
 use super::usage::written;
 use super::wire::compact;
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Answer, Encode, Event, Frame, ReportedUsage};
 use crate::edit::quoted;
 use bytes::Bytes;
@@ -19,9 +20,9 @@ use serde::de::IgnoredAny;
 /// provider can read has no place in this dialect.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    id: String,
+    pub(super) id: String,
     shown: String,
-    model: String,
+    pub(super) model: String,
     calls: Vec<Open>,
     /// Ready `groundingChunks`.
     sources: Vec<String>,
@@ -130,6 +131,12 @@ enum Place {
 const NOTHING: &str = "{\"text\":\"\"}";
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Gemini(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
         let mut parts = Vec::new();
         self.take(event, &mut parts);

@@ -33,6 +33,8 @@ pub struct GeminiRequest {
     user: Option<String>,
     vouched: Vec<String>,
     measure: Measure,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 /// What reading adds up on its way through the body.
@@ -77,6 +79,7 @@ impl GeminiRequest {
             user: None,
             vouched: Vec::new(),
             measure: Measure::default(),
+            open_ended: false,
         };
         request.read(&mut reader)?;
         request.vouched = reader.vouched;

@@ -35,7 +35,7 @@ impl GeminiRequest {
     }
 
     /// `generationConfig` with the cap.
-    fn capped(&self, value: &Range<usize>, cap: &str) -> Vec<u8> {
+    pub(super) fn capped(&self, value: &Range<usize>, cap: &str) -> Vec<u8> {
         let object = self.body.get(value.clone()).unwrap_or_default();
         let within =
             |range: &Range<usize>| range.start.saturating_sub(value.start)..range.end.saturating_sub(value.start);

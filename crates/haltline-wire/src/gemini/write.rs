@@ -58,6 +58,32 @@ pub fn write(request: &Request, target: &Target<'_>) -> Result<Written, RequestE
     Ok(Written { body: Bytes::from(Value::Object(body).to_string()), dropped: writer.dropped })
 }
 
+/// Turns as elements of `contents`, each as JSON. What the operator says among them the user says
+/// in tags, as the system instruction stands before all turns.
+pub(super) fn contents(messages: &[Message], model: &str) -> Result<Vec<Bytes>, RequestError> {
+    let said_by_user = |message: &Message| {
+        let tagged = |part: &Part| match part {
+            Part::Text(text) => Part::text(format!("<system>\n{}\n</system>", text.text)),
+            other => other.clone(),
+        };
+        Message { role: Role::User, name: None, parts: message.parts.iter().map(tagged).collect() }
+    };
+    let messages: Vec<Message> = messages
+        .iter()
+        .map(|message| if message.role == Role::System { said_by_user(message) } else { message.clone() })
+        .collect();
+    let mut writer = Writer { model, names: HashMap::new(), dropped: Vec::new() };
+    let mut out = Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        let parts = writer.parts(message).map_err(|error| error.below(&format!("history[{index}]")))?;
+        let role = if message.role == Role::Assistant { "model" } else { "user" };
+        if !parts.is_empty() {
+            out.push(Bytes::from(json!({"role": role, "parts": parts}).to_string()));
+        }
+    }
+    Ok(out)
+}
+
 struct Writer<'a> {
     model: &'a str,
     /// Names of the calls so far, by their ids.

@@ -9,4 +9,4 @@ pub mod responses;
 mod stated_cost;
 mod usage;
 
-pub use quirks::{ProviderKind, Quirks, ReasoningField};
+pub use quirks::{PrefixForm, ProviderKind, Quirks, ReasoningField};

@@ -61,6 +61,23 @@ pub enum ReasoningField {
     None,
 }
 
+/// How a server is told to write on with the last message instead of answering it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PrefixForm {
+    /// Not at all, as far as is known.
+    None,
+    /// `prefix: true` in the last message. Mistral's API reference: the answer is forced to begin
+    /// with it; answers may hold it again.
+    Flag,
+    /// The same, below `/beta` alone (api-docs.deepseek.com/guides/chat_prefix_completion).
+    FlagAtBeta,
+    /// `continue_final_message: true` and `add_generation_prompt: false` in the body
+    /// (docs.vllm.ai, "OpenAI-Compatible Server", extra parameters of the Chat API). llama.cpp's
+    /// server takes them since ggml-org/llama.cpp#23012, and before that went on with an
+    /// assistant's last message unasked (#13174, #13608); while the model thinks it answers 400.
+    OpenEnd,
+}
+
 /// What a server takes and does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
@@ -94,6 +111,8 @@ pub struct Quirks {
     pub names: bool,
     /// The most stop sequences that it takes.
     pub stops_max: usize,
+    /// How it is told to write on with the last message.
+    pub prefix: PrefixForm,
 }
 
 /// What most imitators do.
@@ -113,6 +132,7 @@ const COMMON: Quirks = Quirks {
     seed: "seed",
     names: true,
     stops_max: usize::MAX,
+    prefix: PrefixForm::None,
 };
 
 /// The servers, each with what is known of it.
@@ -228,7 +248,9 @@ impl ProviderKind {
             // `max_completion_tokens` (editor-code-assistant/eca#231), `name` of a user's message
             // (Gage-Technologies/mistral-go#2) and `reasoning_content` (charmbracelet/crush#1590).
             // Usage comes unasked (recorded). `random_seed`: its API reference.
-            Self::Mistral => Quirks { stream_options: false, seed: "random_seed", names: false, ..COMMON },
+            Self::Mistral => {
+                Quirks { stream_options: false, seed: "random_seed", names: false, prefix: PrefixForm::Flag, ..COMMON }
+            }
             // groq-python's types: `max_tokens` is deprecated for `max_completion_tokens`;
             // `service_tier` `on_demand` is the default, `flex` and `performance` are others.
             Self::Groq => Quirks {
@@ -246,6 +268,7 @@ impl ProviderKind {
                 takes_reasoning_back: true,
                 json_schema: false,
                 stops_max: 16,
+                prefix: PrefixForm::FlagAtBeta,
                 ..COMMON
             },
             // Its API reference: `max_completion_tokens` bounds visible and reasoning tokens,
@@ -279,10 +302,10 @@ impl ProviderKind {
                 Quirks { reasoning: ReasoningField::Thinking, takes_reasoning_back: true, ..COMMON }
             }
             // vLLM's protocol module: `max_tokens` and `max_completion_tokens` are both obeyed.
-            Self::Vllm => Quirks { top_k: true, takes_reasoning_back: true, ..COMMON },
+            Self::Vllm => Quirks { top_k: true, takes_reasoning_back: true, prefix: PrefixForm::OpenEnd, ..COMMON },
             // docs.ollama.com/api/openai-compatibility lists the fields that it takes.
             Self::Ollama => Quirks { reasoning: ReasoningField::Effort, names: false, ..COMMON },
-            Self::LlamaCpp => Quirks { top_k: true, takes_reasoning_back: true, ..COMMON },
+            Self::LlamaCpp => Quirks { top_k: true, takes_reasoning_back: true, prefix: PrefixForm::OpenEnd, ..COMMON },
             // Its documentation wants pictures as base64.
             Self::LmStudio => Quirks { top_k: true, image_urls: false, ..COMMON },
             Self::Compatible => COMMON,

@@ -48,6 +48,12 @@ struct Call {
 }
 
 impl Blocks {
+    /// The page has so many parts, and this one is open.
+    pub(super) fn begin_at(&mut self, open: Option<(Kind, String)>, begun: u64) {
+        self.open = open;
+        self.begun = begun;
+    }
+
     /// More of a part; begins one when another kind is open.
     pub(super) fn delta(&mut self, kind: Kind, text: &str, out: &mut Vec<Frame>) {
         let id = self.open(kind, out);

@@ -3,6 +3,7 @@
 
 use super::blocks::{Blocks, Kind, chunk};
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Encode, Event, Frame, ReportedUsage};
 use bytes::Bytes;
 use haltline_types::{NanoUsd, Usage};
@@ -20,11 +21,11 @@ pub struct Shown {
 /// Writes one stream: `start`, `start-step`, the parts, `finish-step`, `finish`, `[DONE]`.
 #[derive(Debug)]
 pub struct Encoder {
-    shown: Shown,
-    begun: bool,
+    pub(super) shown: Shown,
+    pub(super) begun: bool,
     ended: bool,
-    blocks: Blocks,
-    sources: u64,
+    pub(super) blocks: Blocks,
+    pub(super) sources: u64,
     finish: Option<Finish>,
     usage: Option<Usage>,
     cost: Option<NanoUsd>,
@@ -117,6 +118,12 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Ui(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn priced(&mut self, cost: NanoUsd) {
         self.cost = Some(cost);
     }

@@ -12,9 +12,10 @@ use haltline_types::{Code, Tokens};
 use serde_json::{Map, Value};
 
 /// Fields of the body: those of `DefaultChatTransport`, and what pages usually add to it.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "id",
     "maxOutputTokens",
+    "message",
     "messageId",
     "messages",
     "model",
@@ -37,12 +38,16 @@ const MESSAGES_MAX: usize = 5_000;
 /// A request that was accepted.
 #[derive(Clone, Debug)]
 pub struct UiRequest {
-    body: Bytes,
+    pub(super) body: Bytes,
     chat_id: Option<String>,
     last_message_id: Option<String>,
-    canonical: Request,
-    measure: Measure,
+    pub(super) canonical: Request,
+    pub(super) measure: Measure,
     vouched: Vec<String>,
+    single: bool,
+    regenerates: bool,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 impl UiRequest {
@@ -69,11 +74,15 @@ impl UiRequest {
         }
         let canonical = canonical(&fields)?;
         let word = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let single = fields.get("message").filter(|message| !message.is_null());
         let messages = fields.get("messages").and_then(Value::as_array);
-        let last = messages.and_then(|messages| messages.last()?.get("id")?.as_str()).map(str::to_owned);
+        let last = single.or_else(|| messages?.last());
+        let last = last.and_then(|message| message.get("id")?.as_str()).map(str::to_owned);
+        let regenerates = fields.get("trigger").and_then(Value::as_str) == Some("regenerate-message");
+        let single = single.is_some();
         let measure = measure(&canonical);
         let (chat_id, last_message_id) = (word("id"), word("messageId").or(last));
-        Ok(Self { body, chat_id, last_message_id, canonical, measure, vouched })
+        Ok(Self { body, chat_id, last_message_id, canonical, measure, vouched, single, regenerates, open_ended: false })
     }
 
     /// The model that the page names; empty when it leaves it to the gateway.
@@ -118,6 +127,20 @@ impl UiRequest {
         self.last_message_id.as_deref()
     }
 
+    /// Does the page send its newest `message` alone, as `prepareSendMessagesRequest` is often told
+    /// to? Then the turns before it are the gateway's to supply (`ClientRequest::with_history`).
+    #[must_use]
+    pub const fn needs_history(&self) -> bool {
+        self.single
+    }
+
+    /// Is the last answer to be made anew (`trigger: regenerate-message`)? `last_message_id` then
+    /// names it, or, when the page names none, the message that it answered.
+    #[must_use]
+    pub const fn regenerates(&self) -> bool {
+        self.regenerates
+    }
+
     /// How much there is to read.
     #[must_use]
     pub const fn measure(&self) -> Measure {
@@ -151,7 +174,14 @@ fn canonical(fields: &Map<String, Value>) -> Result<Request, RequestError> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(RequestError::invalid(name, format!("`{name}` must be a string."))),
     };
-    let messages = value("messages").and_then(Value::as_array).filter(|messages| !messages.is_empty());
+    let single = value("message");
+    if single.is_some() && value("messages").is_some() {
+        return Err(RequestError::invalid("message", "Both `message` and `messages` are set; send one of them."));
+    }
+    let messages = match single {
+        Some(message) => Some(std::slice::from_ref(message)),
+        None => value("messages").and_then(Value::as_array).map(Vec::as_slice).filter(|messages| !messages.is_empty()),
+    };
     let messages = messages.ok_or_else(|| RequestError::invalid("messages", "`messages` is missing or empty."))?;
     if messages.len() > MESSAGES_MAX {
         return Err(RequestError::invalid("messages", format!("`messages` holds more than {MESSAGES_MAX}.")));
@@ -222,7 +252,7 @@ fn tools(value: &Value) -> Result<Vec<Tool>, RequestError> {
     }
 }
 
-fn measure(request: &Request) -> Measure {
+pub(super) fn measure(request: &Request) -> Measure {
     let mut measure = Measure::default();
     request.system.iter().for_each(|text| measure.add_text(text.text.as_bytes()));
     for message in &request.messages {

@@ -7,8 +7,11 @@ mod remote;
 use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
-use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_http::admin::dto::{
+    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+};
 use haltline_ports::{BoxFuture, SpendKey};
+use haltline_types::NanoUsd;
 use haltline_types::Timestamp;
 use local::{Local, Opened};
 use remote::Remote;
@@ -51,6 +54,14 @@ pub trait Admin: Send + Sync {
     fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>>;
     /// Spend, grouped.
     fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>>;
+    /// Dead letters, the oldest first; with `all` those that were sent again, too.
+    fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>>;
+    /// One of them.
+    fn dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, OpenedDeadLetter>;
+    /// Sends one again if one attempt costs at most this; gives the job's id.
+    fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
+    /// Removes one.
+    fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
     /// Checks the store; says what it holds.
     fn verify(&self) -> Answer<'_, String>;
     /// Has the gateway read its configuration again; `None` when none runs.

@@ -55,6 +55,9 @@ pub enum Command {
     /// What models cost by the shipped price lists, and what another list would change
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// What failed for good: look at it, send it again, discard it
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -376,6 +379,71 @@ pub struct PricesFile {
     /// As JSON lines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `haltline dlq …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DlqCommand {
+    /// All that nobody has sent again, the oldest first
+    List(DlqList),
+    /// One of them: why, what was tried, what it has cost, what a retry may cost
+    Show(DlqShow),
+    /// Send one again, or all; says first what that may cost
+    Retry(DlqRetry),
+    /// Remove one for good, or all
+    Discard(DlqDiscard),
+}
+
+/// `haltline dlq list`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DlqList {
+    /// Those that were sent again, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `haltline dlq show`.
+#[derive(Clone, Debug, Args)]
+pub struct DlqShow {
+    /// dl_…
+    pub id: String,
+}
+
+/// `haltline dlq retry`.
+#[derive(Clone, Debug, Args)]
+pub struct DlqRetry {
+    /// dl_…
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<String>,
+    /// All that nobody has sent again
+    #[arg(long)]
+    pub all: bool,
+    /// Do not ask when all of it may cost no more than this [default: $0.10, for a single one]
+    #[arg(long, value_name = "$X")]
+    pub yes_below: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline dlq discard`.
+#[derive(Clone, Debug, Args)]
+pub struct DlqDiscard {
+    /// dl_…
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<String>,
+    /// All, those that were sent again included
+    #[arg(long)]
+    pub all: bool,
+    /// Only those that failed before: 7d, 2026-11-01 or 2026-11-01T00:00:00Z
+    #[arg(long, value_name = "WHEN", requires = "all")]
+    pub older_than: Option<String>,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `haltline store …`.

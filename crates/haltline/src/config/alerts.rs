@@ -93,7 +93,8 @@ fn secrets(section: &Section<'_>) -> Vec<Secret> {
     items.iter().filter_map(|item| secret(section, item)).collect()
 }
 
-fn secret(section: &Section<'_>, value: &Value<'_>) -> Option<Secret> {
+/// What signs messages.
+pub(super) fn secret(section: &Section<'_>, value: &Value<'_>) -> Option<Secret> {
     let secret = Secret::new(value.secret(&section.title)?);
     if let Err(why) = check_secret(&secret) {
         let wrong = Diagnostic::new(ConfigCode::NotUnderstood, why).at(value.span.clone());

@@ -4,7 +4,9 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
-use haltline_gateway::settings::{Bounds, Deadlines, HeadroomSettings, OnDisconnect, ReviewSettings, StreamSettings};
+use haltline_gateway::settings::{
+    Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, ReviewSettings, StreamSettings,
+};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::retry::RetryRules;
 use haltline_ports::UserClaims;
@@ -71,7 +73,8 @@ pub(super) fn deadlines(root: &Section<'_>) -> Deadlines {
 
 /// `[streams]`, and how long streams are kept.
 pub(super) fn streams(root: &Section<'_>) -> (StreamSettings, Duration) {
-    let section = root.section("streams", &Keys::of(&["on_disconnect", "grace", "heartbeat", "keep_for"]));
+    let section = root
+        .section("streams", &Keys::of(&["on_disconnect", "grace", "heartbeat", "keep_for", "max_unwatched", "on_cut"]));
     let usual = StreamSettings::default();
     let grace = section.duration("grace", Duration::ZERO..=HOUR);
     let on_disconnect = match section.choice("on_disconnect", &["continue", "cancel"], &[]) {
@@ -85,12 +88,14 @@ pub(super) fn streams(root: &Section<'_>) -> (StreamSettings, Duration) {
         }
     };
     let keep_for = section.duration("keep_for", Duration::ZERO..=31 * DAY);
-    if keep_for.is_some() {
-        let message = "`keep_for` has no effect yet: streams are not kept after their end".to_owned();
-        section.walk.report(Diagnostic::new(ConfigCode::NoEffect, message).at(section.key_span("keep_for")));
-    }
     let heartbeat = section.duration("heartbeat", Duration::from_secs(1)..=HOUR).unwrap_or(usual.heartbeat);
-    (StreamSettings { on_disconnect, heartbeat }, keep_for.unwrap_or(DAY))
+    let max_unwatched = section.duration("max_unwatched", Duration::ZERO..=DAY).unwrap_or(usual.max_unwatched);
+    let on_cut = match section.choice("on_cut", &["continue", "continue-with-tools", "end"], &[]) {
+        Some("end") => OnCut::End,
+        Some("continue-with-tools") => OnCut::ContinueWithTools,
+        _ => usual.on_cut,
+    };
+    (StreamSettings { on_disconnect, heartbeat, max_unwatched, on_cut }, keep_for.unwrap_or(DAY))
 }
 
 pub(super) fn headroom(root: &Section<'_>) -> HeadroomSettings {

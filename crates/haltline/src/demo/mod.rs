@@ -10,8 +10,8 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
+    ProviderSettings, ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -148,6 +148,8 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         streams: StreamSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        jobs: JobSettings::default(),
+        responses: ResponseSettings::default(),
     })
 }
 

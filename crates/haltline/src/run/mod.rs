@@ -11,10 +11,10 @@ pub use reload::Reread;
 
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
-use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, expire_open_holds};
+use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, TakenUp, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
-use haltline_ports::{Book, Clock, Keys, MemoryDocuments, Records};
+use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
@@ -68,6 +68,8 @@ pub struct Instance {
     pub simulated: HashMap<Name, Arc<SimulatedUpstream>>,
     /// Holds of an earlier process, charged in full at this start.
     pub recovered: usize,
+    /// Streams of an earlier process.
+    pub taken_up: TakenUp,
     /// Reads the configuration again.
     pub reloader: reload::Reloader,
     store: Arc<EmbeddedStore>,
@@ -92,8 +94,9 @@ impl Instance {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
-        let (store, recovered) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
-        let recovered = expire_open_holds(&*store, &recovered.open, clock.now()).await?;
+        let (store, found) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
+        let lost = found.open;
+        let recovered = expire_open_holds(&*store, &lost, clock.now()).await?;
         if recovered > 0 {
             tracing::warn!(
                 recovered,
@@ -103,21 +106,30 @@ impl Instance {
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
         let metrics = Metrics::new(&mut registry);
+        let streams: Arc<dyn Streams> = Arc::new(haltline_ports::MemoryStreams::default());
         let gateway = Gateway::new(GatewayParts {
             settings: plan.settings,
             upstreams: built.upstreams,
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
-            documents: Arc::new(MemoryDocuments::default()),
+            streams: Arc::clone(&streams),
+            documents: Arc::clone(&store) as Arc<dyn Documents>,
             webhooks: Arc::new(HttpWebhooks::new(None)?),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        gateway.tell_webhooks_of_jobs();
         let messages = gateway.hooks().take_up().await.context("messages to webhooks cannot be read")?;
         if messages > 0 {
             tracing::info!(messages, "messages to webhooks of the last process are sent now");
+        }
+        let taken_up =
+            gateway.take_up_streams(&lost).await.context("the streams of the last process cannot be read")?;
+        let jobs = gateway.resume_jobs(&lost).await.context("the jobs of the last process cannot be read")?;
+        if jobs > 0 {
+            tracing::info!(jobs, "jobs of the last process go on");
         }
         let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
         let token = new_secret("hl-admin-")?;
@@ -128,7 +140,7 @@ impl Instance {
         let app = App {
             gateway: Arc::clone(&gateway),
             registry: Arc::new(registry),
-            admin: Arc::new(admin(token, &store, &clock, &reloader)),
+            admin: Arc::new(admin(token, streams, &store, &clock, &reloader)),
         };
         let stop = CancellationToken::new();
         let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
@@ -138,6 +150,7 @@ impl Instance {
             gateway,
             simulated: built.simulated,
             recovered,
+            taken_up,
             reloader,
             store,
             stop,
@@ -186,11 +199,18 @@ async fn take(directory: &Path, clock: &Arc<SystemClock>) -> Result<Options, Loc
     }
 }
 
-fn admin(token: String, store: &Arc<EmbeddedStore>, clock: &Arc<SystemClock>, reloader: &reload::Reloader) -> Admin {
+fn admin(
+    token: String,
+    streams: Arc<dyn Streams>,
+    store: &Arc<EmbeddedStore>,
+    clock: &Arc<SystemClock>,
+    reloader: &reload::Reloader,
+) -> Admin {
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let reloader = reloader.clone();
     Admin {
         token,
+        streams: Some(streams),
         reload: Box::new(move || {
             let reloader = reloader.clone();
             Box::pin(async move { reloader.reload().await })

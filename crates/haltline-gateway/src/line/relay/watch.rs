@@ -1,9 +1,9 @@
 //! The next chunk of a stream, or why there is none: deadlines, the end of the drain, a client that
 //! left. Not a stage: the waiting half of `relay`.
 
-use crate::deliver::Client;
 use crate::line::call::{Times, cut};
-use crate::settings::OnDisconnect;
+use crate::settings::{OnDisconnect, StreamSettings};
+use crate::streams::Live;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use haltline_ports::AnswerBody;
@@ -12,14 +12,14 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::sync::WaitForCancellationFuture;
 
 /// Watches over time and the client.
 pub(super) struct Watch {
     pub(super) times: Times,
     pub(super) idle: Duration,
-    pub(super) on_disconnect: OnDisconnect,
-    pub(super) client_left_at: Option<Instant>,
+    pub(super) streams: StreamSettings,
+    pub(super) unwatched_since: Option<Instant>,
     /// When the last chunk came.
     pub(super) last: Instant,
     pub(super) timer: Pin<Box<Sleep>>,
@@ -30,13 +30,13 @@ impl Watch {
     /// not outrun them.
     pub(super) async fn next(
         &mut self,
-        token: &CancellationToken,
+        live: &Live,
         body: &mut AnswerBody,
         mut cut_short: Pin<&mut WaitForCancellationFuture<'_>>,
         content: bool,
     ) -> Result<Option<Bytes>, Fault> {
-        let (by, kind, what) = self.deadline(content);
-        if token.is_cancelled() {
+        let (mut by, kind, what) = self.deadline(content);
+        if live.cut.is_cancelled() {
             return Err(cut());
         }
         let now = Instant::now();
@@ -63,7 +63,21 @@ impl Watch {
                     self.last = Instant::now();
                     return next.transpose();
                 }
+                () = live.left.notified() => {
+                    self.unwatched_since = live.unwatched_since();
+                    by = self.deadline(content).0;
+                    if by < self.timer.deadline() {
+                        self.timer.as_mut().reset(by);
+                    }
+                }
                 () = self.timer.as_mut() => {
+                    // Whoever came back in the meantime moves the deadline.
+                    if live.is_watched() {
+                        self.unwatched_since = None;
+                    }
+                    let kind;
+                    let what;
+                    (by, kind, what) = self.deadline(content);
                     if Instant::now() >= by {
                         return Err(Fault::new(kind, Origin::Provider, what));
                     }
@@ -71,12 +85,6 @@ impl Watch {
                 }
             }
         }
-    }
-
-    /// How long a client may take for a batch: it is not the provider's fault, but it ends with the
-    /// request.
-    pub(super) fn patience(&self) -> Duration {
-        self.idle.min(self.times.total_by.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn deadline(&self, content: bool) -> (Instant, FaultKind, &'static str) {
@@ -89,18 +97,16 @@ impl Watch {
         if self.times.total_by < nearest.0 {
             nearest = (self.times.total_by, FaultKind::TotalTimeout, "the stream did not end in time");
         }
-        if let (OnDisconnect::Cancel { grace }, Some(left)) = (self.on_disconnect, self.client_left_at)
-            && left + grace < nearest.0
+        let patience = match self.streams.on_disconnect {
+            OnDisconnect::Cancel { grace } => grace,
+            OnDisconnect::Continue => self.streams.max_unwatched,
+        };
+        if let Some(left) = self.unwatched_since
+            && left + patience < nearest.0
         {
-            nearest = (left + grace, FaultKind::Cancelled, "the client left");
+            nearest = (left + patience, FaultKind::Cancelled, "the client left");
         }
         nearest
-    }
-
-    pub(super) fn note_client(&mut self, client: Client) {
-        if client == Client::Gone {
-            self.client_left_at.get_or_insert_with(Instant::now);
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::finish::finish_word;
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Answer, Encode, Event, Frame, MediaSource, Part, ReportedUsage};
 use crate::compose::Composed;
 use crate::openai::{data_url, usage};
@@ -28,14 +29,14 @@ pub struct Shown {
 /// Writes one stream of `chat.completion.chunk` objects, and `[DONE]`.
 #[derive(Debug)]
 pub struct Encoder {
-    shown: Shown,
-    has_role: bool,
+    pub(super) shown: Shown,
+    pub(super) has_role: bool,
     finished: bool,
     done: bool,
-    calls: Vec<u32>,
+    pub(super) calls: Vec<u32>,
     usage: Option<Usage>,
     /// How chunks begin; empty until one is written.
-    head: String,
+    pub(super) head: String,
 }
 
 impl Encoder {
@@ -114,6 +115,12 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Chat(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.done {
             return;

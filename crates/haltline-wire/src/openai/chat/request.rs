@@ -47,6 +47,8 @@ pub struct ChatRequest {
     safety_identifier: Option<String>,
     metadata: Option<Range<usize>>,
     measure: Measure,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 impl ChatRequest {
@@ -72,6 +74,7 @@ impl ChatRequest {
             safety_identifier: None,
             metadata: None,
             measure: Measure::default(),
+            open_ended: false,
         };
         // Cheap: the bytes are shared.
         let body = request.body.clone();

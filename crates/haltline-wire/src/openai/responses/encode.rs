@@ -9,6 +9,7 @@ use super::encode_frames::{failure, frame};
 use super::encode_items::{Message, Open, OpenCall, Part, Reasoning, add_to_last_text, citation, summary};
 use super::{FOREIGN_REASONING, WITHHELD};
 use crate::Finish;
+use crate::assemble::{Resumption, Standing};
 use crate::canon::{Answer, Encode, Event, Frame, ReportedUsage};
 use crate::compose::Composed;
 use bytes::Bytes;
@@ -17,16 +18,16 @@ use serde_json::{Value, json};
 
 /// Writes one stream. `sequence_number` counts from 0 without gaps.
 pub struct Encoder {
-    shown: Shown,
+    pub(super) shown: Shown,
     pub(super) custom: Vec<String>,
     /// As the provider names it.
-    model: String,
-    number: u64,
-    begun: bool,
+    pub(super) model: String,
+    pub(super) number: u64,
+    pub(super) begun: bool,
     ended: bool,
     /// By place; null while an item is open.
-    output: Vec<Value>,
-    open: Open,
+    pub(super) output: Vec<Value>,
+    pub(super) open: Open,
     pub(super) calls: Vec<OpenCall>,
     usage: Option<Usage>,
     finish: Option<Finish>,
@@ -316,6 +317,12 @@ impl Encoder {
 }
 
 impl Encode for Encoder {
+    fn primed(&mut self, from: &Resumption) {
+        if let Standing::Responses(told) = &from.place {
+            self.go_on(told);
+        }
+    }
+
     fn encode(&mut self, event: &Event, out: &mut Vec<Frame>) {
         if self.ended {
             return;

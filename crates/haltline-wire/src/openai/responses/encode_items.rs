@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 /// The item that is being written; calls are kept apart.
+#[derive(Clone, Debug, Default)]
 pub(super) enum Open {
+    #[default]
     None,
     Message(Message),
     Reasoning(Reasoning),
 }
 
 /// A message that is being written.
+#[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) place: usize,
     pub(super) id: String,
@@ -19,6 +22,7 @@ pub(super) struct Message {
 }
 
 /// The part of a message that is being written.
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) refusal: bool,
     pub(super) text: String,
@@ -26,6 +30,7 @@ pub(super) struct Part {
 }
 
 /// A reasoning item that is being written.
+#[derive(Clone, Debug)]
 pub(super) struct Reasoning {
     pub(super) place: usize,
     pub(super) id: String,
@@ -46,6 +51,17 @@ pub(super) struct OpenCall {
     pub(super) arguments: String,
     /// Takes free text instead of JSON arguments.
     pub(super) custom: bool,
+}
+
+impl Open {
+    /// Where the open item stands.
+    pub(super) const fn place(&self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Message(message) => Some(message.place),
+            Self::Reasoning(reasoning) => Some(reasoning.place),
+        }
+    }
 }
 
 impl Message {

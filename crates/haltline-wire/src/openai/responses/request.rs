@@ -58,6 +58,8 @@ pub struct ResponsesRequest {
     has_input: bool,
     metadata: Option<Range<usize>>,
     measure: Measure,
+    /// The last message is to be written on with.
+    pub(crate) open_ended: bool,
 }
 
 impl ResponsesRequest {
@@ -98,6 +100,7 @@ impl ResponsesRequest {
             has_input: false,
             metadata: None,
             measure: Measure::default(),
+            open_ended: false,
         };
         // Cheap: the bytes are shared.
         let body = request.body.clone();

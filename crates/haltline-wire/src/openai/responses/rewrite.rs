@@ -5,7 +5,7 @@ use super::ResponsesRequest;
 use super::fields::Field;
 use crate::PassFields;
 use crate::canon::Target;
-use crate::edit::{Writer, quoted};
+use crate::edit::{At, Writer, elements, quoted, spliced};
 use crate::json::walk;
 use crate::refusal::RequestError;
 use bytes::Bytes;
@@ -91,38 +91,41 @@ impl ResponsesRequest {
     /// # Errors
     /// When the earlier items are not acceptable, with the field's path.
     pub fn with_history(&self, items: &[Bytes], pass: &PassFields) -> Result<Self, RequestError> {
+        self.with_items(items, At::Begin, None, pass)
+    }
+
+    /// The same request with further items, and with `cap` where the client set one.
+    pub(super) fn with_items(
+        &self,
+        items: &[Bytes],
+        at: At,
+        cap: Option<Tokens>,
+        pass: &PassFields,
+    ) -> Result<Self, RequestError> {
         let mut writer = Writer::new(&self.body);
         for member in &self.members {
-            match member.field {
-                Field::PreviousResponse | Field::Conversation => {}
-                Field::Input => writer.replaced(&member.key, &member.value, &self.joined(items, &member.value)),
+            let is_null = walk::is_null(&self.body, &member.value);
+            match (member.field, cap) {
+                (Field::PreviousResponse | Field::Conversation, _) if at == At::Begin => {}
+                (Field::Input, _) if !is_null => {
+                    writer.replaced(&member.key, &member.value, &self.joined(items, &member.value, at));
+                }
+                (Field::MaxOutputTokens, Some(cap)) if !is_null => {
+                    writer.replaced(&member.key, &member.value, cap.get().to_string().as_bytes());
+                }
                 _ => writer.kept(&member.key, &member.value),
             }
         }
         Self::parse_with(writer.finish(), pass, self.mode)
     }
 
-    fn joined(&self, items: &[Bytes], input: &Range<usize>) -> Vec<u8> {
+    fn joined(&self, items: &[Bytes], input: &Range<usize>, at: At) -> Vec<u8> {
         let own = self.body.get(input.clone()).unwrap_or_default();
-        let mut list = vec![b'['];
-        let mut push = |item: &[u8]| {
-            if list.len() > 1 {
-                list.push(b',');
-            }
-            list.extend_from_slice(item);
-        };
-        for item in items {
-            push(item);
-        }
         if own.starts_with(b"[") {
-            for element in walk::elements(own, 0) {
-                push(own.get(element).unwrap_or_default());
-            }
-        } else {
-            push(&[br#"{"role":"user","content":"#, own, b"}"].concat());
+            return spliced(&elements(&self.body, input), items, at, 0);
         }
-        list.push(b']');
-        list
+        let said = [br#"{"role":"user","content":"#, own, b"}"].concat();
+        spliced(&[&said], items, at, 0)
     }
 }
 

@@ -103,6 +103,16 @@ pub fn write_for(request: &Request, target: &Target<'_>, kind: ProviderKind) -> 
     Ok(Written { body: Bytes::from(body), dropped: writer.dropped })
 }
 
+/// Turns as items of `input`, each as JSON. What this dialect cannot say of them is left out.
+pub(super) fn items(messages: &[Message]) -> Result<Vec<Bytes>, RequestError> {
+    let mut writer = Writer { dropped: Vec::new(), sealed: false };
+    let mut items = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        writer.message(message, &mut items).map_err(|error| error.below(&format!("history[{index}]")))?;
+    }
+    Ok(items.iter().map(|item| Bytes::from(item.to_string())).collect())
+}
+
 fn refused(param: &str, why: &str) -> RequestError {
     RequestError::invalid(param, format!("`{param}` cannot be sent to the model that was chosen: {why}."))
 }

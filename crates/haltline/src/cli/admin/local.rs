@@ -4,14 +4,16 @@ use super::{Admin, Answer, SpendAsk};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
-use haltline_http::admin::dto::{Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, SpendLine};
+use haltline_http::admin::dto::{
+    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+};
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
     Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Records, SpendQuery,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
-use haltline_types::{Amount, Name, Timestamp};
+use haltline_types::{Amount, Name, NanoUsd, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -108,6 +110,12 @@ fn fresh_secret() -> Result<String, CliError> {
     new_secret("hl-live-").map_err(|error| CliError::failed(error.to_string()))
 }
 
+/// What a retry costs depends on keys, prices and models as a gateway has them in force.
+fn needs_gateway() -> CliError {
+    CliError::new(Exit::NotReachable, "dead letters are a running gateway's matter, and none runs here")
+        .help("start it with `haltline serve`")
+}
+
 impl Admin for Local {
     fn keys(&self) -> Answer<'_, Vec<Key>> {
         Box::pin(async { Ok(self.store.list().iter().map(|key| key_dto(key)).collect()) })
@@ -195,6 +203,22 @@ impl Admin for Local {
             let rows = self.store.spend(query).await.map_err(|error| CliError::failed(error.to_string()))?;
             Ok(rows.iter().map(spend_line).collect())
         })
+    }
+
+    fn dead_letters(&self, _all: bool) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, OpenedDeadLetter> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn retry_dead_letter<'a>(&'a self, _id: &'a str, _most: NanoUsd) -> Answer<'a, String> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn discard_dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Err(needs_gateway()) })
     }
 
     fn verify(&self) -> Answer<'_, String> {

@@ -5,8 +5,10 @@ use super::{Admin, Answer, SpendAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
-    Account, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, Said, SpendLine,
+    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
+    RetryDeadLetter, Said, SpendLine,
 };
+use haltline_types::NanoUsd;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -158,6 +160,40 @@ impl Admin for Remote {
         let (since, until) = (ask.since.to_string(), ask.until.to_string());
         let path = format!("/spend?by={}&since={}&until={}", part(&by.join(",")), part(&since), part(&until));
         Box::pin(async move { self.get(&path).await })
+    }
+
+    fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>> {
+        const PAGE: usize = 200;
+        Box::pin(async move {
+            let mut letters: Vec<DeadLetter> = Vec::new();
+            loop {
+                let after = letters.last().map(|last| format!("&after={}", part(&last.id))).unwrap_or_default();
+                let page: Vec<DeadLetter> = self.get(&format!("/dead-letters?all={all}&limit={PAGE}{after}")).await?;
+                let is_last = page.len() < PAGE;
+                letters.extend(page);
+                if is_last {
+                    return Ok(letters);
+                }
+            }
+        })
+    }
+
+    fn dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, OpenedDeadLetter> {
+        Box::pin(async move { self.get(&format!("/dead-letters/{}", part(id))).await })
+    }
+
+    fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String> {
+        Box::pin(async move {
+            let wanted = RetryDeadLetter { max_cost: Some(most.to_decimal()) };
+            let retried: Retried = self.post(&format!("/dead-letters/{}/retry", part(id)), &wanted).await?;
+            Ok(retried.job)
+        })
+    }
+
+    fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.send(Method::DELETE, &format!("/dead-letters/{}", part(id)), Bytes::new()).await.map(|_| ())
+        })
     }
 
     fn verify(&self) -> Answer<'_, String> {

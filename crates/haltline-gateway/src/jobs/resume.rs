@@ -1,0 +1,106 @@
+//! After a restart: jobs that waited wait again, jobs that ran are looked at. One whose answer was
+//! kept has succeeded and is not sent again; of another one the attempt is lost, and its ceiling was
+//! charged.
+
+use super::sheet::{Run, Sheet, State, request_id, result_id};
+use super::{instant, ticket};
+use crate::gateway::Gateway;
+use crate::problem::Problem;
+use bytes::Bytes;
+use haltline_ledger::OpenHold;
+use haltline_ports::{DocumentQuery, DocumentsError, Shelf};
+use haltline_types::Code;
+use std::sync::Arc;
+
+/// Jobs that are read at once.
+const PAGE: usize = 100;
+
+impl Gateway {
+    /// Takes up the jobs of an earlier process, before any request is accepted. `lost` are the
+    /// holds that were open at the start and have been charged. Returns how many jobs go on.
+    ///
+    /// # Errors
+    /// When documents cannot be read.
+    pub async fn resume_jobs(self: &Arc<Self>, lost: &[OpenHold]) -> Result<usize, DocumentsError> {
+        for sheet in self.all_in(State::Running).await? {
+            self.take_up(sheet, lost).await?;
+        }
+        let mut waiting = 0;
+        for sheet in self.all_in(State::Queued).await? {
+            let mut queue = self.jobs.queue.lock();
+            match sheet.not_before {
+                Some(at) => queue.push_later(ticket(&sheet), instant(at)),
+                None => queue.push(ticket(&sheet)),
+            }
+            waiting += 1;
+        }
+        self.pump_jobs();
+        Ok(waiting)
+    }
+
+    /// Reads a whole state before anything of it changes: ids sort by time, so that the order is
+    /// that in which they came.
+    async fn all_in(&self, state: State) -> Result<Vec<Sheet>, DocumentsError> {
+        let mut sheets = Vec::new();
+        let mut after = None;
+        loop {
+            let query = DocumentQuery { label: Some(state.label()), after, ..DocumentQuery::of(Shelf::Job, PAGE) };
+            let page = self.documents.list(query, self.clock.now()).await?;
+            sheets.extend(page.iter().filter_map(Sheet::read));
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.id.clone()),
+                _ => break,
+            }
+        }
+        // Ids of responses and of jobs begin differently.
+        sheets.sort_by_key(|sheet| sheet.created);
+        Ok(sheets)
+    }
+
+    async fn take_up(&self, mut sheet: Sheet, lost: &[OpenHold]) -> Result<(), DocumentsError> {
+        let _turn = self.jobs.turn(&sheet.id).await;
+        let now = self.clock.now();
+        if let Some(run) = sheet.runs.last_mut().filter(|run| run.ended.is_none()) {
+            run.ended = Some(now.as_millis());
+            self.look_up(run, lost).await;
+        }
+        let has_answer = if sheet.is_response() {
+            self.background_is_ready(&sheet).await?
+        } else {
+            self.documents.get(Shelf::Job, &result_id(&sheet.id), now).await?.is_some()
+        };
+        if has_answer {
+            self.finish(&mut sheet, State::Succeeded).await;
+            return Ok(());
+        }
+        if let Some(run) = sheet.runs.last_mut() {
+            run.code = Some(Code::Internal.word().to_owned());
+            run.fault = Some("lost".to_owned());
+        }
+        if sheet.attempts() < sheet.order.max_attempts {
+            self.requeue(&mut sheet, None, now).await;
+            return Ok(());
+        }
+        let mut problem = Problem::new(
+            Code::Internal,
+            "The gateway was restarted in the middle of the last attempt. What may have been spent is charged.",
+        );
+        problem.spent = true;
+        let body = self.documents.get(Shelf::Job, &request_id(&sheet.id), now).await?;
+        self.bury(&mut sheet, &problem, body.map_or_else(Bytes::new, |body| body.body)).await;
+        Ok(())
+    }
+
+    /// What a run that nobody saw the end of has cost: its record says, or its hold was charged.
+    async fn look_up(&self, run: &mut Run, lost: &[OpenHold]) {
+        let Ok(request) = run.request.parse() else { return };
+        if let Ok(Some(record)) = self.records.generation(request).await {
+            run.cost = Some(record.cost().get());
+            run.attempts = u8::try_from(record.attempts.len()).ok();
+            run.endpoint = record.attempts.last().map(|attempt| attempt.endpoint.to_string());
+            return;
+        }
+        let held = lost.iter().filter(|hold| hold.id.request == request);
+        run.cost = Some(held.map(|hold| hold.ceiling.usd.get()).fold(0, i64::saturating_add));
+    }
+}

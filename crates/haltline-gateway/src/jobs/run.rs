@@ -1,0 +1,285 @@
+//! Running a job: its state is written before the request goes down the line, its answer before
+//! its state says that it has succeeded. Everything about money is the line's.
+
+use super::notify::JobNote;
+use super::queue::Ticket;
+use super::sheet::{Failure, Run, Sheet, State, request_id, result_document};
+use super::verdict::{Tally, Verdict, verdict};
+use super::{instant, view};
+use crate::dead_letters::DeadLetter;
+use crate::deliver::{Delivery, Notes};
+use crate::gateway::Gateway;
+use crate::line;
+use crate::problem::Problem;
+use bytes::Bytes;
+use haltline_ports::{Document, DocumentsError, KeyRecord, Shelf};
+use haltline_types::{Code, NanoUsd, RequestId, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often a write that must not be lost is tried.
+const WRITES: u32 = 6;
+/// Before a run that could not be written down is tried again.
+const UNWRITTEN_WAIT: Duration = Duration::from_secs(5);
+
+/// Gives the place back whatever happens on the way.
+struct Place {
+    gateway: Arc<Gateway>,
+    id: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.gateway.jobs.queue.lock().ended(&self.id);
+    }
+}
+
+/// What a run leaves to be done.
+enum Next {
+    Nothing,
+    Again(Timestamp),
+}
+
+impl Gateway {
+    pub(super) async fn run_job(self: Arc<Self>, ticket: Ticket, stop: CancellationToken) {
+        let place = Place { gateway: Arc::clone(&self), id: ticket.id.clone() };
+        let next = self.run_once(&ticket.id, stop).await;
+        drop(place);
+        if let Next::Again(at) = next {
+            self.jobs.queue.lock().push_later(ticket, at);
+        }
+        self.pump_jobs();
+    }
+
+    async fn run_once(self: &Arc<Self>, id: &str, stop: CancellationToken) -> Next {
+        let request = self.fresh_id();
+        let (sheet, body) = match self.begin_run(id, request).await {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Next::Nothing,
+            Err(error) => {
+                tracing::error!(%error, job = id, "a job cannot be begun because its state cannot be written");
+                return Next::Again(self.clock.now().saturating_add(UNWRITTEN_WAIT));
+            }
+        };
+        let incoming =
+            self.key_named(&sheet.order.key).and_then(|key| sheet.order.incoming(key, body.clone(), Some(stop)));
+        let delivery = match incoming {
+            Ok(incoming) => self.journey(request, incoming).await,
+            Err(problem) => {
+                Delivery::Problem { notes: Box::new(Notes::new(request, String::new())), problem: Box::new(problem) }
+            }
+        };
+        self.end_run(id, request, body, delivery).await
+    }
+
+    /// Writes down that a request of this id goes out. Nothing to do for a job that has ended.
+    async fn begin_run(&self, id: &str, request: RequestId) -> Result<Option<(Sheet, Bytes)>, DocumentsError> {
+        let _turn = self.jobs.turn(id).await;
+        let Some(mut sheet) = self.sheet(id).await? else { return Ok(None) };
+        if sheet.state.is_final() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let Some(body) = self.documents.get(Shelf::Job, &request_id(id), now).await? else {
+            let problem = Problem::new(Code::Internal, "The job's request is not there any more.");
+            self.bury(&mut sheet, &problem, Bytes::new()).await;
+            return Ok(None);
+        };
+        sheet.state = State::Running;
+        sheet.not_before = None;
+        sheet.failure = None;
+        sheet.runs.push(Run::begin(request, now));
+        self.documents.put(vec![sheet.document(now, Duration::ZERO)]).await?;
+        Ok(Some((sheet, body.body)))
+    }
+
+    async fn end_run(&self, id: &str, request: RequestId, body: Bytes, delivery: Delivery) -> Next {
+        let _turn = self.jobs.turn(id).await;
+        let sheet = match self.sheet(id).await {
+            Ok(Some(sheet)) => sheet,
+            // Forgotten meanwhile.
+            Ok(None) => return Next::Nothing,
+            Err(error) => {
+                tracing::error!(%error, job = id, "what became of a job's run could not be written; the next start takes it up");
+                return Next::Nothing;
+            }
+        };
+        match delivery {
+            Delivery::Whole { notes, body: answer } => {
+                self.succeeded(sheet, request, &notes, &body, answer).await;
+                Next::Nothing
+            }
+            Delivery::Problem { notes, problem } => self.failed(sheet, request, &notes, &problem, body).await,
+            Delivery::Stream { notes, .. } => {
+                let problem = Problem::new(Code::Internal, "The answer came as a stream, which a job cannot take.");
+                self.failed(sheet, request, &notes, &problem, body).await
+            }
+        }
+    }
+
+    async fn succeeded(&self, mut sheet: Sheet, request: RequestId, notes: &Notes, body: &Bytes, answer: Bytes) {
+        let now = self.clock.now();
+        note_run(&mut sheet, request, notes, None, now);
+        if sheet.state.is_final() {
+            // Stopped while the answer was on its way: it is charged, and told of, but not kept.
+            self.write(vec![sheet.document(now, self.jobs_keep_for())]).await;
+            return;
+        }
+        let result = if sheet.is_response() {
+            self.background_result(&sheet, &answer).await
+        } else {
+            self.keep_response_of_job(&sheet, body, &answer).await;
+            vec![result_document(&sheet, now, self.jobs_keep_for(), answer)]
+        };
+        if !self.write(result).await {
+            return;
+        }
+        self.finish(&mut sheet, State::Succeeded).await;
+    }
+
+    /// The answer is safe: now the state may say so.
+    pub(super) async fn finish(&self, sheet: &mut Sheet, state: State) {
+        let now = self.clock.now();
+        sheet.state = state;
+        sheet.ended = Some(now.as_millis());
+        sheet.not_before = None;
+        sheet.failure = None;
+        if self.write(vec![sheet.document(now, self.jobs_keep_for())]).await {
+            self.drop_request(&sheet.id).await;
+            self.tell(sheet, "job.completed").await;
+        }
+    }
+
+    async fn failed(
+        &self,
+        mut sheet: Sheet,
+        request: RequestId,
+        notes: &Notes,
+        problem: &Problem,
+        body: Bytes,
+    ) -> Next {
+        let now = self.clock.now();
+        note_run(&mut sheet, request, notes, Some(problem), now);
+        if sheet.state.is_final() {
+            self.write(vec![sheet.document(now, self.jobs_keep_for())]).await;
+            self.drop_request(&sheet.id).await;
+            return Next::Nothing;
+        }
+        let sent = sheet.runs.last().is_some_and(Run::counts);
+        if self.is_draining() && !sent {
+            // The next process sends it.
+            sheet.runs.pop();
+            self.requeue(&mut sheet, None, now).await;
+            return Next::Nothing;
+        }
+        if self.cut.is_cancelled() && sheet.attempts() < sheet.order.max_attempts {
+            self.requeue(&mut sheet, None, now).await;
+            return Next::Nothing;
+        }
+        if !sent {
+            sheet.refusals = sheet.refusals.saturating_add(1);
+        }
+        let tally = Tally {
+            attempts: sheet.attempts(),
+            max_attempts: sheet.order.max_attempts,
+            refusals: sheet.refusals,
+            sent,
+        };
+        let base = self.live.load().settings.jobs.retry_base;
+        match verdict(problem, tally, now, base, self.entropy.u64()) {
+            Verdict::Again(at) => {
+                sheet.failure = Some(Failure::of(problem));
+                self.requeue(&mut sheet, Some(at), now).await;
+                Next::Again(at)
+            }
+            Verdict::Bury => {
+                self.bury(&mut sheet, problem, body).await;
+                Next::Nothing
+            }
+        }
+    }
+
+    pub(super) async fn requeue(&self, sheet: &mut Sheet, at: Option<Timestamp>, now: Timestamp) {
+        sheet.state = State::Queued;
+        sheet.not_before = at.map(Timestamp::as_millis);
+        self.write(vec![sheet.document(now, Duration::ZERO)]).await;
+    }
+
+    /// It failed for good: the dead letter and the state are written together.
+    pub(super) async fn bury(&self, sheet: &mut Sheet, problem: &Problem, body: Bytes) {
+        let now = self.clock.now();
+        sheet.state = State::Failed;
+        sheet.ended = Some(now.as_millis());
+        sheet.not_before = None;
+        sheet.failure = Some(Failure::of(problem));
+        let letter = DeadLetter::of_job(format!("dl_{:032x}", self.fresh_id().as_u128()), sheet, problem, now);
+        sheet.dead_letter = Some(letter.id.clone());
+        tracing::warn!(job = %sheet.id, letter = %letter.id, code = %problem.code, cost = %sheet.cost(), "a job failed for good");
+        let mut documents = letter.documents(Some(body), now);
+        documents.push(sheet.document(now, self.jobs_keep_for()));
+        if sheet.is_response() {
+            documents.extend(self.background_failed(sheet, &problem.message).await);
+        }
+        if self.write(documents).await {
+            self.drop_request(&sheet.id).await;
+            self.tell(sheet, "job.failed").await;
+        }
+    }
+
+    async fn tell(&self, sheet: &Sheet, kind: &'static str) {
+        let (Some(url), Some(notifier)) = (&sheet.order.webhook, self.jobs.notifier.get()) else { return };
+        let note = JobNote {
+            id: format!("{}_{}", sheet.id, sheet.state.word()),
+            kind,
+            owner: sheet.order.owner(),
+            url: url.clone(),
+            job: view::job(sheet, self.clock.now()),
+        };
+        if let Err(error) = notifier.notify(note).await {
+            tracing::error!(%error, job = %sheet.id, "the webhook of a job could not be taken over");
+        }
+    }
+
+    /// Writes what must not be lost. What cannot be written is taken up by the next start.
+    async fn write(&self, documents: Vec<Document>) -> bool {
+        let mut wait = Duration::from_millis(100);
+        for left in (0..WRITES).rev() {
+            match self.documents.put(documents.clone()).await {
+                Ok(()) => return true,
+                Err(error) if left == 0 => {
+                    tracing::error!(%error, "the state of a job could not be written; the next start takes it up");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the state of a job could not be written; it is tried again");
+                    tokio::time::sleep(wait).await;
+                    wait = wait.saturating_mul(2);
+                }
+            }
+        }
+        false
+    }
+
+    /// The key of this name, if it may be used now.
+    pub(crate) fn key_named(&self, name: &str) -> Result<Arc<KeyRecord>, Problem> {
+        let known = self.keys.list().into_iter().find(|key| *key.name == *name);
+        let key = known.ok_or_else(|| {
+            Problem::new(Code::KeyInvalid, format!("The key \"{name}\" of this job is not there any more."))
+        })?;
+        line::check_record(self, key)
+    }
+}
+
+/// What a run came to.
+fn note_run(sheet: &mut Sheet, request: RequestId, notes: &Notes, problem: Option<&Problem>, now: Timestamp) {
+    let request = request.to_string();
+    let Some(run) = sheet.runs.iter_mut().rev().find(|run| run.request == request) else { return };
+    run.ended = Some(now.max(instant(run.started)).as_millis());
+    run.endpoint = notes.endpoint.as_ref().map(ToString::to_string);
+    // A journey that broke says nothing of its attempts.
+    let is_known = notes.cost.is_some() || !problem.is_some_and(|problem| problem.spent);
+    run.attempts = is_known.then_some(notes.attempts);
+    run.cost = is_known.then(|| notes.cost.unwrap_or(NanoUsd::ZERO).get());
+    run.code = problem.map(|problem| problem.code.word().to_owned());
+    run.fault = problem.and_then(|problem| problem.upstream.as_ref()).map(|upstream| upstream.kind.word().to_owned());
+}

@@ -1,0 +1,252 @@
+//! Durable streams: watched again from any event on, by whoever may, while they run and after.
+
+use crate::setup::{Setup, ask, code};
+use haltline_testkit::http_client::Call;
+use haltline_testkit::{Answer as BehaviourAnswer, Behaviour, FakeConfig, Pace};
+use haltline_types::Tokens;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const MODEL: &str = "[models.chat]\ntargets = [\"fake/m\"]\nmax_output_tokens = 1000\n[[budgets]]\nname = \"day\"\nscope = \"global\"\nlimit = \"$1\"\nwindow = \"day\"\n";
+
+fn stream(text: &str) -> Value {
+    let mut body = ask(text);
+    body["stream"] = json!(true);
+    body
+}
+
+fn paced(tokens: u64, interval: Duration) -> Behaviour {
+    let pace = Pace { interval, tokens_per_chunk: Tokens::new(1) };
+    Behaviour::Answer(BehaviourAnswer { tokens: Some(Tokens::new(tokens)), pace, ..Default::default() })
+}
+
+/// The blocks of a stream that are events, with their remarks; signs of life left out.
+fn events(text: &str) -> Vec<String> {
+    let blocks = text.split_inclusive("\n\n").filter(|block| block.lines().any(|line| line.starts_with("data:")));
+    // A sign of life has no blank line of its own.
+    blocks.map(|block| block.replace(": waiting\n", "")).collect()
+}
+
+fn ids(events: &[String]) -> Vec<u64> {
+    let id = |event: &String| event.lines().find_map(|line| line.strip_prefix("id: ")?.parse().ok()).expect("id");
+    events.iter().map(id).collect()
+}
+
+async fn again(setup: &Setup, id: &str, after: u64) -> String {
+    let call = setup.get(&format!("/v1/streams/{id}?starting_after={after}"));
+    call.open().await.expect("open").read().await.text()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_stream_is_the_same_from_every_position() {
+    let setup = Setup::start(FakeConfig::with_script(Behaviour::tokens(12)), MODEL).await;
+    let open = setup.post(&stream("hello")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let whole = events(&open.read().await.text());
+    assert_eq!(ids(&whole), (1..=whole.len() as u64).collect::<Vec<_>>());
+    let bill = setup.provider.bill().total;
+    for after in 0..=whole.len() {
+        let rest = again(&setup, &id, after as u64).await;
+        assert_eq!(events(&rest).concat(), whole[after..].concat(), "after {after}");
+        let call = setup.get(&format!("/v1/streams/{id}")).header("last-event-id", &after.to_string());
+        let open = call.open().await.expect("open");
+        assert_eq!(open.headers["x-haltline-replayed"], "true");
+        assert_eq!(events(&open.read().await.text()).concat(), whole[after..].concat(), "after {after}, by header");
+    }
+    assert_eq!(setup.provider.bill().total, bill, "nothing is asked again");
+    for wrong in ["-1", "x", "99999999999999999999999999", "1e3", &(whole.len() + 2).to_string()] {
+        let answer = setup.get(&format!("/v1/streams/{id}?starting_after={wrong}")).send().await.expect("answer");
+        assert_eq!((answer.status.as_u16(), code(&answer).as_str()), (400, "invalid_request"), "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_stream_is_gone_on_with_after_a_drop_by_several_watchers() {
+    let setup = Setup::start(FakeConfig::with_script(paced(60, Duration::from_millis(10))), MODEL).await;
+    let mut open = setup.post(&stream("drop me")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let mut seen = String::new();
+    while events(&seen).len() < 5 {
+        seen.push_str(&String::from_utf8_lossy(&open.piece().await.expect("piece").expect("content")));
+    }
+    drop(open);
+    let mut seen = events(&seen);
+    let after = *ids(&seen).last().expect("some");
+    let (rest, whole, late) = tokio::join!(again(&setup, &id, after), again(&setup, &id, 0), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        again(&setup, &id, 3).await
+    });
+    seen.extend(events(&rest));
+    let whole = events(&whole);
+    assert_eq!(seen.concat(), whole.concat());
+    assert_eq!(events(&late).concat(), whole[3..].concat());
+    assert!(whole.last().expect("last").contains("[DONE]"));
+    assert_eq!(setup.provider.bill().attempts.len(), 1);
+    assert_eq!(again(&setup, &id, 0).await, whole.concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_sees_a_stream_and_learns_nothing_of_it() {
+    let setup = Setup::start(FakeConfig::with_script(Behaviour::tokens(5)), MODEL).await;
+    let other = setup.gateway.create_key(&["other"]).expect("key");
+    let open = setup.post(&stream("mine")).header("x-haltline-user", "alice").open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    open.read().await;
+    let url = |id: &str| format!("{}/v1/streams/{id}", setup.gateway.origin());
+    let mut told = Vec::new();
+    for (call, status) in [
+        (Call::get(url(&id)).bearer(&setup.secret).header("x-haltline-user", "alice"), 200),
+        // The key may speak for whomever it names: without a name it speaks for all.
+        (Call::get(url(&id)).bearer(&setup.secret), 200),
+        (Call::get(url(&id)).bearer(&setup.secret).header("x-haltline-user", "bob"), 404),
+        (Call::get(url(&id)).bearer(&other), 404),
+        (Call::get(url(&id)), 401),
+        (Call::get(url("req_00000000000000000000000000000000")).bearer(&other), 404),
+        (Call::get(url("nonsense")).bearer(&other), 404),
+        (Call::post(format!("{}/stop", url(&id))).bearer(&other), 404),
+        (Call::post(format!("{}/stop", url(&id))).bearer(&setup.secret).header("x-haltline-user", "alice"), 200),
+    ] {
+        let answer = call.send().await.expect("answer");
+        assert_eq!(answer.status.as_u16(), status);
+        if status == 404 {
+            let message = answer.json().expect("json")["error"]["message"].as_str().expect("message").to_owned();
+            told.push(
+                message
+                    .split_whitespace()
+                    .filter(|word| !word.contains("req_") && *word != "nonsense")
+                    .collect::<String>(),
+            );
+        }
+    }
+    told.dedup();
+    assert_eq!(told.len(), 1, "foreign and unknown are told apart: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_the_answer_at_the_provider_and_every_watcher_sees_it() {
+    let setup = Setup::start(FakeConfig::with_script(paced(500, Duration::from_millis(10))), MODEL).await;
+    let mut open = setup.post(&stream("stop me")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    open.piece().await.expect("piece").expect("content");
+    let watching = again(&setup, &id, 0);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let call = Call::post(format!("{}/v1/streams/{id}/stop", setup.gateway.origin())).bearer(&setup.secret);
+        call.send().await.expect("stop")
+    };
+    let (watched, stopped, rest) = tokio::join!(watching, stopping, open.read());
+    assert_eq!(stopped.json().expect("json")["stopped"], true);
+    for text in [&watched, &rest.text()] {
+        assert!(text.contains("\"code\":\"stopped\"") && !text.contains("[DONE]"), "{text}");
+    }
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    assert!(bill.attempts[0].output < Tokens::new(500), "it went on: {:?}", bill.attempts[0].output);
+    assert!(setup.spent("day") >= bill.total, "a stop is charged what may be billed");
+    setup.assert_nothing_held("day");
+    let again = again(&setup, &id, 0).await;
+    assert_eq!(events(&again).concat(), events(&watched).concat());
+    let call = Call::post(format!("{}/v1/streams/{id}/stop", setup.gateway.origin())).bearer(&setup.secret);
+    assert_eq!(call.send().await.expect("stop").json().expect("json")["stopped"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_left_ends_the_answer_after_its_grace_unless_somebody_comes() {
+    let rest = format!("{MODEL}[streams]\non_disconnect = \"cancel\"\ngrace = \"400ms\"\n");
+    let setup = Setup::start(FakeConfig::with_script(paced(200, Duration::from_millis(10))), &rest).await;
+    for comes_back in [true, false] {
+        let mut open = setup.post(&stream(&format!("leave {comes_back}"))).open().await.expect("stream");
+        let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+        open.piece().await.expect("piece").expect("content");
+        drop(open);
+        if comes_back {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(again(&setup, &id, 0).await.contains("[DONE]"));
+        } else {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            let text = again(&setup, &id, 0).await;
+            assert!(!text.contains("[DONE]") && text.contains("\"error\""), "{text}");
+        }
+    }
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    assert!(setup.spent("day") >= bill.total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_sees_its_answer_again_under_the_same_message_and_stops_it() {
+    let setup = Setup::start(FakeConfig::with_script(paced(40, Duration::from_millis(15))), MODEL).await;
+    let url = |path: &str| format!("{}/api/chat{path}", setup.gateway.origin());
+    let nothing = Call::get(url("/chat-1/stream")).bearer(&setup.secret).send().await.expect("answer");
+    assert_eq!(nothing.status, 204);
+    let ask = |chat: &str| {
+        let body = json!({"id": chat, "trigger": "submit-message", "messages": [
+            {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}]});
+        Call::post(url("")).bearer(&setup.secret).json(&body)
+    };
+    let mut open = ask("chat-1").open().await.expect("stream");
+    let first = open.piece().await.expect("piece").expect("content");
+    drop(open);
+    let other = Call::get(url("/chat-1/stream")).bearer(&setup.secret).header("x-haltline-user", "bob");
+    assert_eq!(other.send().await.expect("answer").status, 204);
+    let text = Call::get(url("/chat-1/stream")).bearer(&setup.secret).open().await.expect("open").read().await.text();
+    assert!(text.as_bytes().starts_with(&first[..first.len().min(60)]), "{text}");
+    assert!(text.contains("\"type\":\"finish\"") && text.trim_end().ends_with("data: [DONE]"), "{text}");
+    // Finished a moment ago: shown again as it was.
+    let numbered =
+        Call::get(url("/chat-1/stream?starting_after=0")).bearer(&setup.secret).header("x-haltline-event-ids", "1");
+    let numbered = numbered.open().await.expect("open").read().await.text();
+    let plain: String =
+        numbered.lines().filter(|line| !line.starts_with("id: ")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(events(&plain).concat(), events(&text).concat());
+    let numbered = events(&numbered);
+    assert_eq!(ids(&numbered), (1..=numbered.len() as u64).collect::<Vec<_>>());
+
+    let mut open = ask("chat-2").open().await.expect("stream");
+    open.piece().await.expect("piece").expect("content");
+    let stop = Call::post(url("/chat-2/stop")).bearer(&setup.secret).send().await.expect("stop");
+    assert_eq!(stop.json().expect("json")["stopped"], true);
+    let rest = open.read().await.text();
+    assert!(rest.contains("{\"type\":\"abort\"}") && !rest.contains("\"type\":\"error\""), "{rest}");
+    let stop = Call::post(url("/chat-9/stop")).bearer(&setup.secret).send().await.expect("stop");
+    assert_eq!(stop.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_mid_stream_leaves_every_event_that_was_seen_and_a_clear_end() {
+    let rest = format!("{MODEL}[streams]\non_cut = \"end\"\n");
+    let mut setup = Setup::start(FakeConfig::with_script(paced(200, Duration::from_millis(10))), &rest).await;
+    let mut open = setup.post(&stream("kill")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let mut seen = String::new();
+    while events(&seen).len() < 10 {
+        seen.push_str(&String::from_utf8_lossy(&open.piece().await.expect("piece").expect("content")));
+    }
+    setup.gateway.kill9().expect("killed");
+    seen.push_str(&open.read().await.text());
+    setup.gateway.serve().await.expect("ready again");
+    let kept = again(&setup, &id, 0).await;
+    let (seen, kept) = (events(&seen), events(&kept));
+    assert!(kept.len() > seen.len(), "{} of {}", kept.len(), seen.len());
+    assert_eq!(kept[..seen.len()].concat(), seen.concat());
+    let last = kept.last().expect("last");
+    assert!(last.contains("\"code\":\"interrupted\""), "{last}");
+    assert_eq!(ids(&kept), (1..=kept.len() as u64).collect::<Vec<_>>());
+    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
+    let record = generation.json().expect("json")["data"].clone();
+    assert_eq!(record["outcome"], "lost", "{record}");
+    assert_eq!(record["attempts"][0]["basis"], "ceiling", "{record}");
+    setup.assert_nothing_held("day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_watchers_read_behind_and_get_everything() {
+    let setup = Setup::start(FakeConfig::with_script(Behaviour::tokens(900)), MODEL).await;
+    let mut open = setup.post(&stream("slow")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    open.piece().await.expect("piece").expect("content");
+    let whole = again(&setup, &id, 0).await;
+    assert!(whole.contains("[DONE]"));
+    let began = Instant::now();
+    let rest = open.read().await.text();
+    assert!(rest.contains("[DONE]"), "after {:?}", began.elapsed());
+    assert!(whole.ends_with(&rest));
+}
