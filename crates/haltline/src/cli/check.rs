@@ -95,3 +95,19 @@ fn row_json(report: &Report, row: &WorstCase) -> Value {
         "any_day": bound(&row.any_day),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_webhook_is_not_shown() {
+        for (url, shown) in [
+            ("https://hooks.example.com/services/T0/secret", "https://hooks.example.com/…"),
+            ("https://hooks.example.com?token=secret", "https://hooks.example.com/…"),
+            ("https://hooks.example.com:8443", "https://hooks.example.com:8443"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+    }
+}

@@ -26,6 +26,12 @@ const HOW: &str = "make one with: printf 'whsec_%s\\n' \"$(openssl rand -base64 
 pub(super) fn alerts(root: &Section<'_>, budgets: &budgets::Read) -> AlertSettings {
     let mut hooks: Vec<AlertHook> = Vec::new();
     for section in root.list("alerts", &KEYS) {
+        if section.map.is_some_and(|map| map.is_empty()) {
+            let message = "an [[alerts]] without a `webhook` has no effect".to_owned();
+            let warning = Diagnostic::new(ConfigCode::NoEffect, message).at(section.span.clone());
+            section.walk.report(warning.help("write webhook = \"https://…\" and secret = \"${NAME}\""));
+            continue;
+        }
         let Some(hook) = hook(&section) else { continue };
         let wants_budgets = hook.on == [AlertKind::Budget];
         if wants_budgets && budgets.alerts.is_empty() {
