@@ -4,13 +4,12 @@
 
 use crate::incoming::Surface;
 use crate::problem::Problem;
-use crate::streams::{Ending, Head, Live, Opened, Watcher};
+use crate::streams::{Again, Ending, Head, Live, Opened, Watcher};
 use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
 use haltline_ports::{Batch, Clock, EVENT_BYTES_MAX, HEAD_BYTES_MAX, Owner, StreamBegin, Streams};
 use haltline_types::{ModelName, Name, NanoUsd, RequestId, Tokens};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -135,7 +134,7 @@ pub(crate) struct Beginning {
     /// A keyed hash of the request, where it has an idempotency key.
     pub(crate) fingerprint: Option<String>,
     /// What is needed to go on with the answer after a restart.
-    pub(crate) asked: Option<Value>,
+    pub(crate) again: Option<(Again, Bytes)>,
 }
 
 /// What the store has of a stream.
@@ -189,6 +188,12 @@ impl Outlet {
         (outlet, receiver)
     }
 
+    /// The end of a stream that a process before has begun: its head is out, and the store has it.
+    pub(crate) fn going_on(live: Arc<Live>, streams: Arc<dyn Streams>, clock: Arc<dyn Clock>) -> Self {
+        let (outlet, _) = Self::new(live, streams, clock);
+        Self { head: None, kept: Kept::All, ..outlet }
+    }
+
     /// Says whose the stream will be.
     pub(crate) fn prepare(&mut self, beginning: Beginning) {
         self.beginning = Some(beginning);
@@ -201,6 +206,11 @@ impl Outlet {
     /// The hash of the request's idempotency key.
     pub(crate) fn once(&self) -> Option<[u8; 16]> {
         self.beginning.as_ref().and_then(|beginning| beginning.once)
+    }
+
+    /// Is everything in the store that a client may have seen?
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept == Kept::All
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -366,11 +376,11 @@ impl Outlet {
             notes: notes.clone(),
             fingerprint: beginning.fingerprint.clone(),
             whole,
-            asked: beginning.asked.clone(),
+            again: beginning.again.clone(),
         };
         let mut bytes = head.to_bytes();
         if bytes.len() > HEAD_BYTES_MAX {
-            head.asked = None;
+            head.again = None;
             bytes = head.to_bytes();
         }
         let begin = StreamBegin {

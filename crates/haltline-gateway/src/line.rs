@@ -6,6 +6,7 @@ mod ask;
 mod cache_writes;
 mod call;
 mod company;
+mod continued;
 mod count;
 mod identify;
 mod inspect;
@@ -32,15 +33,16 @@ use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::problem::{Problem, without_accounts};
-use crate::settings::OnDisconnect;
+use crate::settings::{OnCut, OnDisconnect};
 use accept::Request;
 use bytes::BytesMut;
 use call::Times;
 use company::Company;
+use continued::Rest;
 use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
-use haltline_ports::{Outcome, What};
-use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId};
+use haltline_ports::{AttemptRecord, Outcome, What};
+use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId, Timestamp};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
@@ -63,10 +65,16 @@ pub(crate) async fn travel(
     incoming: Incoming,
     mut outlet: Outlet,
 ) {
-    let live = Arc::clone(outlet.live());
     let surface = incoming.surface.word();
-    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), live.cut.clone());
+    let cut = outlet.live().cut.clone();
+    let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
+    close(gateway, trip, outlet, ended).await;
+}
+
+/// Ends a journey, however it ended: the stream, the places that it had, and the record.
+async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std::thread::Result<Result<(), Problem>>) {
+    let live = Arc::clone(outlet.live());
     let ended = match ended {
         Ok(ended) => ended,
         Err(_panic) => {
@@ -125,31 +133,137 @@ async fn run(
         return Ok(());
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet).await;
+    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet, None).await;
     tools::note_results(trip, &admitted.request);
     obtained
 }
 
-/// Route, quote, reserve, call, relay and settle, until an attempt succeeds or nothing more may be
-/// tried. The one place that sleeps.
+/// Why there is no answer, or no more of it.
+enum Short {
+    /// The client is told this.
+    Problem(Problem),
+    /// It broke off: the rest may be asked for. Else the client is told this.
+    Rest(Problem),
+}
+
+impl From<Problem> for Short {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// The answer, in as many pieces as it takes: what a provider does not finish is gone on with where
+/// that is possible. `rest`: what is there already, of an answer that a restart has cut.
 async fn obtain(
     gateway: &Gateway,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
     outlet: &mut Outlet,
+    mut rest: Option<Rest>,
 ) -> Result<(), Problem> {
-    let measured = Measured::of(request)?;
-    let began = Instant::now();
     let deadlines = live.settings.deadlines;
-    let total_by = began + deadlines.total;
-    let deadline = gateway.clock.now().saturating_add(deadlines.total);
+    let until = Until {
+        total_by: Instant::now() + deadlines.total,
+        deadline: gateway.clock.now().saturating_add(deadlines.total),
+    };
     let mut company: Option<Company> = None;
+    loop {
+        let short = attempt(gateway, live, request, rest.as_ref(), trip, outlet, &mut company, until).await;
+        let problem = match short {
+            Ok(()) => return Ok(()),
+            Err(Short::Problem(problem)) => return Err(problem),
+            Err(Short::Rest(problem)) => problem,
+        };
+        match continued::rest_of(gateway, live, request, trip, outlet).await {
+            Ok(next) => rest = Some(next),
+            Err(why) => {
+                tracing::info!(request = %trip.id, why, "an answer that broke off is not gone on with");
+                return Err(problem);
+            }
+        }
+    }
+}
+
+/// How long all attempts of a request may take together.
+#[derive(Clone, Copy)]
+struct Until {
+    total_by: Instant,
+    deadline: Timestamp,
+}
+
+/// Goes on with a stream that a process before has begun and died under. `lost`: the attempts that
+/// were under way, which are charged.
+pub(crate) async fn travel_on(
+    gateway: &Arc<Gateway>,
+    trace_id: String,
+    incoming: Incoming,
+    mut outlet: Outlet,
+    lost: Vec<AttemptRecord>,
+    began: Timestamp,
+) {
+    let live = Arc::clone(outlet.live());
+    let surface = incoming.surface.word();
+    let mut trip = Trip::begin(live.id, trace_id, surface, incoming.arrived, began, live.cut.clone());
+    trip.spent = true;
+    // Between two attempts nobody knows how many there were: then only the last one is left.
+    let max_retries = gateway.live.load().settings.retry.max_retries;
+    trip.earlier = lost.last().map_or(max_retries.max(1), |last| last.number);
+    trip.attempts = lost;
+    let ended = AssertUnwindSafe(run_on(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
+    close(gateway, trip, outlet, ended).await;
+}
+
+async fn run_on(
+    gateway: &Arc<Gateway>,
+    incoming: Incoming,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+) -> Result<(), Problem> {
+    let settings = gateway.live.load_full();
+    let caller = identify::caller(gateway, &incoming)?;
+    trip.subjects = Arc::new(caller.subjects());
+    gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
+    let request = accept::accept(gateway, &settings, caller, incoming)?;
+    trip.note_request(&request);
+    outlet.live().enter(&request);
+    let rest = continued::rest_of(gateway, &settings, &request, trip, outlet).await.map_err(|why| {
+        tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
+        interrupted()
+    })?;
+    obtain(gateway, &settings, &request, trip, outlet, Some(rest)).await
+}
+
+/// A restart has cut the answer.
+pub(crate) fn interrupted() -> Problem {
+    let message = "The gateway was restarted in the middle of this answer. What was written until then is kept.";
+    let mut problem = Problem::new(Code::Interrupted, message);
+    problem.spent = true;
+    problem
+}
+
+/// Route, quote, reserve, call, relay and settle, until an attempt succeeds, an answer breaks off,
+/// or nothing more may be tried. The one place that sleeps.
+#[expect(clippy::too_many_arguments, reason = "a stage takes what the stages before it have proved")]
+async fn attempt(
+    gateway: &Gateway,
+    live: &Live,
+    whole: &Request,
+    rest: Option<&Rest>,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+    company: &mut Option<Company>,
+    until: Until,
+) -> Result<(), Short> {
+    let request = rest.map_or(whole, |rest| &rest.request);
+    let measured = Measured::of(request)?;
+    let deadlines = live.settings.deadlines;
+    let Until { total_by, deadline } = until;
     let mut router = Router::new(gateway, live, request, &measured);
     loop {
         let routed = router
             .route(trip)
-            .map_err(|problem| remember(gateway, request, prefer(router.last_fault(), trip, problem)))?;
+            .map_err(|problem| remember(gateway, whole, prefer(router.last_fault(), trip, problem)))?;
         let mut quoted = quote::quote(gateway, live, &routed, &measured).inspect_err(|_| routed.abandoned(gateway))?;
         let reserved = match reserve::reserve(gateway, live, request, trip, &routed, &measured, &mut quoted).await {
             Ok(reserved) => reserved,
@@ -162,7 +276,7 @@ async fn obtain(
                         Problem::new(Code::RetryLimit, "The retries of this user and hour are used up.")
                     }
                 };
-                return Err(remember(gateway, request, prefer(router.last_fault(), trip, problem)));
+                return Err(remember(gateway, whole, prefer(router.last_fault(), trip, problem)).into());
             }
         };
         let cap = reserved.cap;
@@ -186,8 +300,11 @@ async fn obtain(
         let finish = match answered {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
-                let mut stream = request.asked.passage(dialect, &trip.shown());
-                if let (Passage::Crossing(crossing), true) = (&mut stream, outlet.has_begun()) {
+                let mut stream = match rest {
+                    Some(rest) => request.asked.continued_passage(dialect, &trip.shown(), &rest.from, rest.how),
+                    None => request.asked.passage(dialect, &trip.shown()),
+                };
+                if let (Passage::Crossing(crossing), None, true) = (&mut stream, rest, outlet.has_begun()) {
                     crossing.resume();
                 }
                 let ways = Ways {
@@ -240,11 +357,18 @@ async fn obtain(
             other_endpoints: router.leads_elsewhere(trip, &routed.endpoint),
             fallback_allowed: router.allows(&fault),
         };
-        match retry::decide(&live.settings.retry, &fault, &situation, gateway.entropy.u64()) {
+        let random = gateway.entropy.u64();
+        let goes_on = finish.delivered && live.settings.streams.on_cut != OnCut::End;
+        let verdict = if goes_on {
+            retry::decide_to_go_on(&live.settings.retry, &fault, &situation, random)
+        } else {
+            retry::decide(&live.settings.retry, &fault, &situation, random)
+        };
+        let problem = |trip: &Trip| Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
+        match verdict {
             RetryVerdict::GiveUp(why) => {
                 trip.step(What::GaveUp { why: why.word().into() });
-                let problem = Problem::from_fault(&fault, trip.attempts_made(), trip.spent);
-                return Err(remember(gateway, request, problem));
+                return Err(remember(gateway, whole, problem(trip)).into());
             }
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
@@ -262,11 +386,11 @@ async fn obtain(
                 trip.waited += pause.elapsed();
                 if trip.cut.is_cancelled() {
                     trip.step(What::Cut { why: "drain".into() });
-                    return Err(prefer(
-                        Some(&fault),
-                        trip,
-                        Problem::new(Code::Draining, "The gateway is shutting down."),
-                    ));
+                    let draining = Problem::new(Code::Draining, "The gateway is shutting down.");
+                    return Err(prefer(Some(&fault), trip, draining).into());
+                }
+                if goes_on {
+                    return Err(Short::Rest(problem(trip)));
                 }
             }
         }

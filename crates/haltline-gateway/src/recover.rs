@@ -2,14 +2,23 @@
 //! them is unknown (promise, rule 5); and the streams that it died under are ended, or gone on
 //! with.
 
+use crate::deliver::Outlet;
 use crate::gateway::Gateway;
-use crate::problem::Problem;
-use crate::streams::{Ending, Head};
+use crate::incoming::{Claims, Incoming};
+use crate::line;
+use crate::settings::OnCut;
+use crate::streams::{Ending, Head, Live, Opened};
 use haltline_ledger::OpenHold;
 use haltline_ports::{AttemptRecord, Basis, Book, BookError, Outcome, RequestRecord, StreamRecord, StreamsError};
-use haltline_types::{Code, FaultKind, ModelName, Name, RequestId, Subjects, Timestamp};
+use haltline_types::{FaultKind, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp};
+use haltline_wire::client::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Answers that are gone on with at once after a start: providers have limits.
+const AT_ONCE: usize = 32;
 
 /// Expires every hold that the journal left open. Returns how many.
 ///
@@ -43,10 +52,15 @@ impl Gateway {
             holds.entry(hold.id.request).or_default().push(hold);
         }
         let mut taken = TakenUp::default();
+        let places = Arc::new(Semaphore::new(AT_ONCE));
         for record in self.streams.unended().await? {
             let holds = holds.remove(&record.begin.id).unwrap_or_default();
-            self.end_lost(&record, &holds);
-            taken.ended += 1;
+            if self.go_on_with(&record, &holds, &places) {
+                taken.going_on += 1;
+            } else {
+                self.end_lost(&record, &holds);
+                taken.ended += 1;
+            }
         }
         for (id, holds) in holds {
             self.record_lost(id, None, &holds);
@@ -54,15 +68,64 @@ impl Gateway {
         Ok(taken)
     }
 
+    /// Asks for the rest of a stream's answer, where that may be. Its watchers are welcome from now on.
+    fn go_on_with(self: &Arc<Self>, record: &StreamRecord, holds: &[&OpenHold], places: &Arc<Semaphore>) -> bool {
+        let id = record.begin.id;
+        if self.live.load().settings.streams.on_cut == OnCut::End || record.last == 0 {
+            return false;
+        }
+        let Some(Head { surface, notes, again: Some((again, body)), .. }) = Head::of_bytes(id, &record.begin.head)
+        else {
+            return false;
+        };
+        let owner = &record.begin.owner;
+        let Some(key) = self.keys.list().into_iter().find(|key| key.name == owner.key) else { return false };
+        let mut pass_headers = http::HeaderMap::new();
+        for (name, value) in &again.pass_headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
+                pass_headers.append(name, value);
+            }
+        }
+        let incoming = Incoming {
+            surface,
+            address: Address { model: again.model, stream: true, leave_hosted_tools_out: again.leave_hosted_tools_out },
+            key: None,
+            on_behalf: Some(key),
+            claims: Claims {
+                user: owner.user.as_ref().map(ToString::to_string),
+                session: record.begin.session.as_ref().map(ToString::to_string),
+                tags: again.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
+                max_cost: again.max_cost_nano_usd.map(NanoUsd::new),
+                no_retry: again.no_retry,
+                ..Claims::default()
+            },
+            trace_id: Some(notes.trace_id.clone()),
+            pass_headers,
+            dropped: notes.dropped.clone(),
+            stop: None,
+            body,
+            arrived: Instant::now(),
+        };
+        let live = Arc::new(Live::going_on(id, surface, self.cut.child_token(), record.last));
+        live.open(Opened::Stream(Box::new(notes.clone())));
+        self.registry.enter(&live);
+        let outlet = Outlet::going_on(Arc::clone(&live), Arc::clone(&self.streams), Arc::clone(&self.clock));
+        let now = self.clock.now();
+        let lost: Vec<AttemptRecord> = holds.iter().map(|hold| lost_attempt(hold, now)).collect();
+        let (gateway, places, began) = (Arc::clone(self), Arc::clone(places), record.begin.started);
+        self.journeys.spawn(async move {
+            // A semaphore that is never closed gives a place in the end.
+            let place = places.acquire().await;
+            line::travel_on(&gateway, notes.trace_id, incoming, outlet, lost, began).await;
+            drop(place);
+        });
+        true
+    }
+
     /// Ends a stream whose answer cannot be gone on with.
     fn end_lost(&self, record: &StreamRecord, holds: &[&OpenHold]) {
-        let mut problem = Problem::new(
-            Code::Interrupted,
-            "The gateway was restarted in the middle of this answer. What was written until then is kept.",
-        );
-        problem.spent = true;
         let id = record.begin.id;
-        let note = Ending::Broken(Box::new(problem)).note();
+        let note = Ending::Broken(Box::new(line::interrupted())).note();
         if let Err(error) = self.streams.end(id, self.clock.now(), &note) {
             tracing::error!(stream = %id, %error, "a stream that a restart has cut cannot be ended");
         }

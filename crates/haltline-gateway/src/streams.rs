@@ -9,7 +9,7 @@ mod registry;
 mod watcher;
 
 pub use ending::Ending;
-pub(crate) use head::Head;
+pub(crate) use head::{Again, Head};
 pub(crate) use live::{Asked, Live, Opened};
 pub(crate) use registry::{Other, RecentAnswer, Registry};
 pub use watcher::Watcher;

@@ -147,6 +147,44 @@ pub fn decide(rules: &RetryRules, fault: &Fault, situation: &RetrySituation, uni
     RetryVerdict::Again { wait, avoid_endpoint: elsewhere }
 }
 
+/// Decides whether the rest of an answer that broke off is asked for in another attempt. That is no
+/// repetition: what the client has is not asked for again.
+#[must_use]
+pub fn decide_to_go_on(
+    rules: &RetryRules,
+    fault: &Fault,
+    situation: &RetrySituation,
+    unit_random: u64,
+) -> RetryVerdict {
+    if situation.client_forbids {
+        return RetryVerdict::GiveUp(GiveUp::ClientAskedNotTo);
+    }
+    if !breaks_off(fault.kind) {
+        return RetryVerdict::GiveUp(GiveUp::NotRetryable);
+    }
+    if u16::from(situation.attempts_made) > u16::from(rules.max_retries) {
+        return RetryVerdict::GiveUp(GiveUp::AttemptsSpent);
+    }
+    let wait = full_jitter(step(rules.base, rules.cap, situation.attempts_made), unit_random);
+    if situation.deadline.since(situation.now) <= wait {
+        return RetryVerdict::GiveUp(GiveUp::PastDeadline);
+    }
+    RetryVerdict::Again { wait, avoid_endpoint: false }
+}
+
+/// Does a fault of this kind end an answer that was good until then?
+const fn breaks_off(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::ConnectionLost
+            | FaultKind::Truncated
+            | FaultKind::IdleTimeout
+            | FaultKind::ServerError
+            | FaultKind::Overloaded
+            | FaultKind::RateLimited
+    )
+}
+
 /// How long the request must leave the endpoint of `fault` alone.
 #[must_use]
 pub fn rest(rules: &RetryRules, fault: &Fault, now: Timestamp) -> Rest {

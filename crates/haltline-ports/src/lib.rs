@@ -28,6 +28,8 @@ pub use records::{
     AttemptRecord, Basis, Blocked, Order, Outcome, REQUESTS_MAX, Records, RecordsError, RequestRecord, RequestsQuery,
     SpendKey, SpendQuery, SpendRow, Together, Whose,
 };
+#[cfg(any(test, feature = "conformance"))]
+pub use streams::conformance as streams_conformance;
 pub use streams::{
     BATCH_BYTES_MAX, Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, MemoryStreams, StreamBegin, StreamRecord, StreamState,
     Streams, StreamsError,

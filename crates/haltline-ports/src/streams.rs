@@ -1,6 +1,8 @@
 //! The door to streams: every event that a client may see is here before, or while, it goes out,
 //! so that it can be seen again. Stores know nothing of what events say.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod memory;
 
 pub use memory::MemoryStreams;

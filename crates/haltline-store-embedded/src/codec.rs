@@ -122,6 +122,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty().then_some(())
     }
 
+    /// What is not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;

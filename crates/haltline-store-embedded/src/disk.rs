@@ -1,5 +1,5 @@
-//! The door to the disk: just what the journal needs, so that a simulated disk can stand behind
-//! it and lose what a real one may lose. Knows nothing of frames or money.
+//! The door to the disk: just what the journal and the log of streams need, so that a simulated
+//! disk can stand behind it and lose what a real one may lose. Knows nothing of frames or money.
 
 mod real;
 mod sim;
@@ -30,6 +30,13 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// When the file is absent or cannot be opened.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file that is read and written at places, and makes it where it is absent: only its
+    /// owner may read it, and a power loss may take a new one away until it is synced.
+    ///
+    /// # Errors
+    /// When it cannot be opened or made.
+    fn open_placed(&self, name: &str) -> io::Result<Arc<dyn PlacedFile>>;
 
     /// Makes `name` hold exactly `bytes`, durably: after a power loss it is either as before or
     /// as wanted, and after this returned it is as wanted. Only the owner may read it.
@@ -78,4 +85,46 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// When it cannot be cut.
     fn truncate(&self, len: u64) -> io::Result<()>;
+}
+
+/// An open file that is read and written at places. Reads may run beside anything; writes of the
+/// same bytes come from one place at a time.
+pub trait PlacedFile: Send + Sync {
+    /// Reads bytes from `offset` on until `bytes` is full or the file ends. Returns how many.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`. They survive the end of the process when this returns.
+    ///
+    /// # Errors
+    /// When not all bytes were taken; the file may then hold a part of them.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// What was written before the call survives power loss when this returns.
+    ///
+    /// # Errors
+    /// Nothing is known about what survives.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Cuts the file to `len` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be cut.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+
+    /// How long the file is, in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Has it no bytes?
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
 }

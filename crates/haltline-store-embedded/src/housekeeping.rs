@@ -1,5 +1,5 @@
 //! What need not be done at once: records into the views, marks down to what is used, closed
-//! windows out of memory, old segments and expired documents off the disk.
+//! windows out of memory, old segments, expired documents and old streams off the disk.
 
 use crate::segment;
 use crate::shared::Shared;
@@ -15,9 +15,11 @@ pub(crate) fn run(shared: &Shared, clock: &dyn Clock) {
     let mut rounds = 0;
     while shared.rest(PROJECT_EVERY) {
         project(shared);
+        shared.streams.catch_up();
         rounds += 1;
         if rounds == ROUNDS_PER_TIDY {
             rounds = 0;
+            sweep_streams(shared, clock.now());
             if tidy(shared, clock.now()).is_err() {
                 // It has stopped, and said so.
                 return;
@@ -49,6 +51,14 @@ pub(crate) fn project(shared: &Shared) {
 
 /// The most documents that one round removes, so that it ends soon.
 const SWEPT_MAX: usize = 10_000;
+
+/// Drops streams that are kept no longer, and what else is due in their log. What fails is said,
+/// and concerns nothing but streams.
+pub(crate) fn sweep_streams(shared: &Shared, now: Timestamp) {
+    if let Err(error) = shared.streams.sweep(now) {
+        tracing::error!(%error, "old streams stay");
+    }
+}
 
 /// Trims marks, forgets closed windows, removes old segments, old records and
 /// expired documents.

@@ -1,5 +1,6 @@
 //! The embedded store: one directory with a journal that survives `kill -9` and power loss, the
-//! ledger that is replayed from it, views of the records in SQLite, and the keys.
+//! ledger that is replayed from it, views of the records in SQLite, the keys, and a log of the
+//! streams that clients were shown.
 //!
 //! What is absent: decisions about money, which are the ledger's; a permit for a hold that is not
 //! durable; a repeated sync after one that failed; and a way to start on a journal that is not as
@@ -25,12 +26,13 @@ mod restored;
 mod segment;
 mod shared;
 mod store;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod verify;
 mod views;
 
-pub use disk::{Crash, Disk, DiskFault, DiskFile, LockError, RealDisk, SimDisk};
+pub use disk::{Crash, Disk, DiskFault, DiskFile, LockError, PlacedFile, RealDisk, SimDisk};
 pub use error::OpenError;
 pub use load::Counts;
 pub use options::{Options, Threads};

@@ -33,6 +33,10 @@ pub struct Options {
     pub keep_entries: Duration,
     /// Records of requests stay in the views so long.
     pub keep_records: Duration,
+    /// Streams are kept so long after their end, if there is room.
+    pub keep_streams: Duration,
+    /// Streams take so many bytes at most; the oldest go first.
+    pub stream_bytes_max: u64,
     /// The pepper to use when there is none yet; `None` = from the system's randomness.
     pub pepper: Option<[u8; 32]>,
 }
@@ -41,7 +45,16 @@ impl Options {
     /// The usual settings on a disk.
     #[must_use]
     pub fn on(disk: Arc<dyn Disk>, threads: Threads) -> Self {
-        Self { disk, threads, segment_bytes: 64 << 20, keep_entries: 32 * DAY, keep_records: 400 * DAY, pepper: None }
+        Self {
+            disk,
+            threads,
+            segment_bytes: 64 << 20,
+            keep_entries: 32 * DAY,
+            keep_records: 400 * DAY,
+            keep_streams: DAY,
+            stream_bytes_max: 4 << 30,
+            pepper: None,
+        }
     }
 
     /// The usual settings in a directory, which is made where it is absent, and locked.
@@ -56,7 +69,13 @@ impl Options {
     #[must_use]
     pub fn memory(clock: Arc<dyn Clock>) -> Self {
         let usual = Self::on(Arc::new(SimDisk::new(0)), Threads::Own(clock));
-        Self { segment_bytes: 1 << 20, keep_entries: Duration::ZERO, keep_records: DAY, ..usual }
+        Self {
+            segment_bytes: 1 << 20,
+            keep_entries: Duration::ZERO,
+            keep_records: DAY,
+            stream_bytes_max: 256 << 20,
+            ..usual
+        }
     }
 }
 
@@ -67,6 +86,8 @@ impl fmt::Debug for Options {
             .field("segment_bytes", &self.segment_bytes)
             .field("keep_entries", &self.keep_entries)
             .field("keep_records", &self.keep_records)
+            .field("keep_streams", &self.keep_streams)
+            .field("stream_bytes_max", &self.stream_bytes_max)
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,9 @@ use crate::frame::Place;
 use crate::inner::{Inner, Stop};
 use crate::keys::EmbeddedKeys;
 use crate::options::{Options, Threads};
+use crate::streams::{Limits, Log};
 use crate::views::Views;
-use haltline_ports::{BookError, BookHealth, RecordsError};
+use haltline_ports::{BookError, BookHealth, Keys, RecordsError};
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) views: Views,
     pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
+    /// The log of streams, which has a lock of its own.
+    pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
     pub(crate) unprojected: AtomicBool,
     /// The last projection failed, and that is said.
@@ -57,7 +60,10 @@ impl Shared {
         keys: EmbeddedKeys,
         restored: bool,
     ) -> Self {
+        let limits = Limits { keep: options.keep_streams, bytes_max: options.stream_bytes_max };
+        let streams = Log::open(Arc::clone(&options.disk), limits, &keys.hash("the marks of streams"));
         Self {
+            streams: Arc::new(streams),
             disk: Arc::clone(&options.disk),
             options,
             inner: Mutex::new(inner),

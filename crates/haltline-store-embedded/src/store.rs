@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The embedded store: `Book`, `Records`, `Keys` and `Documents` over one directory.
+/// The embedded store: `Book`, `Records`, `Keys`, `Documents` and `Streams` over one directory.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -100,11 +100,12 @@ impl EmbeddedStore {
     }
 
     /// Does what is due and need not be done at once: sync, project, trim marks, forget closed
-    /// windows, compact. For stores without threads; others do it themselves.
+    /// windows, compact, sweep streams. For stores without threads; others do it themselves.
     ///
     /// # Errors
     /// When the store has stopped.
     pub fn tick(&self, now: Timestamp) -> Result<(), BookError> {
+        housekeeping::sweep_streams(&self.shared, now);
         self.shared.sync_all()?;
         housekeeping::project(&self.shared);
         housekeeping::tidy(&self.shared, now)
@@ -125,6 +126,7 @@ impl EmbeddedStore {
     /// When the store had stopped before, or the last sync fails.
     pub fn close(&self, now: Timestamp) -> Result<(), BookError> {
         self.end_threads();
+        self.shared.streams.close();
         self.shared.sync_all()?;
         self.shared.locked(|inner| inner.record_clean(now))?;
         self.shared.sync_all()?;

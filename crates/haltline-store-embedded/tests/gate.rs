@@ -3,7 +3,7 @@
 use crate::support::{START, attempt, budget, demand, subjects};
 use haltline_ledger::{Budgets, Hold};
 use haltline_ports::{Book, BoxFuture, Clock, HoldError, Permit};
-use haltline_store_embedded::{Disk, DiskFile, EmbeddedStore, Options, SimDisk, Threads};
+use haltline_store_embedded::{Disk, DiskFile, EmbeddedStore, Options, PlacedFile, SimDisk, Threads};
 use haltline_types::Timestamp;
 use std::io;
 use std::path::Path;
@@ -51,6 +51,9 @@ impl Disk for GatedDisk {
     }
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(GatedFile(self.0.open(name)?, Arc::clone(&self.1))))
+    }
+    fn open_placed(&self, name: &str) -> io::Result<Arc<dyn PlacedFile>> {
+        self.0.open_placed(name)
     }
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.0.replace(name, bytes)

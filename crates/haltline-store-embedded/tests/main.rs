@@ -7,4 +7,6 @@ mod faults;
 mod gate;
 mod process;
 mod scenarios;
+mod streams;
+mod streams_crash;
 mod support;

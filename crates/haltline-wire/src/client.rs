@@ -106,6 +106,19 @@ impl ClientRequest {
         })
     }
 
+    /// The body, as it was sent or was put together.
+    #[must_use]
+    pub fn material(&self) -> &[u8] {
+        match self {
+            Self::Chat(request) => request.fingerprint_material(),
+            Self::Responses(request) => request.fingerprint_material(),
+            Self::Embeddings(request) => request.fingerprint_material(),
+            Self::Messages(request) => request.fingerprint_material(),
+            Self::Gemini(request) => request.fingerprint_material(),
+            Self::Ui(request) => request.fingerprint_material(),
+        }
+    }
+
     /// Its dialect.
     #[must_use]
     pub const fn dialect(&self) -> ClientDialect {

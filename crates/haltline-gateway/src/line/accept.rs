@@ -6,6 +6,7 @@ use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
+use crate::streams::Again;
 use bytes::Bytes;
 use haltline_ports::{KeyRecord, Owner, UserClaims};
 use haltline_types::{Code, ModelName, Name, NanoUsd, Subjects, Tokens};
@@ -19,6 +20,7 @@ use std::sync::{Arc, LazyLock};
 const CLIENT_RETRIES_MAX: u32 = 3;
 
 /// A request that can be sent.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) asked: Arc<ClientRequest>,
     /// The model by the name under which it was asked for.
@@ -47,6 +49,28 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The same for the same caller, with another thing asked: no more than its own rest.
+    pub(crate) fn asking(&self, asked: ClientRequest) -> Self {
+        let body = Bytes::copy_from_slice(asked.material());
+        Self { fingerprint: Fingerprint { body, ..self.fingerprint.clone() }, asked: Arc::new(asked), ..self.clone() }
+    }
+
+    /// What a later process needs besides the body to ask for the rest of the answer.
+    pub(crate) fn again(&self) -> Again {
+        let address = &self.fingerprint.address;
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            value.to_str().ok().map(|value| (name.to_string(), value.to_owned()))
+        };
+        Again {
+            model: address.model.clone(),
+            leave_hosted_tools_out: address.leave_hosted_tools_out,
+            tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            max_cost_nano_usd: self.max_cost.map(NanoUsd::get),
+            no_retry: self.retries_forbidden,
+            pass_headers: self.pass_headers.iter().filter_map(header).collect(),
+        }
+    }
+
     /// The body as the client sent it.
     pub(crate) fn body(&self) -> &Bytes {
         &self.fingerprint.body

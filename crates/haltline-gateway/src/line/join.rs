@@ -6,7 +6,8 @@ use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
-use crate::streams::{Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher};
+use crate::settings::OnCut;
+use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher};
 use haltline_ports::{Outcome, StreamState};
 use haltline_types::Code;
 use std::fmt::Write;
@@ -28,13 +29,7 @@ pub(crate) async fn join(
     outlet: &mut Outlet,
 ) -> Result<Joined, Problem> {
     let live = Arc::clone(outlet.live());
-    let asked = crate::streams::Asked {
-        owner: request.owner.clone(),
-        session: request.subjects.session.clone(),
-        fingerprint: request.fingerprint.clone(),
-    };
-    // It is set here only.
-    let _ = live.asked.set(asked);
+    live.enter(request);
     let once = request.idempotency_key.as_deref().map(|key| hash_of_key(gateway, request, key));
     let fingerprint = once.map(|_| hash_of_request(gateway, request));
     if let Some(hash) = once {
@@ -46,13 +41,13 @@ pub(crate) async fn join(
                 return Ok(Joined::Another);
             }
         }
-        outlet.prepare(beginning(request, Some(hash), fingerprint.clone()));
+        outlet.prepare(beginning(gateway, request, Some(hash), fingerprint.clone()));
         if let Some(delivery) = kept(gateway, request, &hash, fingerprint.as_deref()).await? {
             outlet.answer(delivery);
             return Ok(Joined::Another);
         }
     } else {
-        outlet.prepare(beginning(request, None, None));
+        outlet.prepare(beginning(gateway, request, None, None));
         if request.retry_count > 0 {
             match gateway.registry.same(&live) {
                 Some(Other::Runs(other)) if follow(gateway, &other, request, trip, outlet).await => {
@@ -70,6 +65,19 @@ pub(crate) async fn join(
     }
     gateway.registry.enter(&live);
     Ok(Joined::Nobody)
+}
+
+impl Live {
+    /// Says whose it is and what it asks, once that is known.
+    pub(crate) fn enter(&self, request: &Request) {
+        let asked = Asked {
+            owner: request.owner.clone(),
+            session: request.subjects.session.clone(),
+            fingerprint: request.fingerprint.clone(),
+        };
+        // It is the same whoever says it first.
+        let _ = self.asked.set(asked);
+    }
 }
 
 /// Takes the journey out from among those that run, and then tells those who wait for it that it
@@ -92,13 +100,14 @@ fn leave_registry(gateway: &Gateway, outlet: &Outlet, outcome: Outcome) {
     gateway.registry.leave(live, outlet.once(), answer);
 }
 
-fn beginning(request: &Request, once: Option<[u8; 16]>, fingerprint: Option<String>) -> Beginning {
+fn beginning(gateway: &Gateway, request: &Request, once: Option<[u8; 16]>, fingerprint: Option<String>) -> Beginning {
+    let goes_on = request.asked.stream() && gateway.live.load().settings.streams.on_cut != OnCut::End;
     Beginning {
         owner: request.owner.clone(),
         session: request.subjects.session.clone(),
         once,
         fingerprint,
-        asked: None,
+        again: goes_on.then(|| (request.again(), request.body().clone())),
     }
 }
 

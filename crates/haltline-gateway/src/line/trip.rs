@@ -27,6 +27,8 @@ pub(crate) struct Trip {
     pub(crate) model: Name,
     pub(crate) streamed: bool,
     pub(crate) attempts: Vec<AttemptRecord>,
+    /// Attempts of a process before that may have been made: their numbers are not used again.
+    pub(crate) earlier: u8,
     /// The attempt that is held and not yet closed.
     pub(crate) open: Option<OpenAttempt>,
     pub(crate) cap_lowered_to: Option<Tokens>,
@@ -96,6 +98,7 @@ impl Trip {
             model: Name::new("-"),
             streamed: false,
             attempts: Vec::new(),
+            earlier: 0,
             open: None,
             cap_lowered_to: None,
             dropped: Vec::new(),
@@ -138,7 +141,9 @@ impl Trip {
 
     /// Attempts made, the open one included.
     pub(crate) fn attempts_made(&self) -> u8 {
-        u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).saturating_add(u8::from(self.open.is_some()))
+        let last = self.attempts.last().map_or(0, |last| last.number);
+        let closed = u8::try_from(self.attempts.len()).unwrap_or(u8::MAX).max(last).max(self.earlier);
+        closed.saturating_add(u8::from(self.open.is_some()))
     }
 
     /// What was charged so far.

@@ -6,7 +6,6 @@ use crate::incoming::Surface;
 use bytes::Bytes;
 use haltline_types::{ModelName, Name, NanoUsd, RequestId, Tokens};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The head of a stream.
 #[derive(Clone, Debug)]
@@ -18,7 +17,25 @@ pub(crate) struct Head {
     /// Is the answer in one piece?
     pub(crate) whole: bool,
     /// What is needed to go on with the answer.
-    pub(crate) asked: Option<Value>,
+    pub(crate) again: Option<(Again, Bytes)>,
+}
+
+/// What a request says besides its body, for a process that goes on with its answer. The key is the
+/// owner's, by name: no secret is kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Again {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) leave_hosted_tools_out: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_cost_nano_usd: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) no_retry: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pass_headers: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,7 +61,7 @@ struct Written {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     whole: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked: Option<Value>,
+    again: Option<Again>,
 }
 
 impl Head {
@@ -63,14 +80,23 @@ impl Head {
             degraded: notes.degraded.as_ref().map(|degraded| (degraded.from.to_string(), degraded.to.to_string())),
             fingerprint: self.fingerprint.clone(),
             whole: self.whole,
-            asked: self.asked.clone(),
+            again: self.again.as_ref().map(|(again, _)| again.clone()),
         };
-        serde_json::to_vec(&written).map(Bytes::from).unwrap_or_default()
+        let mut bytes = serde_json::to_vec(&written).unwrap_or_default();
+        if let Some((_, body)) = &self.again {
+            // JSON on one line ends where the body begins.
+            bytes.push(b'\n');
+            bytes.extend_from_slice(body);
+        }
+        Bytes::from(bytes)
     }
 
     /// From the words of the store; `None` when they are not ours.
     pub(crate) fn of_bytes(id: RequestId, bytes: &[u8]) -> Option<Self> {
-        let written: Written = serde_json::from_slice(bytes).ok()?;
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (written, body) = bytes.split_at_checked(end)?;
+        let written: Written = serde_json::from_slice(written).ok()?;
+        let body = Bytes::copy_from_slice(body.strip_prefix(b"\n").unwrap_or_default());
         let mut notes = Notes::new(id, written.trace_id);
         notes.attempts = written.attempts;
         notes.endpoint = written.endpoint.as_deref().and_then(ModelName::parse);
@@ -83,7 +109,7 @@ impl Head {
             notes,
             fingerprint: written.fingerprint,
             whole: written.whole,
-            asked: written.asked,
+            again: written.again.map(|again| (again, body)),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A directory of the file system, owned by one process at a time.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, PlacedFile};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -142,6 +142,12 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(OpenOptions::new().append(true).open(self.dir.join(name))?)))
     }
 
+    fn open_placed(&self, name: &str) -> io::Result<Arc<dyn PlacedFile>> {
+        // Not for appending: systems then ignore the place of a write.
+        let file = private().read(true).write(true).create(true).truncate(false).open(self.dir.join(name))?;
+        Ok(Arc::new(RealPlaced(file)))
+    }
+
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let unfinished = self.dir.join(format!("{name}{UNFINISHED}"));
         let written = (|| {
@@ -186,6 +192,66 @@ impl DiskFile for RealFile {
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }
+}
+
+struct RealPlaced(File);
+
+impl PlacedFile for RealPlaced {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match read_some(&self.0, offset + done as u64, rest) {
+                Ok(0) => break,
+                Ok(taken) => done += taken,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        write_whole(&self.0, offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|data| data.len())
+    }
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+}
+
+#[cfg(unix)]
+fn write_whole(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_whole(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        match std::os::windows::fs::FileExt::seek_write(file, rest, offset + done as u64)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            taken => done += taken,
+        }
+    }
+    Ok(())
 }
 
 fn private() -> OpenOptions {
@@ -243,6 +309,21 @@ mod tests {
         assert_eq!(disk.list().expect("list"), ["lock", "x"]);
     }
 
+    #[test]
+    fn a_placed_file_is_read_and_written_anywhere() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let disk = RealDisk::lock(dir.path()).expect("free");
+        let file = disk.open_placed("x").expect("open");
+        assert!(file.is_empty().expect("length"));
+        file.write_at(0, b"one two").expect("write");
+        file.write_at(4, b"2").expect("write");
+        let mut bytes = [0; 16];
+        assert_eq!(file.read_at(2, &mut bytes).expect("read"), 5);
+        assert_eq!(&bytes[..5], b"e 2wo");
+        file.truncate(3).expect("cut");
+        assert_eq!(disk.open_placed("x").expect("open").len().expect("length"), 3);
+    }
+
     #[cfg(unix)]
     #[test]
     fn only_the_owner_may_look() {
@@ -251,7 +332,8 @@ mod tests {
         let dir = parent.path().join("data");
         let disk = RealDisk::lock(&dir).expect("free");
         disk.replace("x", b"secret").expect("replace");
+        disk.open_placed("y").expect("make");
         let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
-        assert_eq!((mode(&dir), mode(&dir.join("x"))), (0o700, 0o600));
+        assert_eq!((mode(&dir), mode(&dir.join("x")), mode(&dir.join("y"))), (0o700, 0o600, 0o600));
     }
 }

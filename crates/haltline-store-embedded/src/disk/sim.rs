@@ -1,7 +1,7 @@
 //! A disk that loses what a real one may lose, the same way for the same seed: unsynced sectors in
 //! any order at a power loss, a part of a write at a kill, space, and the truth of a sync.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, PlacedFile};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -140,6 +140,15 @@ impl Disk for SimDisk {
         Ok(Arc::new(SimFile { disk: self.clone(), name: name.to_owned() }))
     }
 
+    fn open_placed(&self, name: &str) -> io::Result<Arc<dyn PlacedFile>> {
+        let mut state = self.state.lock();
+        state.alive()?;
+        // A new name may be lost at a power loss: an empty file stands for that, which is the same
+        // to whoever reads.
+        state.files.entry(name.to_owned()).or_default();
+        Ok(Arc::new(SimFile { disk: self.clone(), name: name.to_owned() }))
+    }
+
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock();
         let old = state.files.get(name).map_or(0, |file| file.bytes.len());
@@ -210,8 +219,7 @@ impl DiskFile for SimFile {
         let reached = matches!(verdict, Verdict::Goes) || draw(&mut state.chance, 2) == 0;
         let file = state.files.get_mut(&self.name).ok_or_else(|| absent(&self.name))?;
         if reached {
-            file.synced = file.bytes.len();
-            file.cut_off.clear();
+            file.note_synced();
         }
         match verdict {
             Verdict::Goes => Ok(()),
@@ -232,6 +240,52 @@ impl DiskFile for SimFile {
             Verdict::Fails(error) => Err(error),
             Verdict::Dies => Err(dead()),
         }
+    }
+}
+
+impl PlacedFile for SimFile {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let state = self.disk.state.lock();
+        state.alive()?;
+        let file = state.files.get(&self.name).ok_or_else(|| absent(&self.name))?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(file.bytes.len());
+        let taken = bytes.len().min(file.bytes.len() - from);
+        bytes[..taken].copy_from_slice(&file.bytes[from..from + taken]);
+        Ok(taken)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.state.lock();
+        let verdict = state.next(Operation::Write)?;
+        let len = state.files.get(&self.name).ok_or_else(|| absent(&self.name))?.bytes.len();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let grows = from.saturating_add(bytes.len()).saturating_sub(len);
+        let room = state.room().saturating_add(bytes.len()).saturating_sub(grows);
+        let part = usize::try_from(draw(&mut state.chance, bytes.len() as u64 + 1)).unwrap_or(0);
+        let (taken, result) = match verdict {
+            Verdict::Goes if bytes.len() <= room => (bytes.len(), Ok(())),
+            Verdict::Goes => (room, Err(no_space())),
+            Verdict::Fails(error) => (part.min(room), Err(error)),
+            Verdict::Dies => (part.min(room), Err(dead())),
+        };
+        let file = state.files.get_mut(&self.name).ok_or_else(|| absent(&self.name))?;
+        file.write(from, &bytes[..taken]);
+        result
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        DiskFile::sync(self)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        DiskFile::truncate(self, len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        let state = self.disk.state.lock();
+        state.alive()?;
+        let file = state.files.get(&self.name).ok_or_else(|| absent(&self.name))?;
+        Ok(file.bytes.len() as u64)
     }
 }
 
@@ -280,7 +334,10 @@ impl State {
                 *left -= 1;
                 return true;
             }
-            verdict = outcome;
+            // Of two faults at once, dying is the one that is met.
+            if !matches!(verdict, Verdict::Dies) {
+                verdict = outcome;
+            }
             false
         });
         if matches!(verdict, Verdict::Dies) {
@@ -306,11 +363,45 @@ struct Content {
     synced: usize,
     /// Bytes of the platter after `synced` that an unsynced cut took off.
     cut_off: Vec<u8>,
+    /// What unsynced writes over synced bytes have overwritten, in the order of the writes.
+    overwritten: Vec<(usize, Vec<u8>)>,
 }
 
 impl Content {
     fn synced(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), synced: bytes.len(), cut_off: Vec::new() }
+        Self { bytes: bytes.to_vec(), synced: bytes.len(), ..Self::default() }
+    }
+
+    fn write(&mut self, from: usize, bytes: &[u8]) {
+        let until = from + bytes.len();
+        if let Some(old) = self.bytes.get(from..until.min(self.synced)).filter(|old| !old.is_empty()) {
+            self.overwritten.push((from, old.to_vec()));
+        }
+        if self.bytes.len() < until {
+            self.bytes.resize(until, 0);
+        }
+        self.bytes[from..until].copy_from_slice(bytes);
+    }
+
+    fn note_synced(&mut self) {
+        self.synced = self.bytes.len();
+        self.cut_off.clear();
+        self.overwritten.clear();
+    }
+
+    /// Brings back what was overwritten and not synced, sector by sector, as far as `keeps` says no.
+    fn undo_overwrites(&mut self, mut keeps: impl FnMut() -> bool) {
+        for (from, old) in std::mem::take(&mut self.overwritten).into_iter().rev() {
+            let mut at = from;
+            for sector in old.chunks(SECTOR) {
+                if !keeps()
+                    && let Some(there) = self.bytes.get_mut(at..at + sector.len())
+                {
+                    there.copy_from_slice(sector);
+                }
+                at += sector.len();
+            }
+        }
     }
 
     fn truncate(&mut self, len: usize) {
@@ -324,6 +415,7 @@ impl Content {
     }
 
     fn lose_all_unsynced(&mut self) {
+        self.undo_overwrites(|| false);
         self.bytes.truncate(self.synced);
         self.bytes.append(&mut self.cut_off);
         self.synced = self.bytes.len();
@@ -332,6 +424,7 @@ impl Content {
     /// Every sector that was written and not synced is there, or as before, or torn; the length
     /// is any that the file had in between.
     fn lose_power(&mut self, chance: &mut u64) {
+        self.undo_overwrites(|| draw(chance, 2) == 0);
         let mut platter = self.bytes[..self.synced].to_vec();
         platter.append(&mut self.cut_off);
         let (short, long) = (platter.len().min(self.bytes.len()), platter.len().max(self.bytes.len()));
@@ -353,7 +446,7 @@ impl Content {
             platter[from..from + kept].copy_from_slice(&self.bytes[from..from + kept]);
             from = until;
         }
-        *self = Self { synced: platter.len(), bytes: platter, cut_off: Vec::new() };
+        *self = Self { synced: platter.len(), bytes: platter, ..Self::default() };
     }
 }
 
@@ -412,6 +505,23 @@ mod tests {
             lost += usize::from(left.len() < 3700 || left.contains(&0));
         }
         assert!(lost > 50, "only {lost} of 100 power losses lost anything");
+    }
+
+    #[test]
+    fn an_overwrite_may_be_undone_by_power_loss_until_it_is_synced() {
+        let disk = SimDisk::new(3);
+        let file = disk.open_placed("f").expect("make");
+        file.write_at(0, &[1; 2000]).expect("write");
+        file.sync().expect("sync");
+        file.write_at(600, &[2; 100]).expect("overwrite");
+        let lost = disk.restart(Crash::PowerLossToSync).read_all("f").expect("read");
+        assert_eq!(lost, [1; 2000]);
+        let disk = SimDisk::new(3);
+        let file = disk.open_placed("f").expect("make");
+        file.write_at(0, &[1; 2000]).expect("write");
+        file.write_at(600, &[2; 100]).expect("overwrite");
+        file.sync().expect("sync");
+        assert_eq!(disk.restart(Crash::PowerLoss).read("f", 600, 100).expect("read"), [2; 100]);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub struct Demo {
     pub secret: String,
 }
 
+/// Streams of a demo are kept as long as it can be expected to run.
+const DAY: Duration = Duration::from_secs(86_400);
+
 impl Demo {
     /// Starts on `listen`, or on any free port of the same interface when that is taken.
     ///
@@ -50,7 +53,9 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let free = tokio::net::TcpListener::bind(listen).await.is_ok();
         let listen = if free { listen } else { SocketAddr::new(listen.ip(), 0) };
-        let instance = Instance::start(Plan { listen, store: StorePlace::Memory, settings, reread: None }).await?;
+        let instance =
+            Instance::start(Plan { listen, store: StorePlace::Memory, keep_streams: DAY, settings, reread: None })
+                .await?;
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);

@@ -52,6 +52,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where the store is.
     pub store: StorePlace,
+    /// How long streams are kept after their end.
+    pub keep_streams: Duration,
     /// What the line does.
     pub settings: Settings,
     /// Reads the configuration again, for a reload; none where there is no file.
@@ -94,6 +96,7 @@ impl Instance {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
+        let options = Options { keep_streams: plan.keep_streams, ..options };
         let (store, found) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
         let lost = found.open;
         let recovered = expire_open_holds(&*store, &lost, clock.now()).await?;
@@ -106,7 +109,7 @@ impl Instance {
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
         let metrics = Metrics::new(&mut registry);
-        let streams: Arc<dyn Streams> = Arc::new(haltline_ports::MemoryStreams::default());
+        let streams: Arc<dyn Streams> = Arc::clone(&store) as Arc<dyn Streams>;
         let gateway = Gateway::new(GatewayParts {
             settings: plan.settings,
             upstreams: built.upstreams,
