@@ -12,6 +12,7 @@ use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
+use crate::sessions::Sessions;
 use crate::settings::{Secret, Settings};
 use crate::shelf::Shelf;
 use crate::streams::{Live as LiveStream, Registry};
@@ -98,6 +99,7 @@ pub struct Gateway {
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    pub(crate) sessions: Sessions,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -122,7 +124,16 @@ impl Gateway {
         let hooks = Hooks::new(Arc::clone(&parts.documents), parts.webhooks, clock, entropy, &parts.metrics);
         hooks.know(secrets(&parts.settings));
         let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
+        let journeys = TaskTracker::new();
+        // Processes that share a store follow each other.
+        let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
         Arc::new(Self {
+            sessions: Sessions::new(
+                Arc::clone(&parts.documents),
+                Arc::clone(&parts.streams),
+                process,
+                journeys.clone(),
+            ),
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
@@ -148,7 +159,7 @@ impl Gateway {
             breakers: RwLock::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            journeys: TaskTracker::new(),
+            journeys,
         })
     }
 

@@ -100,6 +100,8 @@ pub struct Claims {
     pub max_cost: Option<NanoUsd>,
     /// `x-haltline-no-retry`.
     pub no_retry: bool,
+    /// `x-haltline-history: session`: the body holds only what is new, and the session the rest.
+    pub history_of_session: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
     /// `Idempotency-Key`: requests of one caller with the same key are one request.

@@ -40,6 +40,8 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// What happens to a stream whose client left.
     pub streams: StreamSettings,
+    /// What is kept of conversations.
+    pub sessions: SessionSettings,
     /// What happens when headroom is short.
     pub headroom: HeadroomSettings,
     /// What bounds the process.
@@ -318,6 +320,21 @@ impl Default for StreamSettings {
             max_unwatched: Duration::from_secs(300),
             on_cut: OnCut::Continue,
         }
+    }
+}
+
+/// What is kept of conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// How long a session is kept after its last change; zero keeps none.
+    pub keep_for: Duration,
+    /// Is what was said kept? Without it a session knows only who spoke when, and what it cost.
+    pub content: bool,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { keep_for: Duration::from_secs(30 * 86_400), content: true }
     }
 }
 

@@ -66,6 +66,13 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         Some(_) => return Err("x-haltline-replay-timing is `original` or `none`.".to_owned()),
     };
     claims.no_retry = one(headers, "x-haltline-no-retry")?.is_some_and(|value| value != "false" && value != "0");
+    claims.history_of_session = match one(headers, "x-haltline-history")? {
+        None => false,
+        Some("session") => true,
+        Some(other) => {
+            return Err(format!("x-haltline-history: `{other}` is not known; the one value there is, is `session`."));
+        }
+    };
     claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(claims)
 }

@@ -3,7 +3,7 @@
 use crate::provider::Model;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
-    ProviderSettings, ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -58,6 +58,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         breaker: BreakerRules::default(),
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
         jobs: JobSettings::default(),

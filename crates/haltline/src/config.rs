@@ -21,6 +21,7 @@ mod redact;
 mod render;
 mod rules;
 mod safe_default;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -60,6 +61,7 @@ const SECTIONS: Keys = Keys {
         "breaker",
         "deadlines",
         "streams",
+        "sessions",
         "headroom",
         "bounds",
         "keys",
@@ -134,6 +136,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let headroom = rules::headroom(root);
     let (retry, per_user_per_hour) = rules::retry(root);
     let (streams, streams_keep_for) = rules::streams(root);
+    let sessions = sessions::sessions(root);
     let breaker = rules::breaker(root);
     let deadlines = rules::deadlines(root);
     let bounds = rules::bounds(root);
@@ -164,6 +167,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         breaker,
         deadlines,
         streams,
+        sessions,
         headroom,
         bounds,
         jobs: jobs::jobs(root),

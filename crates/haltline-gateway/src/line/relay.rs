@@ -18,11 +18,12 @@ use crate::line::company::Company;
 use crate::line::quote::Quoted;
 use crate::line::settle;
 use crate::line::trip::Trip;
+use crate::sessions;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::Meter;
 use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
-use haltline_ports::{Answer, AnswerBody, What};
+use haltline_ports::{Answer, AnswerBody, Outcome, What};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
@@ -309,6 +310,7 @@ pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &m
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
     }
+    sessions::answered(gateway, trip, outlet, None, Outcome::Answered);
     outlet.close(&mut out);
     send(trip, outlet, out.freeze());
     outlet.complete();

@@ -4,6 +4,7 @@
 use crate::deliver::{Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::sessions::Awaited;
 use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
@@ -55,6 +56,8 @@ pub(crate) struct Trip {
     pub(crate) keeping: Option<Keeping>,
     /// What happens, step by step; whoever else takes part has a share of it.
     pub(crate) log: Arc<StepLog>,
+    /// The session that waits for the answer.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -113,6 +116,7 @@ impl Trip {
             cut,
             keeping: None,
             log: Arc::new(StepLog::new(arrived)),
+            awaited: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod spend;
 mod system;
 pub(crate) mod table;
 mod timelines;
+mod users;
 
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};

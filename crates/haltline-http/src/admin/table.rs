@@ -4,7 +4,7 @@ use super::dto::{
     Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
     RetryDeadLetter, Said, SpendLine,
 };
-use super::{budgets, dead_letters, keys, spend, system, timelines};
+use super::{budgets, dead_letters, keys, spend, system, timelines, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use crate::timeline::{Timeline, Timelines};
 use axum::routing::{delete, get, post};
@@ -161,6 +161,17 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .with(LETTER)
                 .takes(one::<RetryDeadLetter>())
                 .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
+        ),
+        Entry::new(
+            "/users/{user}/forget",
+            post(users::forget),
+            [operation(
+                "post",
+                "forgetUser",
+                "Removes all that is kept of a user besides the bill: sessions, kept answers, jobs",
+            )
+            .with(Parameter::path("user", "The user."))
+            .answers(Answer::json(200, "What was removed", one::<Said>()))],
         ),
         Entry::new(
             "/store/verify",

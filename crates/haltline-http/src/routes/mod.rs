@@ -12,6 +12,7 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod responses;
+pub(crate) mod sessions;
 pub(crate) mod streams;
 pub(crate) mod timeline;
 pub(crate) mod ui;

@@ -11,7 +11,7 @@ use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
-    ProviderSettings, ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -151,6 +151,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         breaker: BreakerRules::default(),
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
         jobs: JobSettings::default(),

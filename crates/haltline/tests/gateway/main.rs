@@ -12,6 +12,7 @@ mod restart;
 mod resume;
 mod routes;
 mod sellers;
+mod sessions;
 mod setup;
 mod stage_two;
 mod storm;

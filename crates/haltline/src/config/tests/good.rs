@@ -292,3 +292,12 @@ fn a_list_from_the_network_goes_before_the_shipped_one() {
     let old = text.replace("/groq.toml", "/old.toml");
     assert!(codes(&old).contains(&ConfigCode::NotFetched) && settings(&old).prices.contains_key(&own));
 }
+
+#[test]
+fn sessions_are_kept_for_30_days_with_what_was_said_unless_it_is_said_otherwise() {
+    let usual = settings("").sessions;
+    assert_eq!((usual.keep_for, usual.content), (Duration::from_secs(30 * 86_400), true));
+    let other = settings("[sessions]\nkeep_for = \"0s\"\ncontent = false\n").sessions;
+    assert_eq!((other.keep_for, other.content), (Duration::ZERO, false));
+    assert!(codes("[sessions]\nkeep = \"1d\"\n").contains(&ConfigCode::UnknownKey));
+}
