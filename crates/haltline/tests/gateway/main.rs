@@ -1,5 +1,6 @@
 //! The real binary in front of the billing fake provider: what the promise says, seen from outside.
 
+mod alerts;
 mod answers;
 mod bad_input;
 mod cache;
