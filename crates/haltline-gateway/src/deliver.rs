@@ -122,6 +122,8 @@ pub enum Piece {
     },
     /// The stream ends here, and is whole. Pieces that end without this are not.
     Complete,
+    /// The connection ends here, and the stream does not: the next process goes on with it.
+    Torn,
     /// The stream ends here, incomplete.
     Problem {
         /// Why.
@@ -200,6 +202,7 @@ pub(crate) struct Outlet {
     beginning: Option<Beginning>,
     kept: Kept,
     client: Client,
+    is_left: bool,
     /// Since when the client is gone that waited for an answer in one piece.
     gone_since: Option<Instant>,
     recording: Option<Recording>,
@@ -223,6 +226,7 @@ impl Outlet {
             beginning: None,
             kept: Kept::NotBegun,
             client: Client::Here,
+            is_left: false,
             gone_since: None,
             recording: None,
         };
@@ -268,6 +272,21 @@ impl Outlet {
     /// was shown the beginning of.
     pub(crate) fn can_begin_anew(&self) -> bool {
         !self.has_begun() || self.voice == Voice::DataOnly
+    }
+
+    /// May the next process go on with it?
+    pub(crate) fn can_be_left(&self) -> bool {
+        let has_request = self.beginning.as_ref().is_none_or(|beginning| beginning.again.is_some());
+        self.is_open() && self.is_kept() && self.has_begun() && has_request
+    }
+
+    /// Leaves the stream to the next process: it is not ended.
+    pub(crate) fn leave_it(&mut self) {
+        self.is_left = true;
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.

@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 use crate::incoming::{Claims, Surface};
 use crate::line::Caller;
 use crate::problem::Problem;
-use haltline_ports::{Owner, StreamRecord, StreamState, StreamsError, UserClaims};
+use haltline_ports::{By, Owner, StreamRecord, StreamState, StreamsError, UserClaims, What};
 use haltline_types::{Code, Name, RequestId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,9 @@ impl Gateway {
     ) -> Result<Watched, Problem> {
         let caller = self.caller(secret, claims)?;
         let record = self.stream_of(&caller, id).await?.ok_or_else(|| no_stream(id))?;
+        if let Some(live) = self.registry.get(id) {
+            live.step(What::Resumed { after: from.after, by: By::Another });
+        }
         self.show(record, from).await
     }
 

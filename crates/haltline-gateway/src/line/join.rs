@@ -8,7 +8,7 @@ use crate::line::trip::Trip;
 use crate::problem::Problem;
 use crate::settings::OnCut;
 use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher};
-use haltline_ports::{Outcome, StreamState};
+use haltline_ports::{Outcome, StreamState, What};
 use haltline_types::Code;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -119,6 +119,7 @@ async fn follow(gateway: &Gateway, other: &Arc<Live>, request: &Request, trip: &
     let seat = watcher.seat();
     let opened = other.opened_for(seat).await;
     trip.waited += began.elapsed();
+    trip.step(What::Attached { to: other.id });
     let Some(delivery) = deliver(opened, watcher, request.original_timing) else { return false };
     outlet.answer(delivery);
     true
