@@ -335,6 +335,9 @@ impl Gateway {
             self.metrics.breaker_state.get_or_create(&endpoint_labels(endpoint)).set(state);
         }
         self.metrics.store_open.set(i64::from(self.book.health() == BookHealth::Open));
+        let jobs = self.jobs_standing();
+        self.metrics.jobs_waiting.set(i64::try_from(jobs.waiting).unwrap_or(i64::MAX));
+        self.metrics.jobs_running.set(i64::try_from(jobs.running).unwrap_or(i64::MAX));
         self.gauge_accounts(now);
     }
 

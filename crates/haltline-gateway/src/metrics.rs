@@ -85,6 +85,8 @@ pub struct Metrics {
     pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) clock_alarm: Gauge,
     pub(crate) store_open: Gauge,
+    pub(crate) jobs_waiting: Gauge,
+    pub(crate) jobs_running: Gauge,
 }
 
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -115,6 +117,8 @@ impl Metrics {
             account_held: Family::default(),
             clock_alarm: Gauge::default(),
             store_open: Gauge::default(),
+            jobs_waiting: Gauge::default(),
+            jobs_running: Gauge::default(),
         };
         let usd = || Unit::Other("usd".to_owned());
         registry.register("requests", "Requests by how they ended", metrics.requests.clone());
@@ -151,6 +155,8 @@ impl Metrics {
             metrics.duration.clone(),
         );
         registry.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
+        registry.register("jobs_waiting", "Jobs that wait for a place or for their time", metrics.jobs_waiting.clone());
+        registry.register("jobs_running", "Jobs that run", metrics.jobs_running.clone());
         registry.register("bound_violations", "Bills above their ceiling", metrics.bound_violations.clone());
         registry.register(
             "underreported",

@@ -6,6 +6,7 @@ use haltline_gateway::settings::{
     ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
 };
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
+use haltline_gateway::{JobNote, JobNotifier};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
 use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
@@ -190,6 +191,34 @@ pub(crate) struct World {
     disk: SimDisk,
     kept: Arc<MemoryDocuments>,
     pub(crate) settings: Settings,
+    pub(crate) ear: Arc<Ear>,
+}
+
+/// Hears what webhooks are told; while it is deaf, nothing is taken.
+#[derive(Default)]
+pub(crate) struct Ear {
+    pub(crate) heard: Mutex<Vec<JobNote>>,
+    pub(crate) is_deaf: AtomicBool,
+}
+
+impl Ear {
+    pub(crate) fn of(&self, url: &str) -> Vec<JobNote> {
+        self.heard.lock().expect("unpoisoned").iter().filter(|note| note.url == url).cloned().collect()
+    }
+}
+
+impl JobNotifier for Ear {
+    fn check(&self, url: &str) -> Result<(), String> {
+        if url.contains("127.0.0.1") { Err("it leads into a private network".to_owned()) } else { Ok(()) }
+    }
+
+    fn notify(&self, note: JobNote) -> BoxFuture<'_, Result<(), String>> {
+        if self.is_deaf.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err("the outbox is gone".to_owned())));
+        }
+        self.heard.lock().expect("unpoisoned").push(note);
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 impl World {
@@ -204,7 +233,13 @@ impl World {
             billed: Mutex::new(0),
             bodies: Mutex::default(),
         };
-        Self { provider: Arc::new(provider), disk: SimDisk::new(1), kept: Arc::default(), settings: settings() }
+        Self {
+            provider: Arc::new(provider),
+            disk: SimDisk::new(1),
+            kept: Arc::default(),
+            settings: settings(),
+            ear: Arc::default(),
+        }
     }
 
     /// Starts a gateway, and takes up what an earlier one has left.
@@ -239,6 +274,7 @@ impl World {
         node.runtime.block_on(async {
             let holds = expire_open_holds(node.store.as_ref(), &recovered.open, WallClock.now()).await;
             holds.expect("expired");
+            node.gateway.set_job_notifier(Arc::clone(&self.ear) as Arc<dyn JobNotifier>);
             node.gateway.resume_jobs(&recovered.open).await.expect("taken up");
         });
         node
