@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
 use haltline_gateway::{JobNote, JobNotifier};
@@ -14,7 +15,7 @@ use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
     Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, MemoryStreams, Owner, Permit, Shelf, Upstream, UserClaims,
+    MemoryDocuments, MemoryStreams, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -266,6 +267,7 @@ impl World {
             keys: Arc::clone(&store) as _,
             streams: Arc::new(MemoryStreams::default()),
             documents: Arc::clone(&documents) as _,
+            webhooks: Arc::new(NoWebhooks),
             clock,
             entropy: Arc::new(SeededEntropy::new(u64::try_from(WallClock.now().as_millis()).expect("positive"))),
             metrics: Metrics::new(&mut Registry::default()),
@@ -337,11 +339,14 @@ fn settings() -> Settings {
         budgets: Budgets::new(vec![day]).expect("budgets"),
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules { max_retries: 0, ..RetryRules::default() },
         breaker: BreakerRules { failures: 100_000, ..BreakerRules::default() },
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
+        cache: CacheSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
