@@ -330,6 +330,7 @@ fn ticket(sheet: &Sheet) -> Ticket {
 }
 
 /// What a client is told when documents cannot be read or written.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 pub(crate) fn unavailable(error: DocumentsError) -> Problem {
     tracing::error!(%error, "documents cannot be read or written");
     Problem::new(Code::StoreUnavailable, "The gateway's store cannot be used at present. An operator must look at it.")
