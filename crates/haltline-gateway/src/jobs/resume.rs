@@ -25,6 +25,12 @@ impl Gateway {
         for sheet in self.all_in(State::Running).await? {
             self.take_up(sheet, lost).await?;
         }
+        for mut sheet in self.all_in(State::Failed).await? {
+            if !sheet.is_told {
+                let _turn = self.jobs.turn(&sheet.id).await;
+                self.tell_failure(&mut sheet).await;
+            }
+        }
         let mut waiting = 0;
         for sheet in self.all_in(State::Queued).await? {
             let mut queue = self.jobs.queue.lock();
