@@ -1,6 +1,7 @@
 //! The line: one request's journey from identify to record. Knows ports, never a store, a
 //! provider or an HTTP server.
 
+mod alerts;
 mod cache;
 mod chance;
 mod counting;
@@ -24,6 +25,7 @@ mod shelf;
 mod streams;
 mod timeline;
 mod voice;
+pub mod webhooks;
 
 pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, InvalidationHook, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
@@ -39,3 +41,4 @@ pub use recover::{TakenUp, expire_open_holds};
 pub use sessions::{Forgotten, History, Order, Page, Recovered, Shape};
 pub use streams::{Ending, From, Stop, Watched, Watcher};
 pub use voice::Voice;
+pub use webhooks::{Hook, HookError, Hooks};

@@ -67,6 +67,17 @@ pub(crate) struct LatencyLabels {
     pub(crate) answer: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct AlertLabels {
+    pub(crate) kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DeliveryLabels {
+    /// `delivered`, `failed` (and tried again), `given_up`, `refused` (never taken).
+    pub(crate) outcome: &'static str,
+}
+
 /// All metrics of the gateway.
 #[derive(Debug)]
 pub struct Metrics {
@@ -88,8 +99,13 @@ pub struct Metrics {
     pub(crate) endpoint_latency: Family<LatencyLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) alerts: Family<AlertLabels, Counter>,
+    pub(crate) deliveries: Family<DeliveryLabels, Counter>,
+    pub(crate) deliveries_waiting: Gauge,
     pub(crate) clock_alarm: Gauge,
     pub(crate) store_open: Gauge,
+    pub(crate) jobs_waiting: Gauge,
+    pub(crate) jobs_running: Gauge,
     pub(crate) cache: Family<CacheLabels, Counter>,
     pub(crate) cache_entries: Gauge,
     pub(crate) cache_bytes: Gauge,
@@ -121,8 +137,13 @@ impl Metrics {
             endpoint_latency: Family::default(),
             account_spent: Family::default(),
             account_held: Family::default(),
+            alerts: Family::default(),
+            deliveries: Family::default(),
+            deliveries_waiting: Gauge::default(),
             clock_alarm: Gauge::default(),
             store_open: Gauge::default(),
+            jobs_waiting: Gauge::default(),
+            jobs_running: Gauge::default(),
             cache: Family::default(),
             cache_entries: Gauge::default(),
             cache_bytes: Gauge::default(),
@@ -162,6 +183,8 @@ impl Metrics {
             metrics.duration.clone(),
         );
         registry.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
+        registry.register("jobs_waiting", "Jobs that wait for a place or for their time", metrics.jobs_waiting.clone());
+        registry.register("jobs_running", "Jobs that run", metrics.jobs_running.clone());
         registry.register("bound_violations", "Bills above their ceiling", metrics.bound_violations.clone());
         registry.register(
             "underreported",
@@ -190,6 +213,17 @@ impl Metrics {
             "account_held",
             "Held in the current windows, all subjects of a budget together",
             metrics.account_held.clone(),
+        );
+        registry.register("alerts", "Alerts that were given, by kind", metrics.alerts.clone());
+        registry.register(
+            "deliveries",
+            "Attempts to deliver messages to webhooks, by how they ended",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "deliveries_waiting",
+            "Messages to webhooks that are not delivered yet",
+            metrics.deliveries_waiting.clone(),
         );
         registry.register(
             "clock_alarm",

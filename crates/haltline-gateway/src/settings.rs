@@ -1,6 +1,7 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
+use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub degrade: DegradeSettings,
     /// What is kept of prompts that a provider's policy has forbidden.
     pub review: ReviewSettings,
+    /// Who wants to be told of what.
+    pub alerts: AlertSettings,
     /// Rate limits.
     pub rate_limits: Vec<RateLimit>,
     /// When and how to repeat.
@@ -206,6 +209,56 @@ pub enum ReviewSettings {
     Fingerprint,
     /// The beginning of the body, too.
     Prompt,
+}
+
+/// Who wants to be told of what.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct AlertSettings {
+    /// Percentages of a budget's limit at which somebody wants to know, by budget.
+    pub at: BTreeMap<Name, Vec<u8>>,
+    /// Webhooks, and the kinds of alerts that each wants.
+    pub hooks: Vec<AlertHook>,
+}
+
+/// A webhook that wants alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertHook {
+    /// Where it is.
+    pub hook: Hook,
+    /// What it wants.
+    pub on: Vec<AlertKind>,
+}
+
+/// What somebody can be alerted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlertKind {
+    /// A budget has reached a percentage of its limit.
+    Budget,
+    /// An endpoint burns more than twice its usual tokens.
+    BurnRate,
+    /// The breaker of an endpoint has opened, or closed again.
+    Breaker,
+    /// A provider billed more than the ceiling of an attempt.
+    PriceBound,
+    /// Dead letters wait.
+    DeadLetters,
+}
+
+impl AlertKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Budget, Self::BurnRate, Self::Breaker, Self::PriceBound, Self::DeadLetters];
+
+    /// The word in the configuration, metrics and logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::BurnRate => "burn-rate",
+            Self::Breaker => "breaker",
+            Self::PriceBound => "price-bound",
+            Self::DeadLetters => "dead-letters",
+        }
+    }
 }
 
 /// How long things may take.

@@ -4,6 +4,7 @@
 //! returns a verdict; the gateway acts on it. State that must be shared is locked by the caller.
 
 pub mod backoff;
+pub mod baseline;
 pub mod breaker;
 pub mod bucket;
 pub mod cache;

@@ -2,8 +2,9 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind,
-    ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -52,6 +53,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         budgets,
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules::default(),
         breaker: BreakerRules::default(),

@@ -1,6 +1,7 @@
 //! The configuration: reads it, checks all of it, and says everything that is wrong at once. What
 //! comes out is plain data; nothing here starts anything.
 
+mod alerts;
 mod budgets;
 mod cache;
 mod codes;
@@ -45,7 +46,6 @@ use haltline_ports::UserClaims;
 use haltline_types::Name;
 use reader::{Keys, Section, Walk};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -67,11 +67,12 @@ const SECTIONS: Keys = Keys {
         "bounds",
         "keys",
         "guard",
+        "alerts",
         "cache",
         "jobs",
         "responses",
     ],
-    later: &["alerts", "auth", "telemetry"],
+    later: &["auth", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -85,8 +86,6 @@ pub struct Loaded {
     pub store: StoreSettings,
     /// What a new key may claim when nothing is said of it.
     pub users: UserClaims,
-    /// Percentages of a budget's limit at which somebody wants to know, by budget.
-    pub alert_at: BTreeMap<Name, Vec<u8>>,
     /// How long a stream can be resumed after its end.
     pub streams_keep_for: Duration,
     /// What is questionable.
@@ -164,6 +163,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         budgets: Budgets::new(all_budgets).ok()?,
         degrade: degrade(&budgets),
         review: rules::review(root),
+        alerts: alerts::alerts(root, &budgets),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
         breaker,
@@ -183,7 +183,6 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         server,
         store,
         users,
-        alert_at: budgets.alerts,
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
     })

@@ -91,9 +91,13 @@ pub(super) static STAGES: [Stage; 6] = [
     },
     Stage {
         name: "e2e",
-        about: "the vendors' own clients against the real binary",
+        about: "the vendors' own clients and a browser against the real binary",
         env: &[],
-        steps: &[Step::Run(&["bash", "e2e/run.sh"]), Step::Run(&["bash", "e2e/clients.sh"])],
+        steps: &[
+            Step::Run(&["bash", "e2e/run.sh"]),
+            Step::Run(&["bash", "e2e/clients.sh"]),
+            Step::Run(&["bash", "e2e/browser.sh"]),
+        ],
         has_tests: true,
     },
 ];

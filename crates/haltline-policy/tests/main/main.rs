@@ -1,5 +1,6 @@
 //! The decisions against their properties and against simpler models written apart.
 
+mod baseline;
 mod breaker;
 mod cache;
 mod clock;

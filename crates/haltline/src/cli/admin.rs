@@ -11,7 +11,8 @@ use haltline_http::admin::dto::{
     Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
     OpenedDeadLetter, SpendLine,
 };
-use haltline_ports::{BoxFuture, SpendKey};
+use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
+use haltline_ports::{BoxFuture, SpendKey, Together};
 use haltline_types::NanoUsd;
 use haltline_types::Timestamp;
 use local::{Local, Opened};
@@ -32,6 +33,22 @@ pub struct SpendAsk {
     /// Before this instant.
     pub until: Timestamp,
 }
+
+/// A question for the timelines of requests that belong together, the oldest first.
+#[derive(Clone, Debug)]
+pub struct TimelinesAsk {
+    /// What they have in common.
+    pub together: Together,
+    /// Only this key's.
+    pub key: Option<String>,
+    /// Only this user's.
+    pub user: Option<String>,
+    /// The last request of the page before.
+    pub after: Option<String>,
+}
+
+/// A stream, and some of its events.
+pub type StreamPage = (StreamLine, Vec<BatchLine>);
 
 /// What an operator can ask for.
 pub trait Admin: Send + Sync {
@@ -67,6 +84,12 @@ pub trait Admin: Send + Sync {
     fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
     /// Removes one.
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
+    /// What happened to a request.
+    fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline>;
+    /// What happened to requests that belong together; a page.
+    fn timelines<'a>(&'a self, ask: &'a TimelinesAsk) -> Answer<'a, Timelines>;
+    /// A stream and a page of its events after this one.
+    fn stream<'a>(&'a self, id: &'a str, after: u64) -> Answer<'a, StreamPage>;
     /// Checks the store; says what it holds.
     fn verify(&self) -> Answer<'_, String>;
     /// Has the gateway read its configuration again; `None` when none runs.

@@ -1,5 +1,7 @@
 //! The command line as clap reads it. What each command does stands in the module of its name.
 
+use super::replay::ReplayArgs;
+use super::trace::TraceArgs;
 use super::ui::Format;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -52,6 +54,10 @@ pub enum Command {
     Budget(BudgetCommand),
     /// What was spent, grouped
     Spend(SpendArgs),
+    /// What happened to a request, a trace or a session, step by step
+    Trace(TraceArgs),
+    /// Replay a stream or a session as its client saw it
+    Replay(ReplayArgs),
     /// What models cost by the shipped price lists, and what another list would change
     #[command(subcommand)]
     Prices(PricesCommand),

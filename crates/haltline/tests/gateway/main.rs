@@ -1,5 +1,6 @@
 //! The real binary in front of the billing fake provider: what the promise says, seen from outside.
 
+mod alerts;
 mod answers;
 mod bad_input;
 mod cache;
@@ -7,6 +8,7 @@ mod counts;
 mod dialects;
 mod failures;
 mod idempotency;
+mod jobs;
 mod operator;
 mod restart;
 mod resume;
@@ -17,3 +19,4 @@ mod setup;
 mod stage_two;
 mod storm;
 mod streams;
+mod timeline;

@@ -31,7 +31,7 @@ fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
     assert_eq!(loaded.store, StoreSettings::File("/etc/haltline/haltline-data".into()));
     assert_eq!(loaded.users, UserClaims::None);
     assert_eq!(loaded.streams_keep_for, Duration::from_secs(86_400));
-    assert_eq!(loaded.alert_at["company-day"], [50, 80, 100]);
+    assert_eq!(loaded.settings.alerts.at["company-day"], [50, 80, 100]);
     let settings = loaded.settings;
     let openai = &settings.providers["openai"];
     assert_eq!(openai.kind, ProviderKind::OpenAi);

@@ -1,0 +1,20 @@
+// A generation: what the page says, and what only the server decides.
+
+import { pass, refuse, settings } from "../../../lib/gateway.ts";
+
+const BODY_MAX = 4_000_000;
+
+export async function POST(request: Request): Promise<Response> {
+  const text = await request.text();
+  if (text.length > BODY_MAX) return refuse(413, "body_too_large", "This conversation is too large.");
+  let page: { id?: unknown; messages?: unknown; trigger?: unknown; messageId?: unknown };
+  try {
+    page = JSON.parse(text);
+  } catch {
+    return refuse(400, "invalid_request", "The body is not JSON.");
+  }
+  // Model and instructions are the server's: a page's own would be wishes.
+  const { id, messages, trigger, messageId } = page;
+  const { model, system } = settings();
+  return pass(request, "/api/chat", { method: "POST", body: JSON.stringify({ id, messages, trigger, messageId, model, system }) });
+}
