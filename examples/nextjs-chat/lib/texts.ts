@@ -45,6 +45,8 @@ export function noticeOf(problem: Problem, live: Live, now: number): Notice {
       return { tone: "wait", text: "This took too long and was stopped. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
     case "interrupted":
       return { tone: "wait", text: "The service was restarted in the middle of this answer. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
+    case "unanswered":
+      return { tone: "calm", text: "This question has no answer yet.", deeds: [{ ...AGAIN, label: "Ask again" }] };
     case "stopped":
       return { tone: "calm", text: "Stopped before the answer began.", deeds: [{ ...AGAIN, label: "Ask again" }] };
     case "content_filter": {
