@@ -6,16 +6,17 @@ use crate::jobs::{Failure, Order, Run, Sheet, instant, unavailable};
 use crate::line;
 use crate::problem::Problem;
 use bytes::Bytes;
-use haltline_ports::{Document, DocumentQuery, Owner, Shelf};
+use haltline_ports::{Document, DocumentQuery, DocumentsError, Owner, Shelf};
 use haltline_types::{Code, CodeClass, Name, NanoUsd, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What their ids begin with.
-const LETTER: &str = "dl_";
+pub(crate) const LETTER: &str = "dl_";
 /// The label of those that nobody has sent again.
-const OPEN: &str = "state=open";
+pub(crate) const OPEN: &str = "state=open";
 /// The label of those that were sent again.
 const RETRIED: &str = "state=retried";
 /// How long they are kept.
@@ -60,13 +61,16 @@ pub struct DeadLetter {
     pub(crate) user: Option<String>,
     pub(crate) order: Option<Order>,
     pub(crate) address: Option<String>,
+    /// What the outbox needs to send a message again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<Value>,
     pub(crate) failure: Failure,
     pub(crate) runs: Vec<Run>,
     /// In nanodollars.
     pub(crate) ceiling: Option<i64>,
     /// Milliseconds since the epoch.
     pub(crate) at: i64,
-    /// The job that repeats it.
+    /// The job that repeats it, or the message that is sent again.
     pub retried_as: Option<String>,
 }
 
@@ -122,6 +126,7 @@ impl DeadLetter {
             user: order.owner_user.clone(),
             order: Some(order.clone()),
             address: None,
+            message: None,
             failure: Failure::of(problem),
             runs: sheet.runs.clone(),
             ceiling: order.ceiling,
@@ -130,10 +135,30 @@ impl DeadLetter {
         }
     }
 
+    /// `again`: what the outbox needs to send it again.
+    pub(crate) fn of_message(id: String, lost: &LostMessage, again: Option<Value>, now: Timestamp) -> Self {
+        let code = Code::UpstreamFailed.word().to_owned();
+        let user = lost.owner.as_ref().and_then(|owner| owner.user.as_ref());
+        Self {
+            id,
+            kind: LetterKind::Webhook,
+            about: lost.about.clone(),
+            key: lost.owner.as_ref().map(|owner| owner.key.to_string()),
+            user: user.map(ToString::to_string),
+            order: None,
+            address: Some(lost.address.clone()),
+            message: again,
+            failure: Failure { code, message: lost.why.clone(), param: None },
+            runs: Vec::new(),
+            ceiling: None,
+            at: now.as_millis(),
+            retried_as: None,
+        }
+    }
+
     /// The documents to keep: the letter, and beside it what was to be sent.
     pub(crate) fn documents(&self, body: Option<Bytes>, now: Timestamp) -> Vec<Document> {
-        let owner =
-            self.key.as_deref().map(|key| Owner { key: Name::new(key), user: self.user.as_deref().map(Name::new) });
+        let owner = self.owner();
         let label = if self.retried_as.is_some() { RETRIED } else { OPEN };
         let document = |id: String, labels: Vec<String>, body: Bytes| Document {
             shelf: Shelf::DeadLetter,
@@ -150,8 +175,12 @@ impl DeadLetter {
         documents
     }
 
-    fn read(document: &Document) -> Option<Self> {
+    pub(crate) fn read(document: &Document) -> Option<Self> {
         serde_json::from_slice(&document.body).ok()
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        self.key.as_deref().map(|key| Owner { key: Name::new(key), user: self.user.as_deref().map(Name::new) })
     }
 
     /// Whose key it was.
@@ -269,11 +298,11 @@ impl Gateway {
         Ok(OpenedLetter { letter, body, ceiling })
     }
 
-    /// Sends one again, as a new job of the same owner. `most`: what one attempt may be billed, by
-    /// the word of whoever asks. Gives the job's id.
+    /// Sends one again, as a new job of the same owner, or the same message. `most`: what one
+    /// attempt may be billed, by the word of whoever asks. Gives the id of the job or message.
     ///
     /// # Errors
-    /// `not_found`; `invalid_request` when it was sent again already or is no job;
+    /// `not_found`; `invalid_request` when it was sent again already;
     /// `reservation_too_large` when it may cost more than `most`; and as the surface would refuse it.
     pub async fn retry_dead_letter(self: &Arc<Self>, id: &str, most: Option<NanoUsd>) -> Result<String, Problem> {
         let (gateway, id) = (Arc::clone(self), id.to_owned());
@@ -290,9 +319,7 @@ impl Gateway {
             return Err(Problem::new(Code::InvalidRequest, message));
         }
         let Some(order) = letter.order.clone() else {
-            let message =
-                format!("`{id}` is a message to {}; messages are not sent again from here.", letter.endpoint());
-            return Err(Problem::new(Code::InvalidRequest, message));
+            return self.send_letter_again(letter).await;
         };
         let body = self.letter_body(id).await?;
         let ceiling = self.retry_ceiling(&letter, &body).await?;
@@ -307,6 +334,20 @@ impl Gateway {
         letter.retried_as = Some(sheet.id.clone());
         self.enqueue(&sheet, body, letter.documents(None, now)).await?;
         Ok(sheet.id)
+    }
+
+    async fn send_letter_again(&self, mut letter: DeadLetter) -> Result<String, Problem> {
+        let body = self.letter_body(&letter.id).await?;
+        let again =
+            letter.message.as_ref().and_then(|again| self.hooks.revive(again, &letter.about, letter.owner(), &body));
+        let Some(again) = again else {
+            let message = format!("`{}` is a message to {} that cannot be sent again.", letter.id, letter.endpoint());
+            return Err(Problem::new(Code::InvalidRequest, message));
+        };
+        letter.retried_as = Some(letter.about.clone());
+        let written = self.hooks.post(vec![again], letter.documents(None, self.clock.now())).await;
+        written.map_err(|error| unavailable(DocumentsError(error.to_string())))?;
+        Ok(letter.about)
     }
 
     /// Removes one for good.
@@ -327,21 +368,8 @@ impl Gateway {
     /// When it cannot be written.
     pub async fn bury_message(&self, lost: LostMessage) -> Result<String, Problem> {
         let now = self.clock.now();
-        let code = Code::UpstreamFailed.word().to_owned();
-        let letter = DeadLetter {
-            id: format!("{LETTER}{:032x}", self.fresh_id().as_u128()),
-            kind: LetterKind::Webhook,
-            about: lost.about,
-            key: lost.owner.as_ref().map(|owner| owner.key.to_string()),
-            user: lost.owner.and_then(|owner| owner.user).map(|user| user.to_string()),
-            order: None,
-            address: Some(lost.address),
-            failure: Failure { code, message: lost.why, param: None },
-            runs: Vec::new(),
-            ceiling: None,
-            at: now.as_millis(),
-            retried_as: None,
-        };
+        let id = format!("{LETTER}{:032x}", self.fresh_id().as_u128());
+        let letter = DeadLetter::of_message(id, &lost, None, now);
         self.documents.put(letter.documents(Some(lost.body), now)).await.map_err(unavailable)?;
         Ok(letter.id)
     }

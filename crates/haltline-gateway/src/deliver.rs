@@ -2,6 +2,7 @@
 //! watch. Every event is in the store before a watcher gets it; a connection may vanish at any time
 //! without anything depending on it.
 
+use crate::cache::Recording;
 use crate::incoming::Surface;
 use crate::problem::Problem;
 use crate::streams::{Again, Ending, Head, Live, Opened, Watcher};
@@ -22,6 +23,41 @@ pub struct Degraded {
     pub from: Name,
     /// What was asked instead.
     pub to: Name,
+}
+
+/// What the response cache gave a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheResult {
+    /// An answer.
+    Hit,
+    /// Nothing.
+    Miss,
+    /// It was not asked, or may not answer such a request.
+    Bypass,
+    /// An old answer, because a new one could not be had.
+    Stale,
+}
+
+impl CacheResult {
+    /// The word for headers and metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What is told of the response cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheNote {
+    /// What it gave.
+    pub result: CacheResult,
+    /// How old that is.
+    pub age: Option<Duration>,
 }
 
 /// Facts about a request, told in headers.
@@ -49,6 +85,8 @@ pub struct Notes {
     pub rate_limit: Option<LimitStanding>,
     /// Was it given before, or is it being given to another client too?
     pub replayed: bool,
+    /// What the response cache gave, where it had to do with the request.
+    pub cache: Option<CacheNote>,
 }
 
 impl Notes {
@@ -67,6 +105,7 @@ impl Notes {
             overhead: None,
             rate_limit: None,
             replayed: false,
+            cache: None,
         }
     }
 }
@@ -163,6 +202,7 @@ pub(crate) struct Outlet {
     client: Client,
     /// Since when the client is gone that waited for an answer in one piece.
     gone_since: Option<Instant>,
+    recording: Option<Recording>,
 }
 
 impl Outlet {
@@ -184,6 +224,7 @@ impl Outlet {
             kept: Kept::NotBegun,
             client: Client::Here,
             gone_since: None,
+            recording: None,
         };
         (outlet, receiver)
     }
@@ -211,6 +252,22 @@ impl Outlet {
     /// Is everything in the store that a client may have seen?
     pub(crate) fn is_kept(&self) -> bool {
         self.kept == Kept::All
+    }
+
+    /// From now on what is sent is written down.
+    pub(crate) fn record(&mut self, recording: Recording) {
+        self.recording = Some(recording);
+    }
+
+    /// What was written down.
+    pub(crate) fn recorded(&mut self) -> Option<Recording> {
+        self.recording.take()
+    }
+
+    /// Can an answer still begin anew? A page takes the parts of another one into the message that it
+    /// was shown the beginning of.
+    pub(crate) fn can_begin_anew(&self) -> bool {
+        !self.has_begun() || self.voice == Voice::DataOnly
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -248,6 +305,9 @@ impl Outlet {
     pub(crate) fn event(&mut self, out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         let id = self.next_event;
         self.next_event += 1;
+        if let Some(recording) = &mut self.recording {
+            recording.event(event, data);
+        }
         self.voice.event(out, id, event, data);
         self.mark(out);
     }
@@ -328,6 +388,9 @@ impl Outlet {
 
     /// Answers in one go.
     pub(crate) fn whole(&mut self, notes: Notes, body: Bytes) {
+        if let Some(recording) = &mut self.recording {
+            recording.whole(&body);
+        }
         if self.once().is_some() && body.len() <= EVENT_BYTES_MAX {
             self.keep_whole(&notes, &body);
         }

@@ -1,5 +1,7 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
+use crate::alerts::Alerts;
+use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
@@ -11,16 +13,20 @@ use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
-use crate::settings::Settings;
+use crate::sessions::Sessions;
+use crate::settings::{Secret, Settings};
 use crate::shelf::Shelf;
 use crate::streams::{Live as LiveStream, Registry};
+use crate::webhooks::Hooks;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
+use haltline_ledger::Balance;
 use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
     AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
+    Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -56,8 +62,10 @@ pub struct GatewayParts {
     pub keys: Arc<dyn Keys>,
     /// Where the events of answers are kept.
     pub streams: Arc<dyn Streams>,
-    /// Small things that are kept for clients.
+    /// Small things that are kept, for clients and for itself.
     pub documents: Arc<dyn Documents>,
+    /// Who carries messages to webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -84,12 +92,17 @@ pub struct Gateway {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) hooks: Hooks,
+    pub(crate) alerts: Alerts,
     pub(crate) limiter: Mutex<Limiter>,
     pub(crate) lanes: Lanes,
     pub(crate) counting: Counting,
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
+    /// Answers that are given again.
+    pub(crate) cache: Cache,
+    pub(crate) sessions: Sessions,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -110,7 +123,21 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
+        let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
+        let hooks = Hooks::new(Arc::clone(&parts.documents), parts.webhooks, clock, entropy, &parts.metrics);
+        hooks.know(secrets(&parts.settings));
+        let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
+        let journeys = TaskTracker::new();
+        // Processes that share a store follow each other.
+        let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
         Arc::new(Self {
+            sessions: Sessions::new(
+                Arc::clone(&parts.documents),
+                Arc::clone(&parts.streams),
+                process,
+                journeys.clone(),
+            ),
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
@@ -120,6 +147,8 @@ impl Gateway {
             documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
+            hooks,
+            alerts,
             limiter: Mutex::new(limiter),
             lanes: Lanes::default(),
             counting: Counting::default(),
@@ -129,12 +158,13 @@ impl Gateway {
             rooms: Rooms::default(),
             jobs: Jobs::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
+            cache,
             cut: CancellationToken::new(),
             metrics: parts.metrics,
             breakers: RwLock::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            journeys: TaskTracker::new(),
+            journeys,
         })
     }
 
@@ -192,10 +222,13 @@ impl Gateway {
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
         }
+        self.hooks.know(secrets(&settings));
+        self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
         self.live.store(Arc::new(Live { settings, upstreams }));
         if other_breakers {
             self.breakers.write().clear();
+            self.alerts.breakers_are_new();
         }
         Ok(())
     }
@@ -222,6 +255,12 @@ impl Gateway {
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn Keys> {
         &self.keys
+    }
+
+    /// Messages to webhooks.
+    #[must_use]
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The clock.
@@ -326,6 +365,7 @@ impl Gateway {
         self.lanes.sweep();
         let now = self.clock.now();
         self.shelf.lock().sweep(now);
+        self.tick_cache(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
             let state = match breaker.lock().state(now) {
                 BreakerState::Closed => 0,
@@ -335,12 +375,17 @@ impl Gateway {
             self.metrics.breaker_state.get_or_create(&endpoint_labels(endpoint)).set(state);
         }
         self.metrics.store_open.set(i64::from(self.book.health() == BookHealth::Open));
-        self.gauge_accounts(now);
+        let jobs = self.jobs_standing();
+        self.metrics.jobs_waiting.set(i64::try_from(jobs.waiting).unwrap_or(i64::MAX));
+        self.metrics.jobs_running.set(i64::try_from(jobs.running).unwrap_or(i64::MAX));
+        let balances = self.book.balances(now);
+        self.gauge_accounts(&balances);
+        self.alerts.tick(&self.live.load().settings.alerts, &balances, now, &self.journeys);
     }
 
-    fn gauge_accounts(&self, now: haltline_types::Timestamp) {
+    fn gauge_accounts(&self, balances: &[Balance]) {
         let mut sums: BTreeMap<(Name, Unit), (i64, i64)> = BTreeMap::new();
-        for balance in self.book.balances(now) {
+        for balance in balances {
             let sum = sums.entry((balance.account.budget.clone(), balance.spent.unit())).or_default();
             sum.0 = sum.0.saturating_add(balance.spent.value());
             sum.1 = sum.1.saturating_add(balance.held.value());
@@ -398,6 +443,12 @@ impl Drop for Place {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
         self.0.metrics.in_flight.dec();
     }
+}
+
+/// What signs messages to webhooks.
+fn secrets(settings: &Settings) -> impl Iterator<Item = Secret> {
+    let alerts = settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned());
+    alerts.chain(settings.jobs.webhook_secret.clone())
 }
 
 pub(crate) fn draining() -> Problem {

@@ -1,5 +1,6 @@
 //! What a surface hands to the line: the request as it arrived, nothing decided.
 
+use crate::cache::CacheAsk;
 use crate::voice::Voice;
 use bytes::Bytes;
 use haltline_ports::KeyRecord;
@@ -100,8 +101,12 @@ pub struct Claims {
     pub max_cost: Option<NanoUsd>,
     /// `x-haltline-no-retry`.
     pub no_retry: bool,
+    /// `x-haltline-history: session`: the body holds only what is new, and the session the rest.
+    pub history_of_session: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// `x-haltline-cache` and `x-haltline-cache-tags`.
+    pub cache: CacheAsk,
     /// `Idempotency-Key`: requests of one caller with the same key are one request.
     pub idempotency_key: Option<String>,
     /// `x-haltline-replay-timing: original`: an answer that is given again comes as fast as it

@@ -1,6 +1,8 @@
 //! The line: one request's journey from identify to record. Knows ports, never a store, a
 //! provider or an HTTP server.
 
+mod alerts;
+mod cache;
 mod chance;
 mod counting;
 mod dead_letters;
@@ -17,15 +19,18 @@ mod problem;
 mod quarantine;
 mod recover;
 pub mod routing;
+mod sessions;
 pub mod settings;
 mod shelf;
 mod streams;
 mod timeline;
 mod voice;
+pub mod webhooks;
 
+pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, InvalidationHook, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
 pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};
-pub use deliver::{Degraded, Delivery, Notes, Piece};
+pub use deliver::{CacheNote, CacheResult, Degraded, Delivery, Notes, Piece};
 pub use gateway::{Gateway, GatewayParts, Upstreams};
 pub use incoming::{Claims, Incoming, Surface};
 pub use jobs::{JobEndpoint, JobNote, JobNotifier, JobPage, JobsStanding, NewJob};
@@ -33,5 +38,7 @@ pub use line::TokenCount;
 pub use metrics::Metrics;
 pub use problem::{BudgetNote, Problem, UpstreamNote};
 pub use recover::{TakenUp, expire_open_holds};
+pub use sessions::{Forgotten, History, Order, Page, Recovered, Shape};
 pub use streams::{Ending, From, Stop, Watched, Watcher};
 pub use voice::Voice;
+pub use webhooks::{Hook, HookError, Hooks};

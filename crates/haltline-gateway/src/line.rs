@@ -12,6 +12,7 @@ mod identify;
 mod inspect;
 mod join;
 mod quote;
+mod recall;
 mod record;
 mod relay;
 mod reserve;
@@ -22,19 +23,19 @@ mod tighten;
 mod tools;
 mod trip;
 
-pub(crate) use accept::{Fingerprint, allowed};
+pub(crate) use accept::{Fingerprint, Request, allowed, body_of};
 pub use count::TokenCount;
 pub(crate) use identify::{Caller, check_key, check_record, identified_owner, identify, owner_of};
 pub(crate) use inspect::inspect;
-pub(crate) use trip::Keeping;
+pub(crate) use trip::{Keeping, Trip};
 
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::problem::{Problem, without_accounts};
+use crate::sessions;
 use crate::settings::{OnCut, OnDisconnect};
-use accept::Request;
 use bytes::BytesMut;
 use call::Times;
 use company::Company;
@@ -43,11 +44,13 @@ use futures_util::FutureExt;
 use haltline_policy::retry::{self, RetrySituation, RetryVerdict};
 use haltline_ports::{AttemptRecord, Outcome, What};
 use haltline_types::{Code, Fault, FaultKind, ModelName, RequestId, Timestamp};
+use haltline_wire::continuation::Continue;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::Passage;
 use haltline_wire::provider::{early_frames, news_frame};
 use join::Joined;
 use quote::Measured;
+use recall::Recalled;
 use relay::{Finish, Tail, Ways};
 use reserve::NotReserved;
 use route::Router;
@@ -55,7 +58,6 @@ use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::time::Instant;
-use trip::Trip;
 
 /// The whole journey, closed whatever happens on it.
 pub(crate) async fn travel(
@@ -93,12 +95,13 @@ async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std
         Err(problem) => {
             let problem = if live.is_stopped() { stopped(&trip) } else { problem };
             let (code, status) = (problem.code, if outlet.is_open() { 200 } else { problem.code.status() });
-            outlet.problem(trip.final_notes(), problem);
             let outcome = match code {
                 Code::Stopped => Outcome::Cancelled,
                 _ if sent => Outcome::Failed(code),
                 _ => Outcome::Refused(code),
             };
+            sessions::answered(gateway, &mut trip, &outlet, None, outcome);
+            outlet.problem(trip.final_notes(), problem);
             (outcome, status)
         }
     };
@@ -123,9 +126,12 @@ async fn run(
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
-    let request = accept::accept(gateway, &live, caller, incoming)?;
+    let request = accept::accept(gateway, &live, caller, incoming).await?;
     trip.note_request(&request);
     trip.step(accepted(trip, &request));
+    if request.history_is_partial {
+        trip.dropped_headers.push("history".to_owned());
+    }
     if is_kept_elsewhere {
         trip.keeping = None;
     }
@@ -133,9 +139,16 @@ async fn run(
         return Ok(());
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
-    let obtained = obtain(gateway, &live, &admitted.request, trip, outlet, None).await;
-    tools::note_results(trip, &admitted.request);
-    obtained
+    let request = &admitted.request;
+    let ended = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
+        Recalled::Answered => Ok(()),
+        Recalled::Ask(wish) => {
+            let obtained = obtain(gateway, &live, request, trip, outlet, None).await;
+            wish.remember(gateway, &live, request, trip, outlet, obtained).await
+        }
+    };
+    tools::note_results(trip, request);
+    ended
 }
 
 /// Why there is no answer, or no more of it.
@@ -168,14 +181,20 @@ async fn obtain(
         deadline: gateway.clock.now().saturating_add(deadlines.total),
     };
     let mut company: Option<Company> = None;
+    let mut may_prefix = true;
     loop {
         let short = attempt(gateway, live, request, rest.as_ref(), trip, outlet, &mut company, until).await;
         let problem = match short {
             Ok(()) => return Ok(()),
+            // Not every model that should go on behind its own words does.
+            Err(Short::Problem(problem)) if may_prefix && refused_prefix(rest.as_ref(), &problem) => {
+                may_prefix = false;
+                problem
+            }
             Err(Short::Problem(problem)) => return Err(problem),
             Err(Short::Rest(problem)) => problem,
         };
-        match continued::rest_of(gateway, live, request, trip, outlet).await {
+        match continued::rest_of(gateway, live, request, trip, outlet, may_prefix).await {
             Ok(next) => rest = Some(next),
             Err(why) => {
                 tracing::info!(request = %trip.id, why, "an answer that broke off is not gone on with");
@@ -183,6 +202,11 @@ async fn obtain(
             }
         }
     }
+}
+
+fn refused_prefix(rest: Option<&Rest>, problem: &Problem) -> bool {
+    rest.is_some_and(|rest| rest.how == Continue::Prefix)
+        && problem.upstream.as_ref().is_some_and(|upstream| upstream.kind == FaultKind::InvalidRequest)
 }
 
 /// How long all attempts of a request may take together.
@@ -224,10 +248,10 @@ async fn run_on(
     let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
-    let request = accept::accept(gateway, &settings, caller, incoming)?;
+    let request = accept::accept(gateway, &settings, caller, incoming).await?;
     trip.note_request(&request);
     outlet.live().enter(&request);
-    let rest = continued::rest_of(gateway, &settings, &request, trip, outlet).await.map_err(|why| {
+    let rest = continued::rest_of(gateway, &settings, &request, trip, outlet, true).await.map_err(|why| {
         tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
         interrupted()
     })?;
@@ -279,6 +303,7 @@ async fn attempt(
                 return Err(remember(gateway, whole, prefer(router.last_fault(), trip, problem)).into());
             }
         };
+        sessions::arrived(gateway, live, whole, trip);
         let cap = reserved.cap;
         // No refusal can come any more: from here on a waiting client may get its head.
         if company.is_none() {
@@ -334,6 +359,7 @@ async fn attempt(
                     {
                         gateway.keep(keeping, &response, body.clone()).await;
                     }
+                    sessions::answered(gateway, trip, outlet, Some(&body), Outcome::Answered);
                     outlet.whole(trip.final_notes(), body);
                 }
                 None => relay::finish_stream(gateway, trip, outlet, tail).await,

@@ -48,6 +48,11 @@ pub(crate) struct DegradedLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CacheLabels {
+    pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
     pub(crate) provider: String,
     pub(crate) model: String,
@@ -60,6 +65,17 @@ pub(crate) struct LatencyLabels {
     pub(crate) model: String,
     /// `stream`: to the first content. `whole`: to the end.
     pub(crate) answer: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct AlertLabels {
+    pub(crate) kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DeliveryLabels {
+    /// `delivered`, `failed` (and tried again), `given_up`, `refused` (never taken).
+    pub(crate) outcome: &'static str,
 }
 
 /// All metrics of the gateway.
@@ -83,8 +99,16 @@ pub struct Metrics {
     pub(crate) endpoint_latency: Family<LatencyLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) alerts: Family<AlertLabels, Counter>,
+    pub(crate) deliveries: Family<DeliveryLabels, Counter>,
+    pub(crate) deliveries_waiting: Gauge,
     pub(crate) clock_alarm: Gauge,
     pub(crate) store_open: Gauge,
+    pub(crate) jobs_waiting: Gauge,
+    pub(crate) jobs_running: Gauge,
+    pub(crate) cache: Family<CacheLabels, Counter>,
+    pub(crate) cache_entries: Gauge,
+    pub(crate) cache_bytes: Gauge,
 }
 
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -113,8 +137,16 @@ impl Metrics {
             endpoint_latency: Family::default(),
             account_spent: Family::default(),
             account_held: Family::default(),
+            alerts: Family::default(),
+            deliveries: Family::default(),
+            deliveries_waiting: Gauge::default(),
             clock_alarm: Gauge::default(),
             store_open: Gauge::default(),
+            jobs_waiting: Gauge::default(),
+            jobs_running: Gauge::default(),
+            cache: Family::default(),
+            cache_entries: Gauge::default(),
+            cache_bytes: Gauge::default(),
         };
         let usd = || Unit::Other("usd".to_owned());
         registry.register("requests", "Requests by how they ended", metrics.requests.clone());
@@ -151,6 +183,8 @@ impl Metrics {
             metrics.duration.clone(),
         );
         registry.register("requests_in_flight", "Requests under way", metrics.in_flight.clone());
+        registry.register("jobs_waiting", "Jobs that wait for a place or for their time", metrics.jobs_waiting.clone());
+        registry.register("jobs_running", "Jobs that run", metrics.jobs_running.clone());
         registry.register("bound_violations", "Bills above their ceiling", metrics.bound_violations.clone());
         registry.register(
             "underreported",
@@ -180,6 +214,17 @@ impl Metrics {
             "Held in the current windows, all subjects of a budget together",
             metrics.account_held.clone(),
         );
+        registry.register("alerts", "Alerts that were given, by kind", metrics.alerts.clone());
+        registry.register(
+            "deliveries",
+            "Attempts to deliver messages to webhooks, by how they ended",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "deliveries_waiting",
+            "Messages to webhooks that are not delivered yet",
+            metrics.deliveries_waiting.clone(),
+        );
         registry.register(
             "clock_alarm",
             "1 while wall time leads monotonic time by more than it may",
@@ -190,12 +235,31 @@ impl Metrics {
             "1 while the store can promise, 0 when spending is shut",
             metrics.store_open.clone(),
         );
+        registry.register("cache", "Requests by what the response cache gave them", metrics.cache.clone());
+        registry.register("cache_entries", "Answers in the response cache", metrics.cache_entries.clone());
+        registry.register_with_unit(
+            "cache_size",
+            "What the answers in the response cache take",
+            Unit::Bytes,
+            metrics.cache_bytes.clone(),
+        );
         metrics.store_open.set(1);
         metrics
     }
 }
 
 impl Metrics {
+    /// How often the response cache gave this result.
+    pub(crate) fn cached(&self, result: &'static str) -> u64 {
+        self.cache.get_or_create(&CacheLabels { result }).get()
+    }
+
+    /// How full the response cache is.
+    pub(crate) fn set_cache_size(&self, entries: usize, bytes: usize) {
+        self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Says whether the wall clock can be believed.
     pub fn set_clock_alarm(&self, alarm: bool) {
         self.clock_alarm.set(i64::from(alarm));

@@ -1,6 +1,7 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
+use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub degrade: DegradeSettings,
     /// What is kept of prompts that a provider's policy has forbidden.
     pub review: ReviewSettings,
+    /// Who wants to be told of what.
+    pub alerts: AlertSettings,
     /// Rate limits.
     pub rate_limits: Vec<RateLimit>,
     /// When and how to repeat.
@@ -37,10 +40,14 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// What happens to a stream whose client left.
     pub streams: StreamSettings,
+    /// What is kept of conversations.
+    pub sessions: SessionSettings,
     /// What happens when headroom is short.
     pub headroom: HeadroomSettings,
     /// What bounds the process.
     pub bounds: Bounds,
+    /// Which answers are given again.
+    pub cache: CacheSettings,
     /// How jobs are run and kept.
     pub jobs: JobSettings,
     /// How responses are kept.
@@ -204,6 +211,56 @@ pub enum ReviewSettings {
     Prompt,
 }
 
+/// Who wants to be told of what.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct AlertSettings {
+    /// Percentages of a budget's limit at which somebody wants to know, by budget.
+    pub at: BTreeMap<Name, Vec<u8>>,
+    /// Webhooks, and the kinds of alerts that each wants.
+    pub hooks: Vec<AlertHook>,
+}
+
+/// A webhook that wants alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertHook {
+    /// Where it is.
+    pub hook: Hook,
+    /// What it wants.
+    pub on: Vec<AlertKind>,
+}
+
+/// What somebody can be alerted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlertKind {
+    /// A budget has reached a percentage of its limit.
+    Budget,
+    /// An endpoint burns more than twice its usual tokens.
+    BurnRate,
+    /// The breaker of an endpoint has opened, or closed again.
+    Breaker,
+    /// A provider billed more than the ceiling of an attempt.
+    PriceBound,
+    /// Dead letters wait.
+    DeadLetters,
+}
+
+impl AlertKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Budget, Self::BurnRate, Self::Breaker, Self::PriceBound, Self::DeadLetters];
+
+    /// The word in the configuration, metrics and logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::BurnRate => "burn-rate",
+            Self::Breaker => "breaker",
+            Self::PriceBound => "price-bound",
+            Self::DeadLetters => "dead-letters",
+        }
+    }
+}
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -268,6 +325,21 @@ impl Default for StreamSettings {
     }
 }
 
+/// What is kept of conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// How long a session is kept after its last change; zero keeps none.
+    pub keep_for: Duration,
+    /// Is what was said kept? Without it a session knows only who spoke when, and what it cost.
+    pub content: bool,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { keep_for: Duration::from_secs(30 * 86_400), content: true }
+    }
+}
+
 /// What happens when headroom is short (promise, rule 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadroomSettings {
@@ -303,6 +375,71 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { body_bytes: 32 << 20, in_flight: 8192, answer_bytes: 64 << 20 }
+    }
+}
+
+/// Among whom the answers of the response cache are shared, unless a request wants it narrower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CachePer {
+    /// Everybody who has a key.
+    Everyone,
+    /// The keys of a team; a key without a team is on its own.
+    #[default]
+    Tenant,
+    /// The same, and each user apart.
+    User,
+}
+
+/// The response cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Is every answer of `models` kept that may be? Else only those whose requests ask for it.
+    pub enabled: bool,
+    /// May a request ask for it by header where no rule covers its model?
+    pub by_header: bool,
+    /// The models of the rule, as they are asked for; all when there are none.
+    pub models: Vec<Name>,
+    /// How long an answer is fresh; a request may want less.
+    pub ttl: Duration,
+    /// Does an answer that is no longer fresh stand in for one that failed?
+    pub stale_on_failure: bool,
+    /// Also for one that a budget refuses?
+    pub stale_on_budget: bool,
+    /// For how long after it was fresh.
+    pub stale_for: Duration,
+    /// Room for all answers, in memory and on disk alike, in bytes.
+    pub bytes_max: usize,
+    /// The largest answer that is kept, in bytes.
+    pub entry_bytes_max: usize,
+    /// Among whom answers are shared.
+    pub per: CachePer,
+    /// Who is told of invalidated tags.
+    pub invalidated_webhook: Option<String>,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            by_header: true,
+            models: Vec::new(),
+            ttl: Duration::from_secs(3600),
+            stale_on_failure: true,
+            stale_on_budget: false,
+            stale_for: Duration::from_secs(86_400),
+            bytes_max: 256 << 20,
+            entry_bytes_max: 4 << 20,
+            per: CachePer::Tenant,
+            invalidated_webhook: None,
+        }
+    }
+}
+
+impl CacheSettings {
+    /// Does the rule cover requests for this model?
+    #[must_use]
+    pub fn covers(&self, model: &Name) -> bool {
+        self.enabled && (self.models.is_empty() || self.models.contains(model))
     }
 }
 

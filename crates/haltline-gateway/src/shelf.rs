@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use haltline_ports::Owner;
-use haltline_types::Timestamp;
+use haltline_types::{Name, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -98,6 +98,12 @@ impl Shelf {
         self.changing(owner, |board| board.remove(id))
     }
 
+    /// Drops all of a user, whatever the key.
+    pub(crate) fn forget_user(&mut self, user: &Name) {
+        self.owners.retain(|owner, _| owner.user.as_ref() != Some(user));
+        self.bytes = self.owners.values().map(|board| board.bytes).sum();
+    }
+
     /// Drops what is too old, everybody's.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         self.owners.retain(|_, board| {
@@ -126,7 +132,6 @@ fn size(shelved: &Shelved) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haltline_types::Name;
 
     fn owner(key: &str) -> Owner {
         Owner { key: Name::new(key), user: None }
@@ -153,6 +158,18 @@ mod tests {
         assert_eq!(shelf.get(now, "resp_1", &owner("a")).map(|kept| kept.response.len()), Some(10));
         shelf.sweep(now.saturating_add(KEEP));
         assert!(shelf.owners.is_empty() && shelf.bytes == 0);
+    }
+
+    #[test]
+    fn a_user_that_is_forgotten_leaves_nothing_behind() {
+        let mut shelf = Shelf::default();
+        let alice = Owner { user: Some(Name::new("alice")), ..owner("a") };
+        shelf.put(at(0), "r".to_owned(), Shelved { owner: alice.clone(), ..shelved("a", 10) });
+        shelf.put(at(0), "r".to_owned(), shelved("a", 10));
+        shelf.forget_user(&Name::new("alice"));
+        assert!(shelf.get(at(0), "r", &alice).is_none());
+        assert!(shelf.get(at(0), "r", &owner("a")).is_some());
+        assert_eq!(shelf.bytes, 10 + OVERHEAD);
     }
 
     #[test]

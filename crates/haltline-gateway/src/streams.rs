@@ -2,12 +2,14 @@
 //! connection can look at them again: after a drop, a reload, from another device, while they still
 //! come and after they have ended.
 
+mod assembled;
 mod ending;
 mod head;
 mod live;
 mod registry;
 mod watcher;
 
+pub(crate) use assembled::assembled;
 pub use ending::Ending;
 pub(crate) use head::{Again, Head};
 pub(crate) use live::{Asked, Live, Opened};

@@ -1,6 +1,6 @@
 //! Headers: what clients say of themselves, and what they are told.
 
-use haltline_gateway::{Claims, Notes, Surface};
+use haltline_gateway::{CacheAsk, CacheResult, Claims, Notes, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::anthropic::is_known_beta;
@@ -52,6 +52,7 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         }
         claims.max_cost = Some(cost);
     }
+    claims.cache = CacheAsk::read(one(headers, "x-haltline-cache")?, one(headers, "x-haltline-cache-tags")?)?;
     if let Some(key) = one(headers, "idempotency-key")? {
         // The draft has it as a quoted string; clients send it bare.
         let key = key.trim().trim_matches('"');
@@ -66,6 +67,13 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         Some(_) => return Err("x-haltline-replay-timing is `original` or `none`.".to_owned()),
     };
     claims.no_retry = one(headers, "x-haltline-no-retry")?.is_some_and(|value| value != "false" && value != "0");
+    claims.history_of_session = match one(headers, "x-haltline-history")? {
+        None => false,
+        Some("session") => true,
+        Some(other) => {
+            return Err(format!("x-haltline-history: `{other}` is not known; the one value there is, is `session`."));
+        }
+    };
     claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(claims)
 }
@@ -217,6 +225,15 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
     }
     if let Some(degraded) = &notes.degraded {
         put(head, DEGRADED, &format!("{} -> {}", degraded.from, degraded.to));
+    }
+    if let Some(cache) = &notes.cache {
+        head.insert(HeaderName::from_static("x-haltline-cache"), HeaderValue::from_static(cache.result.word()));
+        if cache.result == CacheResult::Stale {
+            head.insert(DEGRADED, HeaderValue::from_static("cache"));
+        }
+        if let Some(age) = cache.age {
+            head.insert(http::header::AGE, HeaderValue::from(age.as_secs()));
+        }
     }
     if notes.replayed {
         head.insert(HeaderName::from_static("x-haltline-replayed"), HeaderValue::from_static("true"));

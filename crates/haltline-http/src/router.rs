@@ -3,8 +3,8 @@
 use crate::admin::{self, Admin};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
-    anthropic, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, streams, timeline,
-    ui,
+    anthropic, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, sessions,
+    streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
 use axum::Router;
@@ -58,6 +58,7 @@ pub(crate) fn dialects() -> Vec<Entry> {
     let model = Parameter::path("id", "The model.");
     let response = Parameter::path("id", "The response.");
     let job = Parameter::path("id", "The job.");
+    let session = Parameter::path("id", "What its client calls it.");
     let kept = || Answer::json(200, "The response", any_object());
     vec![
         Entry::new(
@@ -146,6 +147,13 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/cache/invalidate",
+            post(cache::invalidate),
+            [tell_post("invalidateCache", "Answers with these tags are not given again")
+                .takes(one::<cache::Invalidate>())
+                .answers(Answer::json(200, "How many tags", one::<cache::Invalidated>()))],
+        ),
+        Entry::new(
             "/streams/{id}",
             get(streams::show),
             [tell("getStream", "A stream again, from any event on, while it runs and after it has ended")
@@ -217,6 +225,36 @@ pub(crate) fn dialects() -> Vec<Entry> {
             [Operation::new("post", "cancelJob", "Stops a job", "Jobs", Security::Key)
                 .with(job)
                 .answers(Answer::json(200, "The job", any_object()))],
+        ),
+        Entry::new(
+            "/sessions",
+            get(sessions::list),
+            [tell("listSessions", "Sessions of the key and user, the last changed first")
+                .with(Parameter::query("after", "`next` of the page before.", false))
+                .with(Parameter::query("limit", "1 to 100; 20 unless said.", false))
+                .answers(Answer::json(200, "A page", any_object()))],
+        ),
+        Entry::new(
+            "/sessions/{id}",
+            get(sessions::show).delete(sessions::forget),
+            [
+                tell("getSession", "A session and its messages, page by page")
+                    .with(session)
+                    .with(Parameter::query("after", "`last_id` of the page before.", false))
+                    .with(Parameter::query("limit", "1 to 500; 100 unless said. A page has at most 8 MiB.", false))
+                    .with(Parameter::query("order", "asc or desc.", false))
+                    .with(Parameter::query("format", "ui: as `useChat` has messages.", false))
+                    .answers(Answer::json(200, "The session", any_object())),
+                Operation::new(
+                    "delete",
+                    "deleteSession",
+                    "Forgets a session and its messages",
+                    "Models",
+                    Security::Key,
+                )
+                .with(session)
+                .answers(Answer::json(200, "It is gone", any_object())),
+            ],
         ),
         Entry::new(
             "/generation",

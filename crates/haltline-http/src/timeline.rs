@@ -117,7 +117,7 @@ pub struct StepLine {
     /// May the failed attempt have cost money?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_have_cost: Option<bool>,
-    /// Why, as a word: a code, a basis of a decision.
+    /// Why, or for what, as a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The budget, limit, model or request that it is about.

@@ -4,13 +4,16 @@
 //! returns a verdict; the gateway acts on it. State that must be shared is locked by the caller.
 
 pub mod backoff;
+pub mod baseline;
 pub mod breaker;
 pub mod bucket;
+pub mod cache;
 pub mod clock;
 pub mod concurrency;
 pub mod framing;
 pub mod latency;
 pub mod limits;
+pub mod lru;
 pub mod measure;
 pub mod media;
 pub mod meter;

@@ -26,6 +26,8 @@ pub enum Shelf {
     DeadLetter,
     /// A message to a webhook.
     Delivery,
+    /// What somebody was alerted to, so that it is not said twice.
+    Alert,
     /// An answer in the response cache.
     CachedAnswer,
     /// How often a cache tag was invalidated.
@@ -34,13 +36,14 @@ pub enum Shelf {
 
 impl Shelf {
     /// All shelves.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Response,
         Self::Session,
         Self::Message,
         Self::Job,
         Self::DeadLetter,
         Self::Delivery,
+        Self::Alert,
         Self::CachedAnswer,
         Self::CacheTag,
     ];
@@ -55,6 +58,7 @@ impl Shelf {
             Self::Job => "job",
             Self::DeadLetter => "dead_letter",
             Self::Delivery => "delivery",
+            Self::Alert => "alert",
             Self::CachedAnswer => "cached_answer",
             Self::CacheTag => "cache_tag",
         }

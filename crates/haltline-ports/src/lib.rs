@@ -39,7 +39,7 @@ pub use timeline::{
     shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
-pub use webhooks::{WebhookFault, Webhooks};
+pub use webhooks::{NoWebhooks, Reach, WebhookFault, Webhooks};
 
 use std::future::Future;
 use std::pin::Pin;

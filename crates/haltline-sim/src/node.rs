@@ -11,7 +11,7 @@ use crate::site::SiteKey;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams, expire_open_holds};
 use haltline_ledger::Balance;
-use haltline_ports::{Book, BookError, Clock, Keys, MemoryDocuments, MemoryStreams, Upstream};
+use haltline_ports::{Book, BookError, Clock, Keys, MemoryStreams, NoWebhooks, Upstream};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, SimDisk, Threads};
 use haltline_types::Timestamp;
 use parking_lot::Mutex;
@@ -111,9 +111,10 @@ impl Node {
             book: Arc::clone(&book) as Arc<dyn Book>,
             records: Arc::new(WatchedRecords { book: Arc::clone(&book) }),
             streams: Arc::new(MemoryStreams::default()),
+            documents: Arc::clone(&store) as Arc<dyn haltline_ports::Documents>,
             keys: store,
-            documents: Arc::new(MemoryDocuments::default()),
             clock,
+            webhooks: Arc::new(NoWebhooks),
             entropy: Arc::new(SeededEntropy::new(seed)),
             metrics,
         });

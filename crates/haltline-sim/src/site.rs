@@ -2,8 +2,9 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -52,13 +53,16 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         budgets,
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules::default(),
         breaker: BreakerRules::default(),
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
     }

@@ -5,6 +5,7 @@ mod catalog;
 mod digest;
 mod forget;
 mod frame;
+mod load;
 mod log;
 mod payload;
 mod read;

@@ -190,6 +190,7 @@ async fn a_damaged_file_is_set_aside_and_the_journal_is_as_it_was() {
         at: START,
         subjects: crate::support::subjects("alice"),
         ceiling: crate::support::demand(5_000, 10),
+        expires: START.saturating_add(Duration::from_secs(600)),
     };
     let permit = store.hold(hold).await.expect("hold");
     store.settle(permit.id(), START, crate::support::demand(4_000, 10)).await.expect("settle");

@@ -31,6 +31,8 @@ pub(crate) struct Origin {
     prefix: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     http2: Option<Http2Settings>,
+    /// Where it is, instead of what its name says.
+    addresses: Option<Vec<SocketAddr>>,
 }
 
 /// A connection, as both sides agreed that it is.
@@ -97,7 +99,13 @@ impl Origin {
             host,
             http2: http2.filter(|_| tls.is_some()),
             tls,
+            addresses: None,
         })
+    }
+
+    /// Connects to these addresses and to no other, whatever the name says by then.
+    pub(crate) fn at(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses: Some(addresses), ..self }
     }
 
     /// Host, and the port where it is not the usual one.
@@ -158,9 +166,10 @@ impl Origin {
     /// Tries the addresses of the host one after the other. Each gets an equal share of the time
     /// left, so that an address that swallows packets does not use it up for the next.
     async fn connect_tcp(&self, deadline: Instant) -> io::Result<TcpStream> {
-        let addresses: Vec<SocketAddr> = match self.host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, self.port)],
-            Err(_) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+        let addresses: Vec<SocketAddr> = match (&self.addresses, self.host.parse::<IpAddr>()) {
+            (Some(addresses), _) => addresses.clone(),
+            (None, Ok(address)) => vec![SocketAddr::new(address, self.port)],
+            (None, Err(_)) => lookup_host((self.host.as_str(), self.port)).await?.collect(),
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for (index, address) in addresses.iter().enumerate() {

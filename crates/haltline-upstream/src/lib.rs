@@ -39,6 +39,7 @@ mod socket;
 mod spread;
 mod tls;
 mod upstream;
+mod webhooks;
 
 pub use download::{Download, download};
 pub use keys::ApiKey;
@@ -50,6 +51,7 @@ pub use simulated::{
 };
 pub use spread::Http2Settings;
 pub use upstream::{HttpConfig, HttpUpstream};
+pub use webhooks::{HttpWebhooks, check_webhook};
 
 use haltline_ports::{Clock, Upstream};
 use std::fmt;

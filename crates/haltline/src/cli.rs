@@ -5,6 +5,7 @@ mod admin;
 mod args;
 mod budget;
 mod budget_set;
+mod cache;
 mod check;
 mod dlq;
 mod exit;
@@ -14,20 +15,25 @@ mod key;
 mod openapi;
 mod plan;
 mod prices;
+mod replay;
 mod simulate;
 mod spend;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod ui;
 mod version;
 mod when;
 
-pub use admin::{Admin, AdminFile, Answer, IfAbsent, SpendAsk, connect};
+pub use admin::{Admin, AdminFile, Answer, IfAbsent, SpendAsk, StreamPage, TimelinesAsk, connect};
 pub use args::{Cli, Command, DemoArgs, DemoWhat, Global, ServeArgs};
 pub use exit::{CliError, Exit};
+pub use replay::ReplayArgs;
+pub use trace::TraceArgs;
 pub use ui::{Format, Ui};
 
+use crate::config::Paint;
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -57,6 +63,7 @@ pub fn main(wiring: &Wiring) -> ExitCode {
     let is_terminal = out.is_terminal();
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut ui = Ui::new(&mut out, &mut err, &cli.global, is_terminal, colours && std::io::stderr().is_terminal());
+    ui.out_paint = if colours && is_terminal { Paint::Ansi } else { Paint::None };
     let env = |name: &str| std::env::var(name).ok();
     let exit = run(&cli, wiring, &mut ui, &env);
     let _ = std::io::stdout().flush();
@@ -75,7 +82,10 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Key(command) => key::run(command, global, ui, env),
         Command::Budget(command) => budget::run(command, global, ui, env),
         Command::Spend(args) => spend::run(args, global, ui, env),
+        Command::Trace(args) => trace::run(args, global, ui, env),
+        Command::Replay(args) => replay::run(args, global, ui, env),
         Command::Prices(command) => prices::run(command, when::now(), ui),
+        Command::Cache(command) => cache::run(command, global, ui, env),
         Command::Dlq(command) => dlq::run(command, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),

@@ -1,7 +1,9 @@
 //! The configuration: reads it, checks all of it, and says everything that is wrong at once. What
 //! comes out is plain data; nothing here starts anything.
 
+mod alerts;
 mod budgets;
+mod cache;
 mod codes;
 mod diagnostic;
 mod find;
@@ -20,6 +22,7 @@ mod redact;
 mod render;
 mod rules;
 mod safe_default;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -43,7 +46,6 @@ use haltline_ports::UserClaims;
 use haltline_types::Name;
 use reader::{Keys, Section, Walk};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -60,14 +62,17 @@ const SECTIONS: Keys = Keys {
         "breaker",
         "deadlines",
         "streams",
+        "sessions",
         "headroom",
         "bounds",
         "keys",
         "guard",
+        "alerts",
+        "cache",
         "jobs",
         "responses",
     ],
-    later: &["alerts", "auth", "cache", "telemetry"],
+    later: &["auth", "telemetry"],
 };
 
 /// A configuration without errors.
@@ -81,8 +86,6 @@ pub struct Loaded {
     pub store: StoreSettings,
     /// What a new key may claim when nothing is said of it.
     pub users: UserClaims,
-    /// Percentages of a budget's limit at which somebody wants to know, by budget.
-    pub alert_at: BTreeMap<Name, Vec<u8>>,
     /// How long a stream can be resumed after its end.
     pub streams_keep_for: Duration,
     /// What is questionable.
@@ -135,6 +138,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let headroom = rules::headroom(root);
     let (retry, per_user_per_hour) = rules::retry(root);
     let (streams, streams_keep_for) = rules::streams(root);
+    let sessions = sessions::sessions(root);
     let breaker = rules::breaker(root);
     let deadlines = rules::deadlines(root);
     let bounds = rules::bounds(root);
@@ -159,13 +163,16 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         budgets: Budgets::new(all_budgets).ok()?,
         degrade: degrade(&budgets),
         review: rules::review(root),
+        alerts: alerts::alerts(root, &budgets),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
         breaker,
         deadlines,
         streams,
+        sessions,
         headroom,
         bounds,
+        cache: cache::cache(root, models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
     };
@@ -176,7 +183,6 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         server,
         store,
         users,
-        alert_at: budgets.alerts,
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
     })

@@ -6,6 +6,7 @@ mod watch;
 use crate::config::{self, Found, Loaded, Paint, Secrets, StoreSettings};
 use crate::prices::remote::Fetching;
 use crate::run::{Instance, Plan, Reread, StorePlace};
+use haltline_gateway::TakenUp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
     let plan = Plan {
         listen: listen.unwrap_or(loaded.server.listen),
         store: place,
+        keep_streams: loaded.streams_keep_for,
         settings: loaded.settings,
         reread: path.is_some().then(|| reread(found)),
     };
@@ -50,6 +52,10 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
             "  Recovered  {} requests were under way when the last process ended; their ceilings are charged",
             instance.recovered
         );
+    }
+    let TakenUp { ended, going_on } = instance.taken_up;
+    if ended + going_on > 0 {
+        eprintln!("  Streams    {going_on} that were cut go on, {ended} end with an error that says so");
     }
     eprintln!("Ready in {} ms.", began.elapsed().as_millis());
     let watcher = path.as_deref().map(watch::Watcher::start).transpose()?;

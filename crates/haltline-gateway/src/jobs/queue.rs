@@ -17,6 +17,7 @@ pub(super) const QUEUED_BYTES_MAX: usize = 1 << 30;
 pub(super) struct Ticket {
     pub(super) id: String,
     pub(super) key: Name,
+    pub(super) user: Option<Name>,
     /// The size of its request.
     pub(super) bytes: usize,
 }
@@ -33,6 +34,7 @@ pub(super) enum Full {
 #[derive(Debug)]
 struct Running {
     key: Name,
+    user: Option<Name>,
     stop: CancellationToken,
 }
 
@@ -104,7 +106,7 @@ impl Queue {
             }
             if let Some(ticket) = ticket {
                 self.uncount(&ticket);
-                self.running.insert(ticket.id.clone(), Running { key, stop });
+                self.running.insert(ticket.id.clone(), Running { key, user: ticket.user.clone(), stop });
                 return Some(ticket);
             }
         }
@@ -138,6 +140,18 @@ impl Queue {
             self.uncount(&ticket);
         }
         true
+    }
+
+    /// Ends all jobs of a user early.
+    pub(super) fn stop_user(&mut self, user: &Name) {
+        for running in self.running.values().filter(|running| running.user.as_ref() == Some(user)) {
+            running.stop.cancel();
+        }
+        let waiting = self.later.values().chain(self.lanes.values().flatten());
+        let theirs: Vec<Ticket> = waiting.filter(|ticket| ticket.user.as_ref() == Some(user)).cloned().collect();
+        for ticket in theirs {
+            self.stop(&ticket.id, &ticket.key);
+        }
     }
 
     /// How many wait, and how many run.
@@ -177,7 +191,7 @@ mod tests {
     use super::*;
 
     fn ticket(key: &str, id: &str) -> Ticket {
-        Ticket { id: id.to_owned(), key: Name::new(key), bytes: 10 }
+        Ticket { id: id.to_owned(), key: Name::new(key), user: Some(Name::new("u")), bytes: 10 }
     }
 
     fn at(millis: i64) -> Timestamp {
@@ -236,6 +250,22 @@ mod tests {
         queue.push(ticket("a", "runs"));
         queue.take(at(0), 4, stop.clone());
         assert!(queue.stop("runs", &Name::new("a")) && stop.is_cancelled());
+    }
+
+    #[test]
+    fn all_jobs_of_a_user_end_with_it() {
+        let mut queue = Queue::default();
+        let other = Ticket { user: None, ..ticket("b", "other") };
+        let stop = CancellationToken::new();
+        queue.push(ticket("a", "runs"));
+        queue.take(at(0), 4, stop.clone());
+        queue.push(ticket("b", "lane"));
+        queue.push(other);
+        queue.push_later(ticket("a", "later"), at(10));
+        queue.stop_user(&Name::new("u"));
+        assert!(stop.is_cancelled());
+        assert_eq!(queue.len(), (1, 1));
+        assert_eq!(take(&mut queue, 4).as_deref(), Some("other"));
     }
 
     #[test]

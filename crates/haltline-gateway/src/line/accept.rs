@@ -1,11 +1,13 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
+use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
 use crate::line::identify::Caller;
 use crate::problem::Problem;
 use crate::routing::Routing;
+use crate::sessions::{self, Sent, SessionName, Supplied};
 use crate::streams::Again;
 use bytes::Bytes;
 use haltline_ports::{KeyRecord, Owner, UserClaims};
@@ -46,13 +48,28 @@ pub(crate) struct Request {
     pub(crate) original_timing: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
+    /// What it says of the response cache.
+    pub(crate) cache: CacheAsk,
+    /// The session that it is a part of.
+    pub(crate) session: Option<SessionName>,
+    /// What the client itself has sent, where its session supplied the turns before.
+    pub(crate) own: Option<Arc<ClientRequest>>,
+    pub(crate) sent: Sent,
+    /// The turns that the session supplied are not all there are.
+    pub(crate) history_is_partial: bool,
 }
 
 impl Request {
     /// The same for the same caller, with another thing asked: no more than its own rest.
-    pub(crate) fn asking(&self, asked: ClientRequest) -> Self {
+    /// `given`: output that there is already.
+    pub(crate) fn asking(&self, asked: ClientRequest, given: Tokens) -> Self {
         let body = Bytes::copy_from_slice(asked.material());
-        Self { fingerprint: Fingerprint { body, ..self.fingerprint.clone() }, asked: Arc::new(asked), ..self.clone() }
+        Self {
+            fingerprint: Fingerprint { body, ..self.fingerprint.clone() },
+            default_cap: self.default_cap.saturating_sub(given).max(Tokens::new(1)),
+            asked: Arc::new(asked),
+            ..self.clone()
+        }
     }
 
     /// What a later process needs besides the body to ask for the rest of the answer.
@@ -74,6 +91,16 @@ impl Request {
     /// The body as the client sent it.
     pub(crate) fn body(&self) -> &Bytes {
         &self.fingerprint.body
+    }
+
+    /// The way by which it came.
+    pub(crate) fn surface(&self) -> Surface {
+        self.fingerprint.surface
+    }
+
+    /// What stands outside the body and decides how it is read.
+    pub(crate) fn address(&self) -> &Address {
+        &self.fingerprint.address
     }
 }
 
@@ -109,7 +136,12 @@ impl Fingerprint {
 }
 
 /// Validates.
-pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: Incoming) -> Result<Request, Problem> {
+pub(crate) async fn accept(
+    gateway: &Gateway,
+    live: &Live,
+    caller: Caller,
+    incoming: Incoming,
+) -> Result<Request, Problem> {
     if incoming.claims.retry_count > CLIENT_RETRIES_MAX {
         return Err(Problem::new(
             Code::RetryLimit,
@@ -120,11 +152,14 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         ));
     }
     let (asked, mut route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
-    let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, incoming.body)?;
+    let mut conversation = Conversation::of(gateway, &caller, &asked, live.settings.sessions.keep_for.is_zero());
+    let (asked, body) = conversation.complete(gateway, live, &mut route, asked, &incoming).await?;
+    let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, body)?;
     let model = meant(live, asked.model());
     let Resolved { routing, max_output_tokens } = route;
     let owner = caller.owner();
     let caller = caller.or_user_of_body(asked.user()).or_session_of_body(asked.session());
+    let caller = caller.or_session_of_body(conversation.named.take());
     let fingerprint = Fingerprint {
         key: caller.key.name.clone(),
         user: caller.user.clone(),
@@ -152,10 +187,70 @@ pub(crate) fn accept(gateway: &Gateway, live: &Live, caller: Caller, incoming: I
         original_timing: incoming.claims.original_timing,
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
+        cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),
         fingerprint,
         asked: Arc::new(asked),
+        session: conversation.session,
+        own: conversation.own,
+        sent: conversation.sent,
+        history_is_partial: conversation.partial,
     })
+}
+
+/// What a request is a part of.
+struct Conversation {
+    session: Option<SessionName>,
+    /// What the body calls it, in words that only its dialect has.
+    named: Option<String>,
+    own: Option<Arc<ClientRequest>>,
+    sent: Sent,
+    partial: bool,
+}
+
+impl Conversation {
+    fn of(gateway: &Gateway, caller: &Caller, asked: &ClientRequest, keeps_none: bool) -> Self {
+        let named = sessions::conversation(asked);
+        let caller = caller.clone().or_user_of_body(asked.user()).or_session_of_body(asked.session());
+        let id = named.as_deref().or(caller.session.as_deref()).filter(|_| !keeps_none);
+        let session = id.map(|id| SessionName::new(gateway.keys.as_ref(), caller.owner(), id));
+        Self { session, named, own: None, sent: Sent::Whole, partial: false }
+    }
+
+    /// The request with the turns before it, where the client has sent only what is new. What is
+    /// measured, held for and sent from here on is the whole.
+    async fn complete(
+        &mut self,
+        gateway: &Gateway,
+        live: &Live,
+        route: &mut Resolved,
+        asked: ClientRequest,
+        incoming: &Incoming,
+    ) -> Result<(ClientRequest, Bytes), Problem> {
+        if !sessions::is_wanted(&asked, incoming.claims.history_of_session) {
+            return Ok((asked, incoming.body.clone()));
+        }
+        let pass = vouched(live, route);
+        let supplied =
+            sessions::supply(gateway, live, self.session.as_ref(), asked, incoming.body.len(), &pass).await?;
+        let Supplied { asked, own, sent, partial } = supplied;
+        (self.own, self.sent, self.partial) = (Some(own), sent, partial);
+        let body = Bytes::copy_from_slice(body_of(&asked));
+        keep_vouching(live, route, incoming.surface.dialect(), &incoming.address, &body, &pass);
+        Ok((asked, body))
+    }
+}
+
+/// The bytes of a request.
+pub(crate) fn body_of(asked: &ClientRequest) -> &[u8] {
+    match asked {
+        ClientRequest::Chat(request) => request.fingerprint_material(),
+        ClientRequest::Responses(request) => request.fingerprint_material(),
+        ClientRequest::Embeddings(request) => request.fingerprint_material(),
+        ClientRequest::Messages(request) => request.fingerprint_material(),
+        ClientRequest::Gemini(request) => request.fingerprint_material(),
+        ClientRequest::Ui(request) => request.fingerprint_material(),
+    }
 }
 
 /// Reads the body and finds where it may go. Fields that we do not know pass only if the operator

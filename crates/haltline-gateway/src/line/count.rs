@@ -57,7 +57,7 @@ async fn count(gateway: &Gateway, incoming: Incoming) -> Result<TokenCount, Prob
         Problem::new(Code::Overloaded, "Too many requests for counts of tokens are under way; ask again in a second.")
             .retry_after(Duration::from_secs(1))
     })?;
-    let request = accept::accept(gateway, &live, caller, incoming)?;
+    let request = accept::accept(gateway, &live, caller, incoming).await?;
     let report = throttle::admit(gateway, &request.subjects, Tokens::ZERO)?;
     let _leaving = Leaving(gateway, Some(report.running));
     let Some(endpoint) = request.routing.first() else {

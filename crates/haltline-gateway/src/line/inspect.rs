@@ -30,7 +30,7 @@ pub(crate) async fn inspect(gateway: &Gateway, mut incoming: Incoming) -> Result
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What failed a moment ago may be asked for later.
     incoming.on_behalf = Some(Arc::clone(&caller.key));
-    let request = accept::accept(gateway, &live, caller, incoming)?;
+    let request = accept::accept(gateway, &live, caller, incoming).await?;
     let measured = Measured::of(&request)?;
     let is_only = matches!(request.routing.models(), [only] if only.targets.len() == 1);
     let ceiling = match request.routing.first() {

@@ -18,11 +18,12 @@ use crate::line::company::Company;
 use crate::line::quote::Quoted;
 use crate::line::settle;
 use crate::line::trip::Trip;
+use crate::sessions;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use haltline_policy::meter::Meter;
 use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
-use haltline_ports::{Answer, AnswerBody, What};
+use haltline_ports::{Answer, AnswerBody, Outcome, What};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
@@ -33,7 +34,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 
 /// The most that is kept back of a stream after its answer has ended: several times the largest
 /// event.
@@ -309,6 +310,7 @@ pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &m
     for event in &events {
         outlet.event(&mut out, event.name(), &event.data);
     }
+    sessions::answered(gateway, trip, outlet, None, Outcome::Answered);
     outlet.close(&mut out);
     send(trip, outlet, out.freeze());
     outlet.complete();

@@ -106,7 +106,7 @@ async fn obtain(
     let first = attempt.at(quoted).within(left).map_err(NotReserved::Problem)?;
     let began = Instant::now();
     let held = attempt.at(quoted).try_hold(first).await;
-    note_wait(trip, began);
+    note_wait(trip, WaitedFor::Store, began);
     let reserved = match held? {
         Ok(reserved) => reserved,
         Err(refusal) => {
@@ -122,7 +122,7 @@ async fn obtain(
             } else {
                 asker.ask(first, Some(refusal)).await
             };
-            note_wait(trip, began);
+            note_wait(trip, WaitedFor::Headroom, began);
             reserved?
         }
     };
@@ -141,11 +141,11 @@ async fn obtain(
 }
 
 /// Waiting is told apart from the gateway's own work; a hold that fits takes next to none.
-fn note_wait(trip: &mut Trip, began: Instant) {
+fn note_wait(trip: &mut Trip, on: WaitedFor, began: Instant) {
     let took = began.elapsed();
     if took > Duration::from_millis(1) {
         trip.waited += took;
-        trip.step(What::Waited { on: WaitedFor::Headroom, took });
+        trip.step(What::Waited { on, took });
     }
 }
 

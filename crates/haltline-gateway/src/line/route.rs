@@ -9,7 +9,7 @@ use crate::line::quote::{self, Measured};
 use crate::line::trip::Trip;
 use crate::metrics::RouteLabels;
 use crate::problem::Problem;
-use haltline_policy::breaker::Admission;
+use haltline_policy::breaker::{Admission, BreakerState};
 use haltline_policy::plan::{self, Degrade, EndpointState, Model, Offer, Plan, PlanInput, Reason, Strategy};
 use haltline_policy::retry::Rest;
 use haltline_policy::route::{self, FallbackOn, RouteVerdict, Tried};
@@ -316,13 +316,20 @@ impl Routed {
         let mut breaker = breaker.lock();
         let now = gateway.clock.now();
         let was_open = breaker.open_until(now).is_some() && self.admission != Admission::Probe;
+        let before = breaker.state(now);
         match fault {
             None => breaker.on_success(now),
             // A fault that says nothing of the endpoint's health gives a probe back, and only a probe.
             Some(fault) if fault.breaker || self.admission == Admission::Probe => breaker.on_fault(now, fault),
             Some(_) => {}
         }
-        if let (false, Some(until)) = (was_open, breaker.open_until(now)) {
+        let after = breaker.state(now);
+        let open_until = breaker.open_until(now);
+        drop(breaker);
+        if before != after && (before == BreakerState::Closed || after == BreakerState::Closed) {
+            gateway.alerts.breaker_turned(&self.endpoint, after != BreakerState::Closed, now);
+        }
+        if let (false, Some(until)) = (was_open, open_until) {
             trip.step(What::BreakerOpened { endpoint: self.endpoint.clone(), open_for: until.since(now) });
         }
     }

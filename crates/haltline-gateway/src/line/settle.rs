@@ -61,14 +61,9 @@ pub(crate) async fn true_up(gateway: &Gateway, trip: &mut Trip, quoted: &Quoted<
 pub(crate) async fn settle_broken(gateway: &Gateway, trip: &mut Trip) {
     let Some(open) = trip.open.take() else { return };
     let charge = Charge { basis: Basis::Ceiling, usage: None, cost: open.ceiling };
-    close(
-        gateway,
-        trip,
-        open,
-        charge,
-        Some(&Fault::new(FaultKind::Unknown, haltline_types::Origin::Gateway, "the journey broke")),
-    )
-    .await;
+    let fault = Fault::new(FaultKind::Unknown, haltline_types::Origin::Gateway, "the journey broke");
+    trip.step(What::fault(open.id.number, &fault, &fault.detail));
+    close(gateway, trip, open, charge, Some(&fault)).await;
 }
 
 /// From what is known of an attempt to what it is charged (promise, rule 5).
@@ -162,6 +157,9 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
         report_unwritten(&open, &error);
     }
     trip.spent |= charge.basis != Basis::Released;
+    if let Some(tokens) = charge.usage.as_ref().and_then(countable) {
+        gateway.alerts.burned(&open.endpoint, tokens);
+    }
     trip.step(What::Settled {
         attempt: open.id.number,
         basis: charge.basis,
@@ -187,6 +185,7 @@ async fn close(gateway: &Gateway, trip: &mut Trip, open: OpenAttempt, charge: Ch
 fn alarm(gateway: &Gateway, open: &OpenAttempt, cost: Demand) {
     gateway.metrics.bound_violations.get_or_create(&endpoint_labels(&open.endpoint)).inc();
     gateway.quarantine.note(&open.endpoint, open.base, cost);
+    gateway.alerts.billed_above_bound(&open.endpoint, open.id, open.ceiling.usd, cost.usd);
     tracing::error!(
         endpoint = %open.endpoint, attempt = %open.id, ceiling = %open.ceiling.usd, cost = %cost.usd,
         "a provider billed more than its ceiling; all of it is charged, and the ceilings of this endpoint are raised until a restart"

@@ -23,6 +23,7 @@ use haltline_wire::media::{self, MediumKind};
 use haltline_wire::provider::ProviderDialect;
 use haltline_wire::texts::texts;
 use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What was counted of a request, whatever came of it: it is kept for all attempts.
@@ -74,7 +75,10 @@ pub(crate) async fn tighten(
             let stated = stated(live, request, endpoint, measured).await;
             let took = began.elapsed();
             trip.waited += took;
-            trip.step(What::Waited { on: WaitedFor::Count, took });
+            // A count that was known already is not waited for.
+            if took > Duration::from_millis(1) {
+                trip.step(What::Waited { on: WaitedFor::Count, took });
+            }
             // An imitator's place holder is no count.
             let stated = stated.filter(|stated| *stated >= quoted.input_at_least());
             stated.and_then(counted_bound).is_some_and(|bound| is_trusted() && quoted.with_count(bound))

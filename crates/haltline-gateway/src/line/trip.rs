@@ -1,9 +1,10 @@
 //! What a request has been through so far: the facts that its record will tell. Not a stage; the
 //! traveller's notebook.
 
-use crate::deliver::{Degraded, Notes};
+use crate::deliver::{CacheNote, Degraded, Notes};
 use crate::kept;
 use crate::line::accept::Request;
+use crate::sessions::Awaited;
 use crate::timeline::StepLog;
 use bytes::Bytes;
 use haltline_policy::limits::{LimitStanding, Running};
@@ -53,8 +54,14 @@ pub(crate) struct Trip {
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.
     pub(crate) keeping: Option<Keeping>,
+    /// What the response cache gave.
+    pub(crate) cache: Option<CacheNote>,
+    /// Who gave the answer that the cache gives again.
+    pub(crate) answered_by: Option<ModelName>,
     /// What happens, step by step; whoever else takes part has a share of it.
     pub(crate) log: Arc<StepLog>,
+    /// The session that waits for the answer.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -112,7 +119,10 @@ impl Trip {
             running: None,
             cut,
             keeping: None,
+            cache: None,
+            answered_by: None,
             log: Arc::new(StepLog::new(arrived)),
+            awaited: None,
         }
     }
 
@@ -156,9 +166,9 @@ impl Trip {
     /// The facts for the client.
     pub(crate) fn notes(&self) -> Notes {
         let endpoint = self
-            .open
-            .as_ref()
-            .map(|open| open.endpoint.clone())
+            .answered_by
+            .clone()
+            .or_else(|| self.open.as_ref().map(|open| open.endpoint.clone()))
             .or_else(|| self.attempts.last().map(|last| last.endpoint.clone()));
         Notes {
             request_id: self.id,
@@ -176,6 +186,7 @@ impl Trip {
             degraded: self.degraded.clone(),
             overhead: None,
             rate_limit: self.rate_limit.clone(),
+            cache: self.cache,
             replayed: false,
         }
     }

@@ -214,6 +214,24 @@ impl Live {
         }
     }
 
+    /// Waits until there will be no more.
+    pub(crate) async fn until_ended(&self) {
+        let seat = {
+            let mut state = self.state.lock();
+            state.next_seat = state.next_seat.wrapping_add(1);
+            state.next_seat
+        };
+        poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if state.ended.is_some() {
+                return Poll::Ready(());
+            }
+            state.wait(seat, cx);
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// What the journey has for whoever asks now.
     pub(crate) fn opened_now(&self) -> Option<Opened> {
         self.state.lock().opened.clone()

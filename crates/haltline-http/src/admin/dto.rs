@@ -161,6 +161,40 @@ pub struct Said {
     pub message: String,
 }
 
+/// How the response cache stands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CacheStanding {
+    /// Answers that are kept.
+    pub entries: usize,
+    /// What they take, in bytes.
+    pub bytes: usize,
+    /// What they may take.
+    pub bytes_max: usize,
+    /// Answers given from it since the start.
+    pub hits: u64,
+    /// Requests that found nothing.
+    pub misses: u64,
+    /// Requests that were not looked up.
+    pub bypassed: u64,
+    /// Old answers that stood in for failed ones.
+    pub stale: u64,
+}
+
+/// What is to be purged from the response cache; one of the three.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CachePurgeOrder {
+    /// Everything with this tag, whosever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Everything of this API key's team, or of the key where it has no team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Everything.
+    #[serde(default)]
+    pub all: bool,
+}
+
 /// What failed for good.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {

@@ -4,6 +4,7 @@
 pub mod dto;
 
 mod budgets;
+mod cache;
 mod dead_letters;
 mod keys;
 mod secret;
@@ -11,6 +12,7 @@ mod spend;
 mod system;
 pub(crate) mod table;
 mod timelines;
+mod users;
 
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};
@@ -79,7 +81,7 @@ async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, store/verify and reload.",
+        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, cache, store/verify and reload.",
     )
 }
 

@@ -1,10 +1,10 @@
 //! The operator's routes, with what the API document says of each.
 
 use super::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
-    RetryDeadLetter, Said, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
 };
-use super::{budgets, dead_letters, keys, spend, system, timelines};
+use super::{budgets, cache, dead_letters, keys, spend, system, timelines, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use crate::timeline::{Timeline, Timelines};
 use axum::routing::{delete, get, post};
@@ -103,6 +103,22 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
         ),
         Entry::new(
+            "/cache",
+            get(cache::stats),
+            [operation("get", "cacheStats", "How the response cache stands").answers(Answer::json(
+                200,
+                "How it stands",
+                one::<CacheStanding>(),
+            ))],
+        ),
+        Entry::new(
+            "/cache/purge",
+            post(cache::purge),
+            [operation("post", "purgeCache", "Answers with a tag, of a key, or all of them are not given again")
+                .takes(one::<CachePurgeOrder>())
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
+        ),
+        Entry::new(
             "/requests/{id}/timeline",
             get(timelines::of_request),
             [operation("get", "anyRequestTimeline", "What happened to any request, step by step")
@@ -161,6 +177,17 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .with(LETTER)
                 .takes(one::<RetryDeadLetter>())
                 .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
+        ),
+        Entry::new(
+            "/users/{user}/forget",
+            post(users::forget),
+            [operation(
+                "post",
+                "forgetUser",
+                "Removes all that is kept of a user besides the bill: sessions, kept answers, jobs",
+            )
+            .with(Parameter::path("user", "The user."))
+            .answers(Answer::json(200, "What was removed", one::<Said>()))],
         ),
         Entry::new(
             "/store/verify",

@@ -2,6 +2,7 @@
 
 pub(crate) mod anthropic;
 pub(crate) mod ask;
+pub(crate) mod cache;
 pub(crate) mod docs;
 pub(crate) mod errors;
 pub(crate) mod generation;
@@ -12,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod responses;
+pub(crate) mod sessions;
 pub(crate) mod streams;
 pub(crate) mod timeline;
 pub(crate) mod ui;

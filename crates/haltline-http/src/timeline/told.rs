@@ -122,7 +122,8 @@ fn more(line: StepLine, what: &What) -> StepLine {
     let money = |money: &NanoUsd| Some(money.to_decimal());
     let word = |word: &str| Some(word.to_owned());
     match what {
-        What::Arrived | What::FirstToken | What::Waited { .. } => line,
+        What::Arrived | What::FirstToken => line,
+        What::Waited { on, .. } => StepLine { why: word(on.word()), ..line },
         What::Identified { key, .. } => StepLine { about: word(key), ..line },
         What::Accepted { model, bytes, .. } => StepLine { about: word(model), bytes: Some(*bytes), ..line },
         What::Throttled { limit, .. } => StepLine { about: word(limit), ..line },

@@ -1,9 +1,12 @@
 //! The decisions against their properties and against simpler models written apart.
 
+mod baseline;
 mod breaker;
+mod cache;
 mod clock;
 mod latency;
 mod limits;
+mod lru;
 mod measure;
 mod media;
 mod meter;

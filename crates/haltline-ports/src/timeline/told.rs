@@ -8,13 +8,14 @@ use std::time::Duration;
 
 impl WaitedFor {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::RateLimit, Self::Headroom, Self::Count, Self::Client];
+    pub const ALL: [Self; 5] = [Self::RateLimit, Self::Store, Self::Headroom, Self::Count, Self::Client];
 
     /// The word: a contract.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::RateLimit => "rate_limit",
+            Self::Store => "store",
             Self::Headroom => "headroom",
             Self::Count => "count",
             Self::Client => "client",
@@ -137,6 +138,7 @@ impl fmt::Display for What {
             }
             Self::Waited { on, took } => match on {
                 WaitedFor::RateLimit => write!(f, "waited {} for a rate limit", Span(*took)),
+                WaitedFor::Store => write!(f, "waited {} for the store to keep the hold", Span(*took)),
                 WaitedFor::Headroom => write!(f, "waited {} for headroom", Span(*took)),
                 WaitedFor::Count => write!(f, "waited {} for a count of tokens", Span(*took)),
                 WaitedFor::Client => write!(f, "waited {} for the client to read", Span(*took)),

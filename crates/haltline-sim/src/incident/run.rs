@@ -14,8 +14,8 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    BoxFuture, Clock, MemoryDocuments, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
-    SpendRow, Upstream, UserClaims,
+    BoxFuture, Clock, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery, SpendRow,
+    Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
@@ -149,8 +149,9 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,
             streams: Arc::new(haltline_ports::MemoryStreams::default()),
-            documents: Arc::new(MemoryDocuments::default()),
+            documents: Arc::clone(&store) as Arc<dyn haltline_ports::Documents>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            webhooks: Arc::new(NoWebhooks),
             entropy: Arc::new(SeededEntropy::new(scenario.seed)),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
         });

@@ -151,7 +151,8 @@ impl Catalog {
                 talks.insert(marks.talk);
             }
         }
-        if !is_oldest && !(once.is_empty() && talks.is_empty()) {
+        let has_heirs = !is_oldest && (!once.is_empty() || !talks.is_empty());
+        if has_heirs {
             let mut heirs: Vec<_> = self
                 .all()
                 .filter(|(_, _, marks)| once.contains(&marks.once) || talks.contains(&marks.talk))

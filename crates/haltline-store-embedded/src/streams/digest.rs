@@ -224,7 +224,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn segment(payloads: &[&dyn Fn(&mut Vec<u8>)]) -> Vec<u8> {
+    type Payload<'a> = &'a dyn Fn(&mut Vec<u8>);
+
+    fn segment(payloads: &[Payload<'_>]) -> Vec<u8> {
         let mut bytes = SEGMENT_HEAD.to_vec();
         for payload in payloads {
             let place = at(5, u32::try_from(bytes.len()).expect("small"));

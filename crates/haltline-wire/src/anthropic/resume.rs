@@ -18,6 +18,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Is a block of text open?
+    pub(crate) const fn in_text(&self) -> bool {
+        matches!(self.open, Some(OpenKind::Text))
+    }
+
     /// Notes an event.
     pub(crate) fn take(&mut self, event: &Value) {
         let index = event.get("index").and_then(Value::as_u64);

@@ -35,6 +35,17 @@ impl Resumption {
         }
     }
 
+    /// Has the client text, or a block for it that is open?
+    pub(crate) fn in_text(&self) -> bool {
+        let is_open = match &self.place {
+            Standing::Responses(told) => told.in_text(),
+            Standing::Messages(told) => told.in_text(),
+            Standing::Ui(told) => told.in_text(),
+            Standing::Chat(_) | Standing::Gemini(_) | Standing::None => false,
+        };
+        is_open || !self.text.is_empty()
+    }
+
     /// With what the earlier attempt used, where that is better known than from its stream: the
     /// client is told the sum.
     #[must_use]

@@ -10,7 +10,7 @@ use haltline_types::{NanoUsd, Tokens, Usage};
 pub(crate) struct Resumed {
     inner: Box<dyn Encode>,
     begun: bool,
-    has_text: bool,
+    in_text: bool,
     seam: Seam,
     /// What the attempt before used.
     before: Option<Usage>,
@@ -19,7 +19,7 @@ pub(crate) struct Resumed {
 impl Resumed {
     pub(crate) fn new(inner: Box<dyn Encode>, from: &Resumption, how: Continue) -> Self {
         let seam = Seam::new(from.text(), how);
-        Self { inner, begun: from.begun(), has_text: !from.text().is_empty(), seam, before: from.usage }
+        Self { inner, begun: from.begun(), in_text: from.in_text(), seam, before: from.usage }
     }
 
     fn text(&mut self, text: String, out: &mut Vec<Frame>) {
@@ -34,7 +34,7 @@ impl Encode for Resumed {
         match event {
             Event::Started { .. } if self.begun => {}
             // They would stand behind the text that they led to, and cut it in two.
-            Event::Reasoning(_) | Event::ReasoningSignature(_) | Event::RedactedReasoning(_) if self.has_text => {}
+            Event::Reasoning(_) | Event::ReasoningSignature(_) | Event::RedactedReasoning(_) if self.in_text => {}
             Event::Text(text) => {
                 let new = self.seam.push(text);
                 self.text(new, out);

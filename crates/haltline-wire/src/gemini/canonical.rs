@@ -79,7 +79,7 @@ impl GeminiRequest {
         let value: Value = serde_json::from_slice(self.fingerprint_material())
             .map_err(|error| RequestError::invalid("contents", format!("The body cannot be read: {error}.")))?;
         let Value::Object(body) = &value else { return Err(not("contents", "within an object")) };
-        let mut reader = Reader::default();
+        let mut reader = Reader { alone: true, ..Reader::default() };
         items(get(body, "contents"))
             .enumerate()
             .map(|(index, turn)| reader.message(turn).map_err(|error| error.below(&format!("contents[{index}]"))))
@@ -91,6 +91,8 @@ impl GeminiRequest {
 #[derive(Default)]
 struct Reader {
     calls: Vec<Known>,
+    /// The turns stand alone: a result may be of a call before them.
+    alone: bool,
 }
 
 struct Known {
@@ -184,19 +186,27 @@ impl Reader {
         };
         let mut open = self.calls.iter_mut().filter(|call| !call.answered);
         let Some(call) = open.find(fits) else {
+            if self.alone {
+                let id = theirs.map_or_else(|| self.made_up(), str::to_owned);
+                return result_of(response, id, name.map(str::to_owned));
+            }
             return Err(RequestError::invalid("functionResponse", "`functionResponse` belongs to no call before it."));
         };
         call.answered = true;
-        let (text, is_error) = said(get(response, "response"));
-        let mut parts = vec![Part::text(text)];
-        for part in parts_of(response) {
-            if let Some(blob) = get(part, "inlineData").and_then(Value::as_object) {
-                parts.push(media(blob)?);
-            }
-        }
         let name = name.map_or_else(|| call.name.clone(), str::to_owned);
-        Ok(ToolResult { id: call.id.clone(), name: Some(name), parts, is_error, cache: None })
+        result_of(response, call.id.clone(), Some(name))
     }
+}
+
+fn result_of(response: &Object, id: String, name: Option<String>) -> Result<ToolResult, RequestError> {
+    let (text, is_error) = said(get(response, "response"));
+    let mut parts = vec![Part::text(text)];
+    for part in parts_of(response) {
+        if let Some(blob) = get(part, "inlineData").and_then(Value::as_object) {
+            parts.push(media(blob)?);
+        }
+    }
+    Ok(ToolResult { id, name, parts, is_error, cache: None })
 }
 
 /// What a function gave, as text, and whether it failed. Google's keys are `output` and `error`,

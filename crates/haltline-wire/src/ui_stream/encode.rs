@@ -24,6 +24,8 @@ pub struct Encoder {
     pub(super) shown: Shown,
     pub(super) begun: bool,
     ended: bool,
+    /// No step is open: one begins with whatever is said next.
+    pub(super) between_steps: bool,
     pub(super) blocks: Blocks,
     pub(super) sources: u64,
     finish: Option<Finish>,
@@ -39,6 +41,7 @@ impl Encoder {
             shown,
             begun: false,
             ended: false,
+            between_steps: false,
             blocks: Blocks::default(),
             sources: 0,
             finish: None,
@@ -137,6 +140,12 @@ impl Encode for Encoder {
             return;
         }
         self.begin(out);
+        let says_nothing =
+            matches!(event, Event::Started { .. } | Event::Usage(_) | Event::Finished { .. } | Event::Done);
+        if self.between_steps && !says_nothing {
+            self.between_steps = false;
+            chunk(&json!({"type": "start-step"}), out);
+        }
         match event {
             // The protocol has no words for a refusal: the page shows it as what was said.
             Event::Text(text) | Event::Refusal(text) => self.blocks.delta(Kind::Text, text, out),
@@ -172,7 +181,9 @@ impl Encode for Encoder {
                 self.blocks.finish(out);
                 let finish =
                     self.finish.unwrap_or(if self.blocks.has_calls() { Finish::ToolCalls } else { Finish::Stop });
-                chunk(&json!({"type": "finish-step"}), out);
+                if !self.between_steps {
+                    chunk(&json!({"type": "finish-step"}), out);
+                }
                 let mut last = json!({"type": "finish", "finishReason": word(finish)});
                 let metadata = self.metadata();
                 if !metadata.is_empty() {

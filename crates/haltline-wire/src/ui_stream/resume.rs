@@ -15,9 +15,15 @@ pub(crate) struct Told {
     /// Parts begun so far.
     parts: u64,
     sources: u64,
+    in_step: bool,
 }
 
 impl Told {
+    /// Is a part of text open?
+    pub(crate) const fn in_text(&self) -> bool {
+        matches!(self.open, Some((Kind::Text, _)))
+    }
+
     /// Notes a chunk.
     pub(crate) fn take(&mut self, chunk: &Value) {
         let id = || word(chunk, "id").to_owned();
@@ -26,6 +32,8 @@ impl Told {
                 self.begun = true;
                 word(chunk, "messageId").clone_into(&mut self.message_id);
             }
+            "start-step" => self.in_step = true,
+            "finish-step" => self.in_step = false,
             "text-start" => {
                 self.parts = self.parts.saturating_add(1);
                 self.open = Some((Kind::Text, id()));
@@ -53,5 +61,6 @@ impl Encoder {
         }
         self.blocks.begin_at(told.open.clone(), told.parts);
         self.sources = told.sources;
+        self.between_steps = !told.in_step;
     }
 }

@@ -1,10 +1,10 @@
 //! An answer that broke off and was gone on with is one answer: for every client dialect, from
 //! every provider dialect, cut after every frame.
 
-use super::assemble::assembled;
-use super::traffic::{CLIENTS, as_events, counterpart, parse, shown, smallest, written};
+use super::assemble::{assembled, client_of, take};
+use super::traffic::{CLIENTS, as_events, counterpart, parse, recorded_answers, shown, smallest, split, written};
 use haltline_types::{NanoUsd, Tokens, Usage};
-use haltline_wire::assemble::PartialAnswer;
+use haltline_wire::assemble::{PartialAnswer, answer_assembler};
 use haltline_wire::canon::{Event, Frame, Message, Part, ReportedUsage, Role, Target};
 use haltline_wire::client::{ClientDialect, ClientRequest};
 use haltline_wire::continuation::{Continue, PLEASE, Terms};
@@ -50,7 +50,8 @@ fn driven(passage: &mut Passage, stream: &[Frame]) -> Vec<Frame> {
     out
 }
 
-const PROVIDERS: [ClientDialect; 3] = [ClientDialect::Chat, ClientDialect::Messages, ClientDialect::Gemini];
+const PROVIDERS: [ClientDialect; 4] =
+    [ClientDialect::Chat, ClientDialect::Responses, ClientDialect::Messages, ClientDialect::Gemini];
 
 fn terms(how: Continue, pass: &PassFields) -> Terms<'_> {
     Terms { how, given: Tokens::ZERO, with_tools: false, pass }
@@ -181,6 +182,75 @@ fn is_one_answer(client: ClientDialect, frames: &[Frame], full: &str, name: &str
         }
         ClientDialect::Embeddings => panic!("no answer"),
     }
+}
+
+#[test]
+fn an_answer_that_broke_before_any_text_is_made_again_in_the_same_stream() {
+    let (mut ways, full) = (0, PIECES.concat());
+    for client in CLIENTS {
+        let request = smallest(client);
+        for provider in PROVIDERS {
+            let dialect = counterpart(provider).expect("a provider's");
+            let stream = provider_stream(provider, &answer(&PIECES, true, usage(10, 6)));
+            let first = driven(&mut request.passage(dialect, &shown()), &stream);
+            for cut in 0..first.len() {
+                let sent = first.get(..cut).expect("within");
+                let before = assembled(client, sent);
+                if !before.answer().text().is_empty() {
+                    break;
+                }
+                let second = provider_stream(provider, &answer(&PIECES, true, usage(15, 4)));
+                let from = before.resumption().with_usage(Some(usage(10, 2)));
+                let mut passage = request.continued_passage(dialect, &shown(), &from, Continue::Turn);
+                let frames = [sent, &driven(&mut passage, &second)].concat();
+                is_one_answer(client, &frames, &full, &format!("{client:?} of {provider:?} at {cut}"));
+                ways += 1;
+            }
+        }
+    }
+    assert!(ways > 40, "only {ways} ways");
+}
+
+#[test]
+fn recorded_streams_that_break_are_gone_on_with_by_another_provider() {
+    let (pass, mut ways, mut streams) = (PassFields::none(), 0, 0);
+    for recorded in recorded_answers().into_iter().filter(|recorded| recorded.streaming) {
+        streams += 1;
+        let client = client_of(&recorded);
+        let events = split(&recorded.body, || usize::MAX);
+        for quarter in 1..4 {
+            let mut assembler = answer_assembler(client);
+            events.iter().take(events.len() * quarter / 4).for_each(|event| take(&mut *assembler, event));
+            let partial = assembler.answer();
+            let request = smallest(client);
+            let Ok(next) = request.continuation(&partial, &terms(Continue::Turn, &pass)) else { continue };
+            ways += 1;
+            let provider = ProviderDialect::Chat(ProviderKind::Compatible);
+            let second = provider_stream(ClientDialect::Chat, &answer(&[" §42 and", " the end."], true, usage(1, 2)));
+            let from = assembler.resumption().with_usage(Some(usage(3, 4)));
+            let mut passage = next.request.continued_passage(provider, &shown(), &from, Continue::Turn);
+            let frames = driven(&mut passage, &second);
+            frames.iter().for_each(|frame| assembler.take(frame.event, &frame.data));
+            let whole = assembler.answer();
+            let name = format!("{} at {quarter}/4", recorded.id);
+            let expected = format!("{} §42 and the end.", partial.text());
+            // A space that the text so far ends with is not written twice.
+            let expected = if partial.text().ends_with(' ') { expected.replace("  §42", " §42") } else { expected };
+            assert_eq!(whole.text(), expected, "{name}");
+            assert!(whole.complete && whole.finish == Some(Finish::Stop), "{name}: {:?}", whole.finish);
+            let counted = whole.usage.map(|usage| (usage.input.get(), usage.output.get()));
+            assert_eq!(counted, Some((4, 6)), "{name}");
+            if client == ClientDialect::Responses {
+                let last: Value = serde_json::from_slice(&frames.last().expect("an end").data).expect("JSON");
+                let output = last["response"]["output"].as_array().expect("output");
+                let message = output.iter().rev().find(|item| item["type"] == "message").expect("a message");
+                let text = message["content"].as_array().and_then(|parts| parts.last()).expect("a part");
+                assert!(text["text"].as_str().is_some_and(|text| text.ends_with("the end.")), "{name}: {last}");
+                assert!(!last["response"]["id"].as_str().expect("an id").contains("own"), "{name}");
+            }
+        }
+    }
+    assert!(streams == 0 || ways > 100, "only {ways} ways of {streams} streams");
 }
 
 fn partial(text: &str) -> PartialAnswer {

@@ -127,6 +127,47 @@ fn ids_signatures_and_thoughts_come_back_where_the_dialect_has_a_place() {
 }
 
 #[test]
+fn calls_that_nobody_answered_are_left_out_and_the_next_turn_may_answer() {
+    let history = [
+        say(Role::User, vec![Part::text("Rome and Oslo?")]),
+        say(Role::Assistant, vec![call("c1", r#"{"city":"Rome"}"#), call("c2", r#"{"city":"Oslo"}"#)]),
+    ];
+    let answers: [(ClientDialect, &str); 4] = [
+        (ClientDialect::Chat, r#"{"model":"m","messages":[{"role":"tool","tool_call_id":"c1","content":"20"}]}"#),
+        (
+            ClientDialect::Responses,
+            r#"{"model":"m","input":[{"type":"function_call_output","call_id":"c1","output":"20"}]}"#,
+        ),
+        (
+            ClientDialect::Messages,
+            r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"20"}]}]}"#,
+        ),
+        (
+            ClientDialect::Gemini,
+            r#"{"contents":[{"role":"user","parts":[{"functionResponse":{"id":"c1","name":"weather","response":{"result":"20"}}}]}]}"#,
+        ),
+    ];
+    let ids = |request: &ClientRequest| -> Vec<String> {
+        let messages = request.canonical().expect("it crosses").messages;
+        let id = |part: &Part| match part {
+            Part::Call(call) => Some(format!("call {}", call.id)),
+            Part::Result(result) => Some(format!("result {}", result.id)),
+            _ => None,
+        };
+        messages.iter().flat_map(|message| &message.parts).filter_map(id).collect()
+    };
+    for (client, body) in answers {
+        let request = parse(client, body.as_bytes()).expect("acceptable");
+        assert_eq!(request.new_messages().expect("its own").len(), 1, "{client:?}");
+        assert_eq!(ids(&with(&request, &history)), ["call c1", "result c1"], "{client:?}");
+        // Nobody answers: the user asks something else.
+        assert_eq!(ids(&with(&smallest(client), &history)), Vec::<String>::new(), "{client:?}");
+        let orphan = [say(Role::User, vec![result("c9", "20")]), history[0].clone()];
+        assert_eq!(ids(&with(&smallest(client), &orphan)), Vec::<String>::new(), "{client:?}");
+    }
+}
+
+#[test]
 fn what_the_operator_says_stays_first_and_marks_are_left_out() {
     let text = Text { text: "old".to_owned(), cache: Some(json!({"type": "ephemeral", "ttl": "1h"})) };
     let history = [say(Role::User, vec![Part::Text(text)]), say(Role::Assistant, vec![Part::text("answer")])];

@@ -8,9 +8,11 @@ use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
-use haltline_ports::{BoxFuture, SpendKey};
+use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
+use haltline_ports::{BoxFuture, SpendKey, Together};
 use haltline_types::NanoUsd;
 use haltline_types::Timestamp;
 use local::{Local, Opened};
@@ -31,6 +33,22 @@ pub struct SpendAsk {
     /// Before this instant.
     pub until: Timestamp,
 }
+
+/// A question for the timelines of requests that belong together, the oldest first.
+#[derive(Clone, Debug)]
+pub struct TimelinesAsk {
+    /// What they have in common.
+    pub together: Together,
+    /// Only this key's.
+    pub key: Option<String>,
+    /// Only this user's.
+    pub user: Option<String>,
+    /// The last request of the page before.
+    pub after: Option<String>,
+}
+
+/// A stream, and some of its events.
+pub type StreamPage = (StreamLine, Vec<BatchLine>);
 
 /// What an operator can ask for.
 pub trait Admin: Send + Sync {
@@ -54,6 +72,10 @@ pub trait Admin: Send + Sync {
     fn history<'a>(&'a self, budget: &'a str) -> Answer<'a, Vec<HistoryLine>>;
     /// Spend, grouped.
     fn spend<'a>(&'a self, ask: &'a SpendAsk) -> Answer<'a, Vec<SpendLine>>;
+    /// How the response cache stands; a running gateway knows.
+    fn cache_stats(&self) -> Answer<'_, CacheStanding>;
+    /// Has answers of the response cache not given again; says what was done.
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String>;
     /// Dead letters, the oldest first; with `all` those that were sent again, too.
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>>;
     /// One of them.
@@ -62,6 +84,12 @@ pub trait Admin: Send + Sync {
     fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
     /// Removes one.
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
+    /// What happened to a request.
+    fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline>;
+    /// What happened to requests that belong together; a page.
+    fn timelines<'a>(&'a self, ask: &'a TimelinesAsk) -> Answer<'a, Timelines>;
+    /// A stream and a page of its events after this one.
+    fn stream<'a>(&'a self, id: &'a str, after: u64) -> Answer<'a, StreamPage>;
     /// Checks the store; says what it holds.
     fn verify(&self) -> Answer<'_, String>;
     /// Has the gateway read its configuration again; `None` when none runs.

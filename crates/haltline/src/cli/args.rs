@@ -1,5 +1,7 @@
 //! The command line as clap reads it. What each command does stands in the module of its name.
 
+use super::replay::ReplayArgs;
+use super::trace::TraceArgs;
 use super::ui::Format;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -52,9 +54,16 @@ pub enum Command {
     Budget(BudgetCommand),
     /// What was spent, grouped
     Spend(SpendArgs),
+    /// What happened to a request, a trace or a session, step by step
+    Trace(TraceArgs),
+    /// Replay a stream or a session as its client saw it
+    Replay(ReplayArgs),
     /// What models cost by the shipped price lists, and what another list would change
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// Look at the response cache, and purge it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// What failed for good: look at it, send it again, discard it
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -379,6 +388,30 @@ pub struct PricesFile {
     /// As JSON lines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `haltline cache …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CacheCommand {
+    /// How many answers are kept, what they take, and how often they were given
+    Stats,
+    /// Answers that are not to be given again
+    Purge(CachePurge),
+}
+
+/// `haltline cache purge`.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false, id = "what")]
+pub struct CachePurge {
+    /// Those with this tag, whosever they are
+    #[arg(long, value_name = "TAG", group = "what")]
+    pub tag: Option<String>,
+    /// Those of this API key's team, or of the key where it has no team
+    #[arg(long, value_name = "KEY", group = "what")]
+    pub key: Option<String>,
+    /// All of them
+    #[arg(long, group = "what")]
+    pub all: bool,
 }
 
 /// `haltline dlq …`.

@@ -44,7 +44,21 @@ pub(super) fn run(
         settings.prices.len(),
         settings.budgets.len()
     ))?;
+    let hooks = &settings.alerts.hooks;
+    if !hooks.is_empty() {
+        let list = hooks.iter().map(|hook| {
+            let on: Vec<&str> = hook.on.iter().map(|kind| kind.word()).collect();
+            format!("  {}: {}\n", shown_url(&hook.hook.url), on.join(", "))
+        });
+        ui.text(&format!("Alerts go to:\n{}\n", list.collect::<String>()))?;
+    }
     print(&report, ui)
+}
+
+/// Scheme and host: the path of a webhook is often as good as its password.
+fn shown_url(url: &str) -> String {
+    let path = url.find("://").and_then(|at| url[at + 3..].find(['/', '?']).map(|end| at + 3 + end));
+    path.map_or_else(|| url.to_owned(), |end| format!("{}/…", &url[..end]))
 }
 
 fn print(report: &Report, ui: &mut Ui<'_>) -> Result<(), CliError> {
@@ -80,4 +94,20 @@ fn row_json(report: &Report, row: &WorstCase) -> Value {
         "calendar_day": bound(&row.calendar_day),
         "any_day": bound(&row.any_day),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_webhook_is_not_shown() {
+        for (url, shown) in [
+            ("https://hooks.example.com/services/T0/secret", "https://hooks.example.com/…"),
+            ("https://hooks.example.com?token=secret", "https://hooks.example.com/…"),
+            ("https://hooks.example.com:8443", "https://hooks.example.com:8443"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+    }
 }

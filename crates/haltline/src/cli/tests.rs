@@ -7,6 +7,7 @@ mod parsing;
 mod plan;
 mod prices;
 mod remote;
+mod trace;
 
 use super::{Cli, CliError, DemoArgs, Exit, Global, ServeArgs, Ui, Wiring, run};
 use clap::Parser;

@@ -30,6 +30,8 @@ pub struct Ui<'u> {
     pub is_explicit: bool,
     /// Colours of what goes to standard error.
     pub paint: Paint,
+    /// Colours of what goes to standard output; none unless set.
+    pub out_paint: Paint,
     quiet: bool,
 }
 
@@ -38,7 +40,8 @@ impl<'u> Ui<'u> {
     pub fn new(out: &'u mut dyn Write, err: &'u mut dyn Write, global: &Global, terminal: bool, colours: bool) -> Self {
         let format = global.format.unwrap_or(if terminal { Format::Table } else { Format::Json });
         let paint = if colours { Paint::Ansi } else { Paint::None };
-        Self { out, err, format, is_explicit: global.format.is_some(), paint, quiet: global.quiet }
+        let is_explicit = global.format.is_some();
+        Self { out, err, format, is_explicit, paint, out_paint: Paint::None, quiet: global.quiet }
     }
 
     /// A list of like things. `row` gives the cells for people.
@@ -91,6 +94,15 @@ impl<'u> Ui<'u> {
     /// When the reader of the output is gone.
     pub fn text(&mut self, text: &str) -> Result<(), CliError> {
         let written = self.out.write_all(ended(text).as_bytes());
+        written.map_err(|error| CliError::failed(format!("the output cannot be written: {error}")))
+    }
+
+    /// Bytes to standard output, at once and as they are.
+    ///
+    /// # Errors
+    /// When the reader of the output is gone.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
         written.map_err(|error| CliError::failed(format!("the output cannot be written: {error}")))
     }
 

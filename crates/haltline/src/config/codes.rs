@@ -41,11 +41,12 @@ pub enum ConfigCode {
     StalePrices,
     Retires,
     NotFetched,
+    PrivateWebhook,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -81,6 +82,7 @@ impl ConfigCode {
         Self::StalePrices,
         Self::Retires,
         Self::NotFetched,
+        Self::PrivateWebhook,
     ];
 
     /// The number, a title, and what to do.
@@ -250,6 +252,11 @@ impl ConfigCode {
                 118,
                 "A price list from the network was not fetched",
                 "`[prices] source` names an address. A start and a reload fetch it and keep a copy in the data directory; where that fails the last copy is used, which may be old. `haltline check` fetches only with `--fetch`; without a copy it reckons with the shipped list.",
+            ),
+            Self::PrivateWebhook => (
+                119,
+                "A webhook is out of reach",
+                "Its address is on this machine, in a private network or a range that is set apart, and messages go to public addresses only unless `allow_private = true` stands beside it: an address that somebody was talked into writing must not lead into your network. Names are judged again, by all their addresses, each time a message is sent.",
             ),
         }
     }

@@ -1,7 +1,8 @@
 //! `[jobs]` and `[responses]`.
 
+use super::alerts;
 use super::reader::{Keys, Section};
-use haltline_gateway::settings::{JobSettings, ResponseSettings, Secret};
+use haltline_gateway::settings::{JobSettings, ResponseSettings};
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -27,7 +28,7 @@ pub(super) fn jobs(root: &Section<'_>) -> JobSettings {
         keep_for: section.duration("keep_for", Duration::from_secs(60)..=90 * DAY).unwrap_or(usual.keep_for),
         max_attempts: max_attempts.unwrap_or(usual.max_attempts),
         retry_base: section.duration("retry_base", MS..=HOUR).unwrap_or(usual.retry_base),
-        webhook_secret: section.secret("webhook_secret").map(Secret::new),
+        webhook_secret: section.value("webhook_secret").and_then(|value| alerts::secret(&section, &value)),
         allow_private_webhooks: section.boolean("allow_private_webhooks").unwrap_or(usual.allow_private_webhooks),
     }
 }

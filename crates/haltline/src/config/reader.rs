@@ -148,18 +148,6 @@ impl<'w> Section<'w> {
         }
     }
 
-    /// The sections of a list that was read before: nothing is reported twice.
-    pub(super) fn list_again(&self, key: &str) -> Vec<Section<'w>> {
-        let Some(DeValue::Array(items)) = self.value(key).map(|value| value.value) else { return Vec::new() };
-        let section = |item: &'w Spanned<DeValue<'w>>| match item.get_ref() {
-            DeValue::Table(map) => {
-                Some(Section { walk: self.walk, title: format!("[[{key}]]"), span: item.span(), map: Some(map) })
-            }
-            _ => None,
-        };
-        items.iter().filter_map(section).collect()
-    }
-
     /// The sections of a list of sections.
     pub(super) fn list(&self, key: &str, keys: &Keys) -> Vec<Section<'w>> {
         let Some(value) = self.value(key) else { return Vec::new() };

@@ -103,6 +103,11 @@ impl<'w> Value<'w> {
         matches!(self.value, DeValue::Table(_))
     }
 
+    /// Is it a list?
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// Is it a single string?
     pub(super) fn is_text(&self) -> bool {
         matches!(self.value, DeValue::String(_))
@@ -125,9 +130,9 @@ impl<'w> Value<'w> {
         self.filled(fill_secret(raw, self.walk.outside)).map(|secret| secret.trim().to_owned())
     }
 
-    /// Does it stand where a provider's key stands?
+    /// Does it stand where a provider's key or a secret that signs stands?
     fn is_api_key(&self) -> bool {
-        matches!(self.key.as_str(), "api_key" | "api_keys" | "key")
+        matches!(self.key.as_str(), "api_key" | "api_keys" | "key" | "secret" | "webhook_secret")
     }
 
     pub(super) fn is_plain_secret(&self) -> bool {

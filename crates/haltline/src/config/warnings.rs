@@ -28,7 +28,6 @@ pub(super) fn report(
     all.unknown_prices(prices);
     all.small_budgets(models, budgets);
     all.minted(users, budgets, rate_limits);
-    all.no_effect(budgets);
     all.degrades(models, budgets);
     all.unbounded();
 }
@@ -142,18 +141,6 @@ impl Warnings<'_, '_> {
             if let Some(word) = minted_by_clients(scope, users) {
                 let message = format!("{what} counts per {word}, which the client names itself");
                 self.say(ConfigCode::MintedSubjects, message, span.clone());
-            }
-        }
-    }
-
-    fn no_effect(&self, budgets: &budgets::Read) {
-        if budgets.alerts.is_empty() {
-            return;
-        }
-        for section in self.root.list_again("budgets") {
-            if section.value("alert_at").is_some() {
-                let message = "`alert_at` has no effect yet: alerts come in a later version".to_owned();
-                self.say(ConfigCode::NoEffect, message, section.key_span("alert_at"));
             }
         }
     }

@@ -10,8 +10,9 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
@@ -42,6 +43,9 @@ pub struct Demo {
     pub secret: String,
 }
 
+/// Streams of a demo are kept as long as it can be expected to run.
+const DAY: Duration = Duration::from_secs(86_400);
+
 impl Demo {
     /// Starts on `listen`, or on any free port of the same interface when that is taken.
     ///
@@ -50,7 +54,9 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let free = tokio::net::TcpListener::bind(listen).await.is_ok();
         let listen = if free { listen } else { SocketAddr::new(listen.ip(), 0) };
-        let instance = Instance::start(Plan { listen, store: StorePlace::Memory, settings, reread: None }).await?;
+        let instance =
+            Instance::start(Plan { listen, store: StorePlace::Memory, keep_streams: DAY, settings, reread: None })
+                .await?;
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);
@@ -131,6 +137,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         budgets,
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: vec![RateLimit {
             name: Name::new("user-10s"),
             scope: scope("user")?,
@@ -145,8 +152,10 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         breaker: BreakerRules::default(),
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
+        cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
     })

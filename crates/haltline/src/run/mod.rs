@@ -17,7 +17,7 @@ use haltline_http::{App, ServerBounds, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
-use haltline_upstream::SimulatedUpstream;
+use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two rounds of work that is due from time to time.
 const TICK: Duration = Duration::from_secs(5);
+
+/// For messages to webhooks that are under way when the process ends; the next one sends them again.
+const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// For a command that has the data directory to be done with it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,6 +52,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where the store is.
     pub store: StorePlace,
+    /// How long streams are kept after their end.
+    pub keep_streams: Duration,
     /// What the line does.
     pub settings: Settings,
     /// Reads the configuration again, for a reload; none where there is no file.
@@ -91,6 +96,7 @@ impl Instance {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
+        let options = Options { keep_streams: plan.keep_streams, ..options };
         let (store, found) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
         let lost = found.open;
         let recovered = expire_open_holds(&*store, &lost, clock.now()).await?;
@@ -112,10 +118,17 @@ impl Instance {
             keys: Arc::clone(&store) as Arc<dyn Keys>,
             streams: Arc::clone(&streams),
             documents: Arc::clone(&store) as Arc<dyn Documents>,
+            webhooks: Arc::new(HttpWebhooks::new(None)?),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(seed()?)),
             metrics,
         });
+        gateway.read_cache_back();
+        gateway.tell_webhooks_of_jobs();
+        let messages = gateway.hooks().take_up().await.context("messages to webhooks cannot be read")?;
+        if messages > 0 {
+            tracing::info!(messages, "messages to webhooks of the last process are sent now");
+        }
         let taken_up =
             gateway.take_up_streams(&lost).await.context("the streams of the last process cannot be read")?;
         let jobs = gateway.resume_jobs(&lost).await.context("the jobs of the last process cannot be read")?;
@@ -167,6 +180,7 @@ impl Instance {
         self.stop.cancel();
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
+        self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
             .close(self.gateway.clock().now())

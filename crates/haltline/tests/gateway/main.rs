@@ -1,17 +1,22 @@
 //! The real binary in front of the billing fake provider: what the promise says, seen from outside.
 
+mod alerts;
 mod answers;
 mod bad_input;
+mod cache;
 mod counts;
 mod dialects;
 mod failures;
 mod idempotency;
+mod jobs;
 mod operator;
 mod restart;
 mod resume;
 mod routes;
 mod sellers;
+mod sessions;
 mod setup;
 mod stage_two;
 mod storm;
 mod streams;
+mod timeline;

@@ -250,3 +250,80 @@ async fn slow_watchers_read_behind_and_get_everything() {
     assert!(rest.contains("[DONE]"), "after {:?}", began.elapsed());
     assert!(whole.ends_with(&rest));
 }
+
+/// The text of a Chat Completions stream, and how often it says why it ended.
+fn said(events: &[String]) -> (String, usize) {
+    let mut text = String::new();
+    let mut finished = 0;
+    for event in events {
+        let data = event.lines().find_map(|line| line.strip_prefix("data: ")).expect("data");
+        let Ok(chunk) = serde_json::from_str::<Value>(data) else { continue };
+        let choice = &chunk["choices"][0];
+        text.push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+        finished += usize::from(choice["finish_reason"].is_string());
+    }
+    (text, finished)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_cuts_is_gone_on_with_as_one_answer() {
+    use haltline_testkit::{Ending, Script};
+    let cut = Behaviour::ending(Ending::Cut { after: 20 });
+    let config = FakeConfig::with_script(Script::queue([cut.clone(), Behaviour::tokens(15), cut]));
+    let rest = format!("{MODEL}[retry]\nbase = \"10ms\"\n");
+    let setup = Setup::start(config, &rest).await;
+    let open = setup.post(&stream("go on")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let text = open.read().await.text();
+    let seen = events(&text);
+    assert_eq!(ids(&seen), (1..=seen.len() as u64).collect::<Vec<_>>(), "{text}");
+    let (whole, finished) = said(&seen);
+    assert_eq!(finished, 1, "{text}");
+    assert!(seen.last().expect("last").contains("[DONE]"), "{text}");
+    let calls = setup.provider.seen();
+    assert_eq!(calls.len(), 2, "{text}");
+    assert!(whole.len() > 60, "{whole}");
+    assert_eq!(events(&again(&setup, &id, 0).await).concat(), seen.concat());
+    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
+    let record = generation.json().expect("json")["data"].clone();
+    assert_eq!((record["outcome"].as_str(), record["attempts"].as_array().map(Vec::len)), (Some("answered"), Some(2)));
+    assert!(setup.spent("day") >= setup.provider.bill().total);
+    // Tools could be called twice: such an answer ends with an error.
+    let mut tools = stream("tools");
+    tools["tools"] = json!([{"type": "function", "function": {"name": "pay", "parameters": {"type": "object"}}}]);
+    let text = setup.post(&tools).open().await.expect("stream").read().await.text();
+    assert!(text.contains("\"error\"") && !text.contains("[DONE]"), "{text}");
+    assert_eq!(setup.provider.seen().len(), 3);
+    setup.assert_nothing_held("day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_mid_stream_is_gone_on_with_by_the_next_process() {
+    let mut setup = Setup::start(FakeConfig::with_script(paced(60, Duration::from_millis(10))), MODEL).await;
+    let mut open = setup.post(&stream("kill")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let mut seen = String::new();
+    while events(&seen).len() < 10 {
+        seen.push_str(&String::from_utf8_lossy(&open.piece().await.expect("piece").expect("content")));
+    }
+    setup.gateway.kill9().expect("killed");
+    seen.push_str(&open.read().await.text());
+    setup.gateway.serve().await.expect("ready again");
+    let mut seen = events(&seen);
+    let after = *ids(&seen).last().expect("some");
+    let rest = again(&setup, &id, after).await;
+    seen.extend(events(&rest));
+    assert_eq!(ids(&seen), (1..=seen.len() as u64).collect::<Vec<_>>());
+    assert!(seen.last().expect("last").contains("[DONE]"), "{rest}");
+    assert_eq!(said(&seen).1, 1, "{rest}");
+    assert_eq!(seen.concat(), events(&again(&setup, &id, 0).await).concat());
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    assert_eq!(bill.attempts.len(), 2);
+    assert!(setup.spent("day") >= bill.total);
+    setup.assert_nothing_held("day");
+    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
+    let record = generation.json().expect("json")["data"].clone();
+    assert_eq!(record["outcome"], "answered", "{record}");
+    assert_eq!(record["attempts"][0]["basis"], "ceiling", "{record}");
+    assert_eq!(record["attempts"][1]["basis"], "reported", "{record}");
+}

@@ -141,6 +141,7 @@ impl Encoder {
     fn open_part(&mut self, refusal: bool, out: &mut Vec<Frame>) {
         if let Open::Message(Message { part: Some(part), .. }) = &self.open
             && part.refusal == refusal
+            && !part.told
         {
             return;
         }
@@ -156,7 +157,7 @@ impl Encoder {
             self.say("response.output_item.added", json!({ "output_index": place, "item": item }), out);
         }
         let Open::Message(message) = &mut self.open else { return };
-        let part = Part { refusal, text: String::new(), annotations: Vec::new() };
+        let part = Part { refusal, text: String::new(), annotations: Vec::new(), told: false };
         let fields = json!({
             "item_id": message.id,
             "output_index": message.place,
@@ -185,7 +186,9 @@ impl Encoder {
                 done.insert("logprobs".to_owned(), json!([]));
             }
         }
-        self.say(if part.refusal { "response.refusal.done" } else { "response.output_text.done" }, done, out);
+        if !part.told {
+            self.say(if part.refusal { "response.refusal.done" } else { "response.output_text.done" }, done, out);
+        }
         self.say("response.content_part.done", fields, out);
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Part {
     pub(super) refusal: bool,
     pub(super) text: String,
     pub(super) annotations: Vec<Value>,
+    /// Its text is told as whole already.
+    pub(super) told: bool,
 }
 
 /// A reasoning item that is being written.

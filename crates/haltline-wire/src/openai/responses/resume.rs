@@ -41,6 +41,11 @@ impl Told {
         self.item(place, event);
     }
 
+    /// Is a message open?
+    pub(crate) const fn in_text(&self) -> bool {
+        matches!(self.open, Open::Message(_))
+    }
+
     fn item(&mut self, place: usize, event: &Value) {
         match word(event, "type") {
             "response.output_item.added" => {
@@ -84,16 +89,21 @@ fn within(message: &mut Message, kind: &str, event: &Value) {
     match kind {
         "response.content_part.added" => {
             let refusal = word(event.get("part").unwrap_or(&Value::Null), "type") == "refusal";
-            message.part = Some(Part { refusal, text: String::new(), annotations: Vec::new() });
+            message.part = Some(Part { refusal, text: String::new(), annotations: Vec::new(), told: false });
         }
         "response.output_text.delta" | "response.refusal.delta" => {
             let refusal = kind == "response.refusal.delta";
-            let blank = || Part { refusal, text: String::new(), annotations: Vec::new() };
+            let blank = || Part { refusal, text: String::new(), annotations: Vec::new(), told: false };
             message.part.get_or_insert_with(blank).text.push_str(word(event, "delta"));
         }
         "response.output_text.annotation.added" => {
             if let (Some(part), Some(annotation)) = (&mut message.part, event.get("annotation")) {
                 part.annotations.push(annotation.clone());
+            }
+        }
+        "response.output_text.done" | "response.refusal.done" => {
+            if let Some(part) = &mut message.part {
+                part.told = true;
             }
         }
         "response.content_part.done" => {

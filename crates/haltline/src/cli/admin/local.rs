@@ -1,19 +1,23 @@
 //! The store itself, when no gateway runs on it: opened for one command, and closed in order.
 
-use super::{Admin, Answer, SpendAsk};
+use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, SpendLine,
 };
+use haltline_http::admin::stream_lines;
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
+use haltline_http::timeline::{Audience, Timeline, Timelines, before, time_tools, time_tools_of, timeline, timelines};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
-    Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Records, SpendQuery,
+    Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Order, REQUESTS_MAX, Records,
+    RecordsError, RequestsQuery, SpendQuery, Streams, Whose,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
-use haltline_types::{Amount, Name, NanoUsd, Timestamp};
+use haltline_types::{Amount, Name, NanoUsd, RequestId, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,6 +105,14 @@ fn book_error(error: &BookError) -> CliError {
     CliError::new(exit, error.to_string())
 }
 
+fn records_error(error: &RecordsError) -> CliError {
+    CliError::failed(error.to_string())
+}
+
+fn request_id(id: &str) -> Result<RequestId, CliError> {
+    id.parse().map_err(|error: haltline_types::IdError| CliError::usage(error.to_string()))
+}
+
 fn instant(text: &str) -> Result<Timestamp, CliError> {
     let read = text.parse::<jiff::Timestamp>().map(|at| Timestamp::from_millis(at.as_millisecond()));
     read.map_err(|_| CliError::usage(format!("`{text}` is not a time")))
@@ -112,7 +124,7 @@ fn fresh_secret() -> Result<String, CliError> {
 
 /// What a retry costs depends on keys, prices and models as a gateway has them in force.
 fn needs_gateway() -> CliError {
-    CliError::new(Exit::NotReachable, "dead letters are a running gateway's matter, and none runs here")
+    CliError::new(Exit::NotReachable, "this is a running gateway's matter, and none runs here")
         .help("start it with `haltline serve`")
 }
 
@@ -205,6 +217,14 @@ impl Admin for Local {
         })
     }
 
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn purge_cache<'a>(&'a self, _order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
     fn dead_letters(&self, _all: bool) -> Answer<'_, Vec<DeadLetter>> {
         Box::pin(async { Err(needs_gateway()) })
     }
@@ -219,6 +239,48 @@ impl Admin for Local {
 
     fn discard_dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, ()> {
         Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline> {
+        Box::pin(async move {
+            let id = request_id(id)?;
+            let found = self.store.generation(id).await.map_err(|error| records_error(&error))?;
+            let mut record =
+                found.ok_or_else(|| CliError::new(Exit::NotFound, format!("there is no record of {id}")))?;
+            if let Some(query) = before(&record) {
+                let earlier = self.store.requests(query).await.map_err(|error| records_error(&error))?;
+                time_tools(&mut record, earlier.iter());
+            }
+            Ok(timeline(&record, Audience::Operator))
+        })
+    }
+
+    fn timelines<'a>(&'a self, ask: &'a TimelinesAsk) -> Answer<'a, Timelines> {
+        Box::pin(async move {
+            let name = |text: &Option<String>| text.as_deref().map(Name::new);
+            let query = RequestsQuery {
+                together: ask.together.clone(),
+                whose: Whose::Any { key: name(&ask.key), user: name(&ask.user) },
+                order: Order::OldestFirst,
+                after: ask.after.as_deref().map(request_id).transpose()?,
+                limit: REQUESTS_MAX,
+            };
+            let mut found = self.store.requests(query).await.map_err(|error| records_error(&error))?;
+            if found.is_empty() && ask.after.is_none() {
+                return Err(CliError::new(Exit::NotFound, "there is no record of such a request"));
+            }
+            time_tools_of(&mut found);
+            Ok(timelines(&found, REQUESTS_MAX, Audience::Operator))
+        })
+    }
+
+    fn stream<'a>(&'a self, id: &'a str, after: u64) -> Answer<'a, StreamPage> {
+        Box::pin(async move {
+            let id = request_id(id)?;
+            let missing = || CliError::new(Exit::NotFound, format!("no stream of {id} is kept"));
+            let page = stream_lines(self.store.as_ref() as &dyn Streams, id, after).await;
+            page.map_err(|error| CliError::failed(error.to_string()))?.ok_or_else(missing)
+        })
     }
 
     fn verify(&self) -> Answer<'_, String> {

@@ -1,13 +1,15 @@
 //! The admin API of a running gateway, over HTTP. It is on this machine or behind an operator's
 //! own tunnel, so plain HTTP is all that is spoken.
 
-use super::{Admin, Answer, SpendAsk};
+use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
-    Account, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried,
-    RetryDeadLetter, Said, SpendLine,
+    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
+    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
 };
+use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
+use haltline_ports::{REQUESTS_MAX, Together};
 use haltline_types::NanoUsd;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -162,6 +164,14 @@ impl Admin for Remote {
         Box::pin(async move { self.get(&path).await })
     }
 
+    fn cache_stats(&self) -> Answer<'_, CacheStanding> {
+        Box::pin(self.get("/cache"))
+    }
+
+    fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String> {
+        Box::pin(async move { self.post("/cache/purge", order).await.map(|said: Said| said.message) })
+    }
+
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>> {
         const PAGE: usize = 200;
         Box::pin(async move {
@@ -193,6 +203,34 @@ impl Admin for Remote {
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
             self.send(Method::DELETE, &format!("/dead-letters/{}", part(id)), Bytes::new()).await.map(|_| ())
+        })
+    }
+
+    fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline> {
+        Box::pin(async move { self.get(&format!("/requests/{}/timeline", part(id))).await })
+    }
+
+    fn timelines<'a>(&'a self, ask: &'a TimelinesAsk) -> Answer<'a, Timelines> {
+        let mut path = match &ask.together {
+            Together::Session(session) => format!("/sessions/{}/timeline", part(session)),
+            Together::Trace(trace) => format!("/traces/{}", part(trace)),
+        };
+        path.push_str(&format!("?limit={REQUESTS_MAX}"));
+        for (name, value) in [("key", &ask.key), ("user", &ask.user), ("after", &ask.after)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", part(value)));
+            }
+        }
+        Box::pin(async move { self.get(&path).await })
+    }
+
+    fn stream<'a>(&'a self, id: &'a str, after: u64) -> Answer<'a, StreamPage> {
+        Box::pin(async move {
+            let path = format!("/streams/{}?after={after}", part(id));
+            let bytes = self.send(Method::GET, &path, Bytes::new()).await?;
+            let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            let stream: StreamLine = read(lines.next().unwrap_or_default())?;
+            Ok((stream, lines.map(read::<BatchLine>).collect::<Result<_, _>>()?))
         })
     }
 

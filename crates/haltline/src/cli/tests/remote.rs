@@ -5,6 +5,34 @@ use super::{Reader, config, folder, haltline, no_env};
 use crate::cli::{AdminFile, Exit};
 use haltline_store_embedded::RealDisk;
 
+/// A dead letter without its closing brace.
+macro_rules! letter_open {
+    ($id:literal) => {
+        concat!(
+            r#"{"id":""#,
+            $id,
+            r#"","kind":"job","about":"job_1","at":"2026-11-24T00:00:00Z","key":"web","user":null,"endpoint":"/v1/chat/completions","model":"chat","class":"permanent","code":"upstream_failed","message":"The provider failed.","attempts_made":3,"cost":"0.18","ceiling":"0.06","retried_as":null"#
+        )
+    };
+}
+
+macro_rules! letter {
+    ($id:literal) => {
+        concat!(letter_open!($id), "}")
+    };
+}
+
+macro_rules! opened {
+    ($id:literal, $ceiling:literal) => {
+        concat!(
+            letter_open!($id),
+            r#","attempts":[{"request_id":"req_1","started_at":"2026-11-24T00:00:00Z","endpoint":"fake/m","fault":"server_error","cost":"0.06"}],"retry_ceiling":""#,
+            $ceiling,
+            r#"","not_retryable":null,"body":"{}","body_bytes":2}"#
+        )
+    };
+}
+
 fn answer(line: &str) -> (u16, &'static str) {
     match line {
         "POST /admin/v1/keys" => (
@@ -20,6 +48,15 @@ fn answer(line: &str) -> (u16, &'static str) {
             r#"[{"group":["web","2026-11-01"],"requests":3,"attempts":4,"input_tokens":10,"output_tokens":5,"cost":"0.02"}]"#,
         ),
         "POST /admin/v1/reload" => (200, r#"{"message":"The new configuration is in force."}"#),
+        "GET /admin/v1/dead-letters?all=false&limit=200" | "GET /admin/v1/dead-letters?all=true&limit=200" => {
+            (200, concat!("[", letter!("dl_1"), ",", letter!("dl_2"), "]"))
+        }
+        "GET /admin/v1/dead-letters/dl_1" => (200, opened!("dl_1", "0.06")),
+        "GET /admin/v1/dead-letters/dl_2" => (200, opened!("dl_2", "0.50")),
+        "POST /admin/v1/dead-letters/dl_1/retry" | "POST /admin/v1/dead-letters/dl_2/retry" => {
+            (202, r#"{"job":"job_9"}"#)
+        }
+        "DELETE /admin/v1/dead-letters/dl_1" | "DELETE /admin/v1/dead-letters/dl_2" => (204, ""),
         "DELETE /admin/v1/keys/web" => (204, ""),
         "GET /admin/v1/store/verify" => (401, r#"{"title":"Not an operator","detail":"Send the admin token."}"#),
         _ => (404, r#"{"title":"Nothing here","detail":"there is no key named `nobody`"}"#),
@@ -126,4 +163,44 @@ fn what_a_killed_gateway_left_behind_is_no_gateway() {
     let env = |name: &str| (name == "HALTLINE_ADMIN_URL").then(|| format!("http://{free}"));
     let did = haltline(Reader::Program, &env, &["key", "list", "-c", &config(dir.path())]);
     assert_eq!(did.exit, Exit::NotReachable);
+}
+
+#[test]
+fn dead_letters_are_listed_shown_sent_again_and_discarded() {
+    let (dir, (gateway, _lock)) = running();
+    let file = config(dir.path());
+    let run = |reader, words: &[&str]| haltline(reader, &no_env, &[words, &["-c", &file]].concat());
+    let listed = run(Reader::Person, &["dlq", "list"]);
+    assert_eq!(listed.exit, Exit::Ok, "{}", listed.err);
+    assert!(listed.out.contains("upstream_failed") && listed.out.contains("$0.18"), "{}", listed.out);
+    let shown = run(Reader::Person, &["dlq", "show", "dl_1"]);
+    assert!(shown.out.contains("one attempt of a retry may cost up to $0.06"), "{}", shown.out);
+    // A single one that is cheap needs no question; it says to what is agreed.
+    let retried = run(Reader::Program, &["dlq", "retry", "dl_1"]);
+    assert_eq!(retried.exit, Exit::Ok, "{}", retried.err);
+    assert!(retried.out.contains("job_9"), "{}", retried.out);
+    let last = gateway.seen().pop().expect("a request");
+    assert_eq!(
+        (last.line.as_str(), last.body.as_str()),
+        ("POST /admin/v1/dead-letters/dl_1/retry", r#"{"max_cost":"0.06"}"#)
+    );
+    // One above ten cents, or more than one, needs a word; nobody sits there in a test.
+    let sent = || gateway.seen().iter().filter(|seen| seen.line.ends_with("/retry")).count();
+    for words in
+        [&["dlq", "retry", "dl_2"][..], &["dlq", "retry", "--all"], &["dlq", "retry", "--all", "--yes-below", "$0.55"]]
+    {
+        let refused = run(Reader::Person, words);
+        assert_eq!((refused.exit, sent()), (Exit::Usage, 1), "{words:?}: {}", refused.err);
+        assert!(refused.err.contains("--yes"), "{}", refused.err);
+    }
+    assert_eq!(run(Reader::Person, &["dlq", "retry", "--all", "--dry-run"]).exit, Exit::Ok);
+    assert_eq!(sent(), 1);
+    assert_eq!(run(Reader::Person, &["dlq", "retry", "--all", "--yes-below", "$0.56"]).exit, Exit::Ok);
+    assert_eq!(run(Reader::Person, &["dlq", "retry", "dl_2", "--yes"]).exit, Exit::Ok);
+    assert_eq!(sent(), 4);
+    let gone = || gateway.seen().iter().filter(|seen| seen.line.starts_with("DELETE")).count();
+    let none = run(Reader::Person, &["dlq", "discard", "--all", "--older-than", "2026-11-01"]);
+    assert_eq!((none.exit, gone()), (Exit::Ok, 0), "{}", none.err);
+    assert_eq!(run(Reader::Person, &["dlq", "discard", "--all"]).exit, Exit::Ok);
+    assert_eq!(gone(), 2);
 }

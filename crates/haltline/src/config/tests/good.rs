@@ -2,12 +2,12 @@
 
 use super::{NOW, load_text, said};
 use crate::config::{Address, ConfigCode, Outside, Secrets, StoreSettings, detect, load, safe_default};
-use haltline_gateway::settings::{OnDisconnect, ProviderKind, Settings};
+use haltline_gateway::settings::{CachePer, CacheSettings, OnDisconnect, ProviderKind, Settings};
 use haltline_ledger::OnFull;
 use haltline_policy::limits::{Algorithm, LimitUnit};
 use haltline_policy::route::FallbackOn;
 use haltline_ports::UserClaims;
-use haltline_types::{Amount, ModelName, NanoUsd, Tokens, Unit};
+use haltline_types::{Amount, ModelName, Name, NanoUsd, Tokens, Unit};
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
     assert_eq!(loaded.store, StoreSettings::File("/etc/haltline/haltline-data".into()));
     assert_eq!(loaded.users, UserClaims::None);
     assert_eq!(loaded.streams_keep_for, Duration::from_secs(86_400));
-    assert_eq!(loaded.alert_at["company-day"], [50, 80, 100]);
+    assert_eq!(loaded.settings.alerts.at["company-day"], [50, 80, 100]);
     let settings = loaded.settings;
     let openai = &settings.providers["openai"];
     assert_eq!(openai.kind, ProviderKind::OpenAi);
@@ -291,4 +291,51 @@ fn a_list_from_the_network_goes_before_the_shipped_one() {
     assert!(!codes(text).contains(&ConfigCode::NotFetched));
     let old = text.replace("/groq.toml", "/old.toml");
     assert!(codes(&old).contains(&ConfigCode::NotFetched) && settings(&old).prices.contains_key(&own));
+}
+
+#[test]
+fn the_response_cache_is_as_it_is_said() {
+    const BASE: &str = "[providers.p]\nkind = \"simulated\"\n[models.chat]\ntargets = [\"p/m\"]\n[prices.\"p/m\"]\nfree = true\n[[budgets]]\nname = \"day\"\nlimit = \"$10\"\nwindow = \"day\"\n";
+    assert_eq!(settings(BASE).cache, CacheSettings::default());
+    let said = settings(&format!(
+        "{BASE}[cache]\nenabled = true\nmodels = [\"chat\", \"p/m\"]\nby_header = false\nttl = \"10m\"\nstale_for = \"2h\"\nstale_on_budget = true\nmax_bytes = \"1GiB\"\nmax_entry = \"512KiB\"\nper = \"user\"\ninvalidated_webhook = \"https://app.example/hook\"\n"
+    ));
+    let expected = CacheSettings {
+        enabled: true,
+        by_header: false,
+        models: vec![Name::new("chat"), Name::new("p/m")],
+        ttl: Duration::from_secs(600),
+        stale_on_failure: true,
+        stale_on_budget: true,
+        stale_for: Duration::from_secs(7200),
+        bytes_max: 1 << 30,
+        entry_bytes_max: 512 << 10,
+        per: CachePer::User,
+        invalidated_webhook: Some("https://app.example/hook".to_owned()),
+    };
+    assert_eq!(said.cache, expected);
+    for (bad, code) in [
+        ("ttl = \"0s\"", ConfigCode::OutOfRange),
+        ("ttl = 600", ConfigCode::WrongType),
+        ("max_bytes = \"lots\"", ConfigCode::NotUnderstood),
+        ("max_entry = \"17MiB\"", ConfigCode::OutOfRange),
+        ("max_bytes = \"1KiB\"", ConfigCode::Contradiction),
+        ("enabled = true\nmodels = [\"chta\"]", ConfigCode::UnknownReference),
+        ("models = [\"chat\"]", ConfigCode::NoEffect),
+        ("stale_on_failure = false\nstale_on_budget = true", ConfigCode::Contradiction),
+        ("per = \"world\"", ConfigCode::NotUnderstood),
+        ("invalidated_webhook = \"app.example\"", ConfigCode::NotUnderstood),
+        ("tll = \"1h\"", ConfigCode::UnknownKey),
+    ] {
+        assert!(codes(&format!("{BASE}[cache]\n{bad}\n")).contains(&code), "{bad}");
+    }
+}
+
+#[test]
+fn sessions_are_kept_for_30_days_with_what_was_said_unless_it_is_said_otherwise() {
+    let usual = settings("").sessions;
+    assert_eq!((usual.keep_for, usual.content), (Duration::from_secs(30 * 86_400), true));
+    let other = settings("[sessions]\nkeep_for = \"0s\"\ncontent = false\n").sessions;
+    assert_eq!((other.keep_for, other.content), (Duration::ZERO, false));
+    assert!(codes("[sessions]\nkeep = \"1d\"\n").contains(&ConfigCode::UnknownKey));
 }

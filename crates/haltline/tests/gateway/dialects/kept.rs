@@ -96,8 +96,14 @@ async fn a_response_in_the_background_can_be_stopped_and_is_charged_once() {
     let mut asked = question("Never answered.");
     asked["background"] = json!(true);
     let id = id_of(&post(&setup, "/v1/responses", &asked).await);
-    let running = get(&setup, &format!("/v1/responses/{id}")).await.json().expect("JSON");
-    assert_eq!(running["status"], "in_progress");
+    for _ in 0..200 {
+        let running = get(&setup, &format!("/v1/responses/{id}")).await.json().expect("JSON");
+        if running["status"] == "in_progress" && setup.provider.count() == 1 {
+            break;
+        }
+        assert_eq!(running["output"], json!([]));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let stopped = post(&setup, &format!("/v1/responses/{id}/cancel"), &json!({})).await;
     assert_eq!(stopped.json().expect("JSON")["status"], "cancelled");
     assert_eq!(wait_for(&setup, &id).await["status"], "cancelled");

@@ -1,0 +1,238 @@
+//! Jobs while the gateway runs: made, run, repeated, stopped, bounded, and nobody else's.
+
+use crate::world::{ANSWER, Act, World, money, owner};
+use haltline_gateway::{JobNote, JobNotifier, JobPage};
+use haltline_ports::BoxFuture;
+use haltline_types::{Code, NanoUsd};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+#[test]
+fn a_job_is_queued_run_and_its_result_is_what_the_surface_would_have_given() {
+    let world = World::new();
+    let node = world.start();
+    let mut order = node.order("a", "hello");
+    order.metadata = Some(json!({"batch": 7}));
+    let made = node.run(node.gateway.submit_job(order)).expect("a job");
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!((&made["status"], &made["metadata"]["batch"]), (&json!("queued"), &json!(7)));
+    assert!(money(&made["ceiling"]) > ANSWER);
+    let job = node.wait_for("a", id, "succeeded");
+    assert_eq!((money(&job["cost"]), &job["attempts"][0]["endpoint"]), (ANSWER, &json!("fake/m")));
+    let result = node.run(node.gateway.job_result(&owner("a"), id)).expect("a result");
+    let result: Value = serde_json::from_slice(&result).expect("JSON");
+    assert_eq!(result["choices"][0]["message"]["content"], "Hello.");
+    node.assert_balanced(world.provider.bill());
+    // The record of its request is found by the id that the job names.
+    let request = job["attempts"][0]["request_id"].as_str().expect("an id").parse().expect("an id");
+    let record = node.run(node.gateway.records().generation(request)).expect("records").expect("a record");
+    assert_eq!(record.cost(), ANSWER);
+}
+
+#[test]
+fn a_job_is_refused_at_once_as_its_surface_would_refuse_it() {
+    let world = World::new();
+    let node = world.start();
+    let refused = |body: Value| {
+        let mut order = node.order("a", "x");
+        order.incoming = node.incoming("a", "/v1/chat/completions", &body);
+        node.run(node.gateway.submit_job(order)).expect_err("refused")
+    };
+    let user = json!([{"role": "user", "content": "x"}]);
+    assert_eq!(refused(json!({"model": "nope", "messages": user})).code, Code::UnknownModel);
+    assert_eq!(refused(json!({"model": "chat"})).code, Code::InvalidRequest);
+    assert_eq!(refused(json!({"model": "chat", "messages": user, "dream": 1})).code, Code::UnknownField);
+    let streamed = refused(json!({"model": "chat", "messages": user, "stream": true}));
+    assert_eq!(streamed.param.as_deref(), Some("body.stream"));
+    let mut order = node.order("a", "x");
+    order.incoming.key = Some("wrong".to_owned());
+    assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::KeyInvalid);
+    let mut order = node.order("a", "x");
+    order.webhook = Some("https://example.com/".to_owned());
+    assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").param.as_deref(), Some("webhook"));
+    assert_eq!(world.provider.calls(), 0);
+}
+
+#[test]
+fn the_same_idempotency_key_is_the_same_job() {
+    let world = World::new();
+    let node = world.start();
+    let submit = |key: &str, text: &str| {
+        let mut order = node.order(key, text);
+        order.once = Some("once-1".to_owned());
+        node.run(node.gateway.submit_job(order))
+    };
+    let first = submit("a", "one").expect("a job");
+    node.wait_for("a", first["id"].as_str().expect("an id"), "succeeded");
+    let again = submit("a", "one").expect("the same job");
+    assert_eq!((&again["id"], &again["status"]), (&first["id"], &json!("succeeded")));
+    assert_eq!(submit("a", "two").expect_err("another body").code, Code::IdempotencyKeyReused);
+    // Another key's idempotency keys are its own.
+    assert_ne!(submit("b", "one").expect("another job")["id"], first["id"]);
+    node.until("the second is answered", || world.provider.calls() == 2);
+}
+
+#[test]
+fn another_owner_s_job_is_as_absent_as_one_that_never_was() {
+    let world = World::new();
+    let node = world.start();
+    let id = node.submit("a", "secret");
+    node.wait_for("a", &id, "succeeded");
+    let unknown = "job_00000000000000000000000000000000";
+    for id in [&id, unknown, "job_1", &format!("request_{id}"), &format!("result_{id}"), ""] {
+        let message = |problem: haltline_gateway::Problem| (problem.code, problem.message.replace(id, "ID"));
+        let expected = Code::NotFound;
+        assert_eq!(message(node.job("b", id).expect_err("absent")).0, expected, "{id}");
+        assert_eq!(node.run(node.gateway.job_result(&owner("b"), id)).expect_err("absent").code, expected);
+        assert_eq!(node.run(node.gateway.cancel_job(&owner("b"), id)).expect_err("absent").code, expected);
+        assert_eq!(node.run(node.gateway.forget_job(&owner("b"), id)).expect_err("absent").code, expected);
+    }
+    let said = |id: &str| node.job("b", id).expect_err("absent").message.replace(id, "ID");
+    assert_eq!(said(&id), said(unknown));
+    // Another user of the same key is another owner.
+    let mut alice = owner("a");
+    alice.user = Some(haltline_types::Name::new("alice"));
+    assert!(node.run(node.gateway.job(&alice, &id)).is_err());
+    let theirs = node.run(node.gateway.jobs(&owner("b"), &JobPage::default())).expect("a page");
+    assert_eq!(theirs["data"], json!([]));
+    let own = node.run(node.gateway.jobs(&owner("a"), &JobPage::default())).expect("a page");
+    assert_eq!(own["data"][0]["id"], json!(id));
+    node.run(node.gateway.forget_job(&owner("a"), &id)).expect("forgotten");
+    assert_eq!(node.job("a", &id).expect_err("gone").code, Code::NotFound);
+}
+
+#[test]
+fn so_many_run_at_once_and_no_key_has_more_than_half() {
+    let mut world = World::new();
+    world.settings.jobs.concurrency = 4;
+    world.provider.always(Act::Gate);
+    let node = world.start();
+    let mut jobs: Vec<(&str, String)> = (0..5).map(|number| ("a", node.submit("a", &format!("a{number}")))).collect();
+    node.until("two of one key run", || world.provider.calls() == 2);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(world.provider.calls(), 2, "half of four places");
+    jobs.extend((0..3).map(|number| ("b", node.submit("b", &format!("b{number}")))));
+    node.until("four run", || world.provider.calls() == 4);
+    assert_eq!(node.gateway.jobs_standing().running, 4);
+    world.provider.gate.add_permits(100);
+    for (key, id) in &jobs {
+        node.wait_for(key, id, "succeeded");
+    }
+    assert_eq!(world.provider.most_under_way.load(Ordering::SeqCst), 4);
+    assert_eq!(world.provider.calls(), 8);
+    node.assert_balanced(world.provider.bill());
+    let standing = node.gateway.jobs_standing();
+    assert_eq!((standing.waiting, standing.running), (0, 0));
+}
+
+#[test]
+fn what_fails_is_repeated_each_time_under_a_hold_of_its_own() {
+    let world = World::new();
+    world.provider.then([Act::Fail, Act::Fail]);
+    let node = world.start();
+    let id = node.submit("a", "again");
+    let job = node.wait_for("a", &id, "succeeded");
+    assert_eq!((world.provider.calls(), &job["attempts_made"]), (3, &json!(3)));
+    let costs: Vec<NanoUsd> = (0..3).map(|number| money(&job["attempts"][number]["cost"])).collect();
+    let ceiling = money(&job["ceiling"]);
+    // What became of the failed ones is unknown, so that they cost what was held.
+    assert_eq!(costs, [ceiling, ceiling, ANSWER]);
+    assert_eq!(job["attempts"][0]["fault"], "server_error");
+    node.assert_balanced(money(&job["cost"]));
+}
+
+#[test]
+fn a_job_that_runs_is_stopped_and_charged_once() {
+    let world = World::new();
+    world.provider.always(Act::Hang);
+    let node = world.start();
+    let id = node.submit("a", "never");
+    node.until("it runs", || world.provider.calls() == 1);
+    assert_eq!(node.job("a", &id).expect("a job")["status"], "running");
+    let stopped = node.run(node.gateway.cancel_job(&owner("a"), &id)).expect("a job");
+    assert_eq!(stopped["status"], "cancelled");
+    node.until("nothing is held", || node.account().1 == NanoUsd::ZERO);
+    node.until("what it cost is known", || {
+        node.job("a", &id).is_ok_and(|job| money(&job["cost"]) == money(&job["ceiling"]))
+    });
+    node.assert_balanced(money(&stopped["ceiling"]));
+    let again = node.run(node.gateway.cancel_job(&owner("a"), &id)).expect("a job");
+    assert_eq!((&again["status"], world.provider.calls()), (&json!("cancelled"), 1));
+    assert_eq!(node.run(node.gateway.job_result(&owner("a"), &id)).expect_err("none").code, Code::NotFound);
+}
+
+#[test]
+fn a_job_that_waits_is_stopped_and_never_sent() {
+    let mut world = World::new();
+    world.settings.jobs.concurrency = 1;
+    world.provider.always(Act::Gate);
+    let node = world.start();
+    let first = node.submit("a", "first");
+    let second = node.submit("a", "second");
+    node.until("the first runs", || world.provider.calls() == 1);
+    node.run(node.gateway.cancel_job(&owner("a"), &second)).expect("stopped");
+    world.provider.gate.add_permits(10);
+    node.wait_for("a", &first, "succeeded");
+    assert_eq!(node.job("a", &second).expect("a job")["status"], "cancelled");
+    assert_eq!(world.provider.calls(), 1);
+    node.assert_balanced(ANSWER);
+}
+
+#[test]
+fn a_key_that_is_frozen_has_no_jobs_run() {
+    let mut world = World::new();
+    world.settings.jobs.concurrency = 1;
+    world.provider.always(Act::Gate);
+    let node = world.start();
+    let first = node.submit("b", "first");
+    let second = node.submit("a", "second");
+    node.until("the first runs", || world.provider.calls() == 1);
+    node.freeze("a");
+    world.provider.gate.add_permits(10);
+    node.wait_for("b", &first, "succeeded");
+    let failed = node.wait_for("a", &second, "failed");
+    assert_eq!((&failed["error"]["code"], money(&failed["cost"])), (&json!("key_frozen"), NanoUsd::ZERO));
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[derive(Default)]
+struct Ear(Mutex<Vec<JobNote>>);
+
+impl JobNotifier for Ear {
+    fn check(&self, url: &str) -> Result<(), String> {
+        if url.contains("127.0.0.1") { Err("it leads into a private network".to_owned()) } else { Ok(()) }
+    }
+
+    fn notify(&self, note: JobNote) -> BoxFuture<'_, Result<(), String>> {
+        self.0.lock().expect("unpoisoned").push(note);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[test]
+fn the_end_of_a_job_is_told_to_its_webhook() {
+    let world = World::new();
+    world.provider.then([Act::Answer, Act::Fail]);
+    let node = world.start();
+    let ear = Arc::new(Ear::default());
+    node.gateway.set_job_notifier(Arc::clone(&ear) as Arc<dyn JobNotifier>);
+    let submit = |url: &str| {
+        let mut order = node.order("a", url);
+        order.webhook = Some(url.to_owned());
+        order.max_attempts = Some(1);
+        node.run(node.gateway.submit_job(order))
+    };
+    assert_eq!(submit("http://127.0.0.1/").expect_err("refused").param.as_deref(), Some("webhook.url"));
+    for (url, status, kind) in
+        [("https://x.test/1", "succeeded", "job.completed"), ("https://x.test/2", "failed", "job.failed")]
+    {
+        let id = submit(url).expect("a job")["id"].as_str().expect("an id").to_owned();
+        node.wait_for("a", &id, status);
+        node.until("it is told", || ear.0.lock().expect("unpoisoned").iter().any(|note| note.url == url));
+        let notes = ear.0.lock().expect("unpoisoned");
+        let note = notes.iter().find(|note| note.url == url).expect("a note");
+        assert_eq!((note.kind, &note.job["id"], &note.job["status"]), (kind, &json!(id), &json!(status)));
+    }
+    assert_eq!(ear.0.lock().expect("unpoisoned").len(), 2);
+}
