@@ -140,10 +140,13 @@ export function phaseText(phase: Phase | undefined): string {
 export function originText(facts: AnswerFacts | undefined): string | undefined {
   if (facts?.degraded) return `Answered by a smaller model (${short(facts.degraded.to)}) in place of ${short(facts.degraded.from)}`;
   if (facts?.fallback) return `Answered by ${short(facts.fallback.to)} while ${short(facts.fallback.from)} recovers`;
-  if (facts?.cache === "hit") return `From cache${facts.age ? `, ${facts.age < 90 ? `${facts.age} s` : `${Math.round(facts.age / 60)} min`} old` : ""}`;
+  if (facts?.cache === "hit" || facts?.cache === "stale") {
+    return `From cache${facts.age ? `, ${age(facts.age)} old` : ""}${facts.cache === "stale" ? ", while the model recovers" : ""}`;
+  }
   return undefined;
 }
 
+const age = (seconds: number) => (seconds < 90 ? `${seconds} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`);
 const short = (model: string) => model.slice(model.lastIndexOf("/") + 1);
 
 /** Small amounts are not rounded away. */
