@@ -504,7 +504,8 @@ fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &Mod
             json!({"state": "degraded", "from": &*degraded.from, "to": &*degraded.to})
         }
         _ if attempt > 1 => {
-            let mut news = json!({"state": "fallback", "attempt": attempt, "provider": &*endpoint.provider, "model": &*endpoint.model});
+            let (provider, model) = (&*endpoint.provider, &*endpoint.model);
+            let mut news = json!({"state": "fallback", "attempt": attempt, "provider": provider, "model": model});
             if let Some(first) = trip.attempts.first().filter(|first| first.endpoint != *endpoint) {
                 news["from"] = json!(&*first.endpoint.model);
             }

@@ -67,11 +67,11 @@ scenario("it is not tried for ever", async ({ page, app, fake }) => {
 
 scenario("a smaller model and the cache say so in the answer", async ({ page, app, fake, shot }) => {
   fake.next({ headers: { "x-haltline-degraded": "openai/gpt-x -> openai/gpt-x-mini" } }, { headers: { "x-haltline-cache": "hit", age: "720" } },
-    { headers: { "x-haltline-fallback": "openai/gpt-x -> anthropic/claude-y" } });
+    { phases: [[5, { state: "fallback", attempt: 2, from: "gpt-x", provider: "anthropic", model: "claude-y" }]] }, { phases: [[5, { state: "cached", age: 4210 }]] });
   await page.goto(app.url);
-  for (const words of ["One", "Two", "Three"]) {
+  for (const words of ["One", "Two", "Three", "Four"]) {
     await ask(page, words);
-    await until(async () => (await answers(page).count()) === ["One", "Two", "Three"].indexOf(words) + 1, "an answer");
+    await until(async () => (await answers(page).count()) === ["One", "Two", "Three", "Four"].indexOf(words) + 1, "an answer");
     await whole(page, TEXT);
   }
   await shot("origins");
@@ -79,9 +79,10 @@ scenario("a smaller model and the cache say so in the answer", async ({ page, ap
     "Answered by a smaller model (gpt-x-mini) in place of gpt-x",
     "From cache, 12 min old",
     "Answered by claude-y while gpt-x recovers",
+    "From cache, 70 min old, while the model recovers",
   ]);
   await page.reload();
-  assert.equal(await page.locator(".origin").count(), 3);
+  assert.equal(await page.locator(".origin").count(), 4);
 });
 
 /** code, status (0: in the stream), class, what is read, the buttons, facts. */

@@ -1,7 +1,7 @@
 // Reloads, drops, restarts: nothing is lost.
 
 import assert from "node:assert/strict";
-import { TEXT } from "../fake-gateway.mjs";
+import { problem, TEXT } from "../fake-gateway.mjs";
 import { answers, ask, notice, scenario, text, until, whole } from "../harness.mjs";
 
 const some = (page, length = 12) => until(async () => (await text(page).catch(() => "")).length > length, "some text");
@@ -113,4 +113,28 @@ scenario("a question that was left before its answer came is answered after the 
   await whole(page, TEXT);
   assert.equal(fake.asked().length, 1);
   assert.equal(await answers(page).count(), 1);
+});
+
+scenario("half an answer never looks whole, not even after a reload", async ({ page, app, fake }) => {
+  fake.next({ error: problem("stream_deadline", "Late.", "permanent") });
+  await page.goto(app.url);
+  await ask(page, "Tell me");
+  await notice(page).waitFor();
+  await page.reload();
+  await page.getByRole("button", { name: "Continue from here" }).waitFor();
+  assert.equal(await text(page), "A gateway stands between");
+  assert.equal(fake.requests.filter(({ path }) => path.startsWith("/api/chat")).length, 1);
+});
+
+scenario("a question asked offline is sent when the network is back, once", async ({ page, context, app, fake, shot }) => {
+  await page.goto(app.url);
+  await context.setOffline(true);
+  await page.getByText("You are offline. You can go on writing.").waitFor();
+  await ask(page, "Tell me");
+  await page.getByText("Your question is sent when you are back.").waitFor();
+  await page.waitForTimeout(1500);
+  await shot("waiting");
+  await context.setOffline(false);
+  await whole(page, TEXT);
+  assert.equal(fake.asked().length, 1);
 });

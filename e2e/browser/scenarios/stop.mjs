@@ -54,6 +54,7 @@ scenario("retry is the same generation, regenerate a new one", async ({ page, ap
   assert.equal(retry.headers["idempotency-key"], first.headers["idempotency-key"]);
   assert.equal(retry.body, first.body);
   assert.notEqual(again.headers["idempotency-key"], first.headers["idempotency-key"]);
+  assert.deepEqual([first, retry, again].map(({ headers }) => headers["x-haltline-cache"]), [undefined, undefined, "off"]);
   // Of a whole answer only a new one can be asked.
   assert.equal(await page.getByRole("button", { name: "Retry" }).count(), 0);
   await page.getByRole("button", { name: "Regenerate" }).click();

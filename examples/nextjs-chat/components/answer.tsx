@@ -34,7 +34,9 @@ export const Answer = memo(function Answer({ message, writing, last, session }: 
   const origin = originText(metadata?.haltline);
   const tokens = metadata?.usage?.outputTokens;
   const writingTime = metadata?.took !== undefined && metadata.first !== undefined ? metadata.took - metadata.first : 0;
-  const cost = metadata?.cost === undefined ? undefined : dollars(Number(metadata.cost));
+  // What a kept answer says of its cost was paid by whoever asked first.
+  const isKept = metadata?.haltline?.cache === "hit" || metadata?.haltline?.cache === "stale";
+  const cost = metadata?.cost === undefined || isKept ? undefined : dollars(Number(metadata.cost));
   const facts = [
     tokens !== undefined && `${tokens} tokens`,
     tokens !== undefined && writingTime > 200 && `${Math.round((tokens / writingTime) * 1000)} tokens/s`,

@@ -40,7 +40,7 @@ export function Conversation({ session, showCost, onBackground, onNewChat }: Pro
 
   return (
     <main className="conversation" id="conversation">
-      <Banner online={online} connection={live.connection} busy={live.busy} onReconnect={() => session.reconnect()} />
+      <Banner online={online} connection={live.connection} busy={live.busy} asked={live.facts.requestId !== undefined} onReconnect={() => session.reconnect()} />
       {messages.length > 0 && <h1 className="hidden">Conversation</h1>}
       <div className="scroll" ref={box} onScroll={onScroll}>
         <div className="log" role="log" aria-label="Conversation" aria-live="polite" aria-relevant="additions">
@@ -118,7 +118,16 @@ function Welcome({ session }: { session: ChatSession }) {
   );
 }
 
-function Banner({ online, connection, busy, onReconnect }: { online: boolean; connection: string; busy: boolean; onReconnect: () => void }) {
+interface BannerProps {
+  online: boolean;
+  connection: string;
+  busy: boolean;
+  /** The server has the question. */
+  asked: boolean;
+  onReconnect: () => void;
+}
+
+function Banner({ online, connection, busy, asked, onReconnect }: BannerProps) {
   const [seconds, setSeconds] = useState(0);
   const lost = busy && connection === "reconnecting";
   useEffect(() => {
@@ -131,11 +140,11 @@ function Banner({ online, connection, busy, onReconnect }: { online: boolean; co
     <div className="banner-place" role="status">
       {!online ? (
         <p className="banner" data-tone="wait">
-          You are offline. {busy ? "The answer goes on at the server and will be here when you are back." : "You can go on writing."}
+          You are offline. {!busy ? "You can go on writing." : asked ? "The answer goes on at the server and will be here when you are back." : "Your question is sent when you are back."}
         </p>
       ) : lost ? (
         <p className="banner" data-tone="wait">
-          Connection lost, answer continues on the server. Reconnecting…{" "}
+          {asked ? "Connection lost, answer continues on the server. Reconnecting…" : "The server cannot be reached. Trying again…"}{" "}
           {seconds > 1 && <button type="button" className="link" onClick={onReconnect}>Reconnect now</button>}
         </p>
       ) : null}

@@ -10,7 +10,7 @@ export const USER_COOKIE = "haltline-chat-user";
 const ASKED = ["accept", "idempotency-key", "last-event-id", "traceparent", "x-haltline-event-ids"];
 const ANSWERED = [
   "age", "content-type", "ratelimit", "ratelimit-policy", "retry-after", "traceparent", "x-accel-buffering", "x-haltline-attempts",
-  "x-haltline-cache", "x-haltline-degraded", "x-haltline-fallback", "x-haltline-model", "x-haltline-provider", "x-haltline-replayed", "x-haltline-stream-id",
+  "x-haltline-cache", "x-haltline-degraded", "x-haltline-model", "x-haltline-provider", "x-haltline-replayed", "x-haltline-stream-id",
   "x-request-id", "x-should-retry", "x-vercel-ai-ui-message-stream",
 ];
 
@@ -23,13 +23,13 @@ export const settings = () => ({
 });
 
 /** Passes a request on. `search` and `body` are what the gateway gets; a closed tab closes this too. */
-export async function pass(request: Request, path: string, init: { method: "GET" | "POST"; body?: string }): Promise<Response> {
+export async function pass(request: Request, path: string, init: { method: "GET" | "POST"; headers?: Record<string, string>; body?: string }): Promise<Response> {
   // Other sites must not spend with the cookie of a visitor.
   const site = request.headers.get("sec-fetch-site");
   if (site && site !== "same-origin" && site !== "none") return refuse(403, "csrf", "This request came from another site.");
   const { url, key } = settings();
   const user = userOf(request);
-  const headers = new Headers({ "x-haltline-user": user ?? newUser() });
+  const headers = new Headers({ ...init.headers, "x-haltline-user": user ?? newUser() });
   if (key) headers.set("authorization", `Bearer ${key}`);
   if (init.body !== undefined) headers.set("content-type", "application/json");
   for (const name of ASKED) {

@@ -18,6 +18,7 @@ export interface AnswerFacts {
   degraded?: { from: string; to: string };
   /** The same, when what was asked for failed. */
   fallback?: { from: string; to: string };
+  /** `hit`, or `stale` when a kept answer stands in for one that failed. */
   cache?: string;
   /** Seconds, of an answer out of the cache. */
   age?: number;
@@ -101,24 +102,24 @@ export function factsOf(headers: Headers): AnswerFacts {
   put("model", "x-haltline-model");
   put("provider", "x-haltline-provider");
   put("cache", "x-haltline-cache");
-  for (const name of ["degraded", "fallback"] as const) {
-    const [from, to] = headers.get(`x-haltline-${name}`)?.split(" -> ") ?? [];
-    if (from && to) facts[name] = { from, to };
-  }
+  const [from, to] = headers.get("x-haltline-degraded")?.split(" -> ") ?? [];
+  if (from && to) facts.degraded = { from, to };
   const age = headers.get("age");
-  if (facts.cache === "hit" && age && Number(age) >= 0) facts.age = Number(age);
+  if ((facts.cache === "hit" || facts.cache === "stale") && age && Number(age) >= 0) facts.age = Number(age);
   return facts;
 }
 
 /** What a transient `data-status` tells of the answer's origin: it comes when the head is long out. */
 function news(chunk: UIMessageChunk, facts: AnswerFacts): boolean {
   if (chunk.type !== "data-status" || typeof chunk.data !== "object" || chunk.data === null) return false;
-  const { state, from, to, model, provider } = chunk.data as Record<string, unknown>;
+  const { state, from, to, model, provider, age } = chunk.data as Record<string, unknown>;
   if (typeof model === "string") facts.model = model;
   if (typeof provider === "string") facts.provider = provider;
   if (state === "degraded" && typeof from === "string" && typeof to === "string") facts.degraded = { from, to };
   if (state === "fallback" && typeof from === "string" && typeof model === "string" && from !== model) facts.fallback = { from, to: model };
-  return state === "degraded" || state === "fallback";
+  if (state === "cached") facts.cache = "stale";
+  if (state === "cached" && typeof age === "number") facts.age = age;
+  return state === "degraded" || state === "fallback" || state === "cached";
 }
 
 /** Adds to a chunk what the page would otherwise not learn. */

@@ -64,6 +64,7 @@ const ACTIONS: Record<string, Action> = {
   store_unavailable: "retry",
   connection_lost: "reconnect",
   stream_gone: "retry",
+  unanswered: "regenerate",
 };
 
 type Json = Record<string, unknown>;

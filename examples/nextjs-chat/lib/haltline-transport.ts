@@ -10,7 +10,7 @@ import { type AnswerFacts, Cursor, dress, EventReader, factsOf, type StreamEvent
 import { type Action, errorText, HaltlineError, parseProblem, type Problem, problemOf } from "./haltline-problem.ts";
 
 export type { AnswerFacts, Problem };
-export { HaltlineError, parseProblem };
+export { HaltlineError, parseProblem, problemOf };
 export type ConnectionState = "idle" | "connecting" | "open" | "reconnecting" | "offline";
 
 /** What is needed to ask for the same generation again, also after a reload. */

@@ -1,7 +1,7 @@
 // What the browser keeps: the chats, and of each the generation that may still be running.
 
 import type { UIMessage } from "ai";
-import type { AnswerFacts, Generation } from "./haltline-transport.ts";
+import type { AnswerFacts, Generation, Problem } from "./haltline-transport.ts";
 
 /** What is known of an answer beside its text. */
 export interface AnswerMetadata {
@@ -22,6 +22,8 @@ export interface KeptChat {
   messages: ChatMessage[];
   /** Asked for and not known to have ended. */
   pending?: Generation & { since: number };
+  /** Why the last answer is not there, or not whole. */
+  problem?: Problem;
 }
 
 export interface ChatEntry {
@@ -51,7 +53,9 @@ export function list(): ChatEntry[] {
 
 export function load(id: string): KeptChat | undefined {
   const kept = read<KeptChat>(place(id));
-  return kept && Array.isArray(kept.messages) ? kept : undefined;
+  if (!kept || !Array.isArray(kept.messages)) return undefined;
+  const { problem } = kept;
+  return problem?.resetsAt ? { ...kept, problem: { ...problem, resetsAt: new Date(problem.resetsAt) } } : kept;
 }
 
 export function save(id: string, kept: KeptChat): void {

@@ -3,7 +3,7 @@
 
 import { Chat } from "@ai-sdk/react";
 import type { UIMessageChunk } from "ai";
-import { type AnswerFacts, type ConnectionState, type HaltlineChatTransport, parseProblem, type Problem } from "./haltline-transport.ts";
+import { type AnswerFacts, type ConnectionState, type HaltlineChatTransport, parseProblem, type Problem, problemOf } from "./haltline-transport.ts";
 import { type ChatMessage, load, save, textOf } from "./history.ts";
 
 /** What the gateway says while there is no text yet. */
@@ -69,6 +69,10 @@ export class ChatSession {
       this.#since = kept.pending.since;
       transport.restore(id, kept.pending);
       queueMicrotask(() => void this.#resume());
+    } else if (kept?.problem) {
+      this.live = { ...this.live, problem: kept.problem };
+    } else if (kept?.messages.at(-1)?.role === "user") {
+      this.live = { ...this.live, problem: problemOf("unanswered", "This question has no answer.") };
     }
   }
 
@@ -167,7 +171,8 @@ export class ChatSession {
   save() {
     clearTimeout(this.#saveTimer);
     const generation = this.live.busy || this.live.problem?.code === "connection_lost" ? this.#transport.generation(this.id) : undefined;
-    save(this.id, { messages: this.chat.messages, ...(generation && { pending: { ...generation, since: this.#since } }) });
+    const pending = generation && { ...generation, since: this.#since };
+    save(this.id, { messages: this.chat.messages, pending, problem: this.live.problem });
     this.#changed();
   }
 
@@ -177,7 +182,7 @@ export class ChatSession {
     await this.#run(async () => {
       await this.chat.resumeStream();
       if (this.chat.status === "ready" && !this.#heard) {
-        this.#set({ problem: { code: "stream_gone", class: "permanent", message: "", retryable: false, action: "retry" } });
+        this.#set({ problem: problemOf("stream_gone", "The rest of this answer is not there any more.") });
       }
     }, since);
   }

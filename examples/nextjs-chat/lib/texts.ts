@@ -45,6 +45,8 @@ export function noticeOf(problem: Problem, live: Live, now: number): Notice {
       return { tone: "wait", text: "This took too long and was stopped. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
     case "interrupted":
       return { tone: "wait", text: "The service was restarted in the middle of this answer. What was written is kept.", more, deeds: [{ deed: "proceed", label: "Continue from here" }, AGAIN] };
+    case "unanswered":
+      return { tone: "calm", text: "This question has no answer yet.", deeds: [{ ...AGAIN, label: "Ask again" }] };
     case "stopped":
       return { tone: "calm", text: "Stopped before the answer began.", deeds: [{ ...AGAIN, label: "Ask again" }] };
     case "content_filter": {
@@ -138,10 +140,13 @@ export function phaseText(phase: Phase | undefined): string {
 export function originText(facts: AnswerFacts | undefined): string | undefined {
   if (facts?.degraded) return `Answered by a smaller model (${short(facts.degraded.to)}) in place of ${short(facts.degraded.from)}`;
   if (facts?.fallback) return `Answered by ${short(facts.fallback.to)} while ${short(facts.fallback.from)} recovers`;
-  if (facts?.cache === "hit") return `From cache${facts.age ? `, ${facts.age < 90 ? `${facts.age} s` : `${Math.round(facts.age / 60)} min`} old` : ""}`;
+  if (facts?.cache === "hit" || facts?.cache === "stale") {
+    return `From cache${facts.age ? `, ${age(facts.age)} old` : ""}${facts.cache === "stale" ? ", while the model recovers" : ""}`;
+  }
   return undefined;
 }
 
+const age = (seconds: number) => (seconds < 90 ? `${seconds} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`);
 const short = (model: string) => model.slice(model.lastIndexOf("/") + 1);
 
 /** Small amounts are not rounded away. */

@@ -16,5 +16,7 @@ export async function POST(request: Request): Promise<Response> {
   // Model and instructions are the server's: a page's own would be wishes.
   const { id, messages, trigger, messageId } = page;
   const { model, system } = settings();
-  return pass(request, "/api/chat", { method: "POST", body: JSON.stringify({ id, messages, trigger, messageId, model, system }) });
+  // Who wants another answer does not want the one that is kept.
+  const headers: Record<string, string> = trigger === "regenerate-message" ? { "x-haltline-cache": "off" } : {};
+  return pass(request, "/api/chat", { method: "POST", headers, body: JSON.stringify({ id, messages, trigger, messageId, model, system }) });
 }
