@@ -174,6 +174,9 @@ pub(crate) struct Beginning {
     pub(crate) once: Option<[u8; 16]>,
     /// A keyed hash of the request, where it has an idempotency key.
     pub(crate) fingerprint: Option<String>,
+    /// Must an answer in one piece survive from before it is settled? A job's must: else a crash
+    /// could have it paid twice.
+    pub(crate) is_job: bool,
     /// What is needed to go on with the answer after a restart.
     pub(crate) again: Option<(Again, Bytes)>,
 }
@@ -410,7 +413,7 @@ impl Outlet {
         if let Some(recording) = &mut self.recording {
             recording.whole(&body);
         }
-        if self.once().is_some() && body.len() <= EVENT_BYTES_MAX {
+        if self.once().is_some() {
             self.keep_whole(&notes, &body);
         }
         let notes = Box::new(notes);
@@ -479,7 +482,17 @@ impl Outlet {
         }
     }
 
+    /// Keeps an answer in one piece that is not settled yet, where it must not be lost.
+    pub(crate) fn keep_before_it_is_settled(&mut self, notes: &Notes, body: &Bytes) {
+        if self.beginning.as_ref().is_some_and(|beginning| beginning.is_job) {
+            self.keep_whole(notes, body);
+        }
+    }
+
     fn keep_whole(&mut self, notes: &Notes, body: &Bytes) {
+        if self.kept != Kept::NotBegun || body.len() > EVENT_BYTES_MAX {
+            return;
+        }
         self.begin(notes, true);
         let Ok(end) = u32::try_from(body.len()) else { return };
         if self.kept != Kept::All || end == 0 {

@@ -363,6 +363,9 @@ async fn attempt(
         routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
         note_fault(trip, finish.fault.as_ref());
+        if let Some(body) = &finish.whole {
+            outlet.keep_before_it_is_settled(&trip.notes(), body);
+        }
         // The hold stays open as under a kill: the next start charges it in full.
         if finish.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Cancelled)
             && is_left_to_the_next(gateway, live, outlet)

@@ -126,16 +126,20 @@ impl Gateway {
             self.write(vec![sheet.document(now, self.jobs_keep_for())]).await;
             return;
         }
-        let result = if sheet.is_response() {
-            self.background_result(&sheet, &answer).await
-        } else {
-            self.keep_response_of_job(&sheet, body, &answer).await;
-            vec![result_document(&sheet, now, self.jobs_keep_for(), answer)]
-        };
-        if !self.write(result).await {
-            return;
+        if self.keep_answer(&sheet, body, answer).await {
+            self.finish(&mut sheet, State::Succeeded).await;
         }
-        self.finish(&mut sheet, State::Succeeded).await;
+    }
+
+    /// Writes the answer down; `false` when that was not possible.
+    pub(super) async fn keep_answer(&self, sheet: &Sheet, body: &Bytes, answer: Bytes) -> bool {
+        let result = if sheet.is_response() {
+            self.background_result(sheet, &answer).await
+        } else {
+            self.keep_response_of_job(sheet, body, &answer).await;
+            vec![result_document(sheet, self.clock.now(), self.jobs_keep_for(), answer)]
+        };
+        self.write(result).await
     }
 
     /// The answer is safe: now the state may say so. The webhook comes first: whoever dies before the

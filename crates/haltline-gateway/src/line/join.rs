@@ -107,6 +107,7 @@ fn beginning(gateway: &Gateway, request: &Request, once: Option<[u8; 16]>, finge
         session: request.subjects.session.clone(),
         once,
         fingerprint,
+        is_job: request.is_job,
         again: goes_on.then(|| (request.again(), request.body().clone())),
     }
 }

@@ -118,7 +118,7 @@ fn kinds(section: &Section<'_>) -> Option<Vec<AlertKind>> {
     if texts.is_empty() {
         let message = "`on` is empty, so this webhook is never called".to_owned();
         let wrong = Diagnostic::new(ConfigCode::Empty, message).at(section.key_span("on"));
-        section.walk.report(wrong.help("remove it to be told of everything").allowed(&WORDS));
+        section.walk.report(wrong.help("remove it to be told of everything").allowed(WORDS));
         return None;
     }
     let mut kinds: Vec<AlertKind> = Vec::new();

@@ -118,7 +118,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 fn shown(bytes: u64) -> String {
-    match UNITS.iter().take(3).rev().find(|(_, unit)| bytes >= *unit && bytes % unit == 0) {
+    match UNITS.iter().take(3).rev().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
         Some((word, unit)) => format!("{}{word}", bytes / unit),
         None => format!("{bytes}B"),
     }
