@@ -61,7 +61,7 @@ fn hook(section: &Section<'_>) -> Option<AlertHook> {
 }
 
 /// The address of a webhook; one that is out of reach is a warning, because nothing else depends on it.
-fn url(section: &Section<'_>, key: &str, allow_private: bool) -> Option<String> {
+pub(super) fn url(section: &Section<'_>, key: &str, allow_private: bool) -> Option<String> {
     let Some(text) = section.text(key) else {
         if section.value(key).is_none() {
             section.missing(key, &format!("{key} = \"https://…\""));

@@ -1,8 +1,10 @@
 //! `[cache]`: which answers are given again, to whom, and for how long.
 
+use super::alerts;
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
+use haltline_gateway::Hook;
 use haltline_gateway::settings::{CachePer, CacheSettings};
 use haltline_types::Name;
 use std::ops::RangeInclusive;
@@ -20,6 +22,8 @@ const KEYS: Keys = Keys::of(&[
     "max_entry",
     "per",
     "invalidated_webhook",
+    "webhook_secret",
+    "allow_private",
 ]);
 const SECOND: Duration = Duration::from_secs(1);
 /// The gateway keeps what tags were invalidated for twice as long.
@@ -75,16 +79,23 @@ pub(super) fn cache<'n>(root: &Section<'_>, models: impl Iterator<Item = &'n Nam
         bytes_max,
         entry_bytes_max,
         per,
-        invalidated_webhook: section.parsed("invalidated_webhook", webhook),
+        invalidated_webhook: webhook(&section),
     }
 }
 
-fn webhook(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is not an address: write one like \"https://app.example/api/revalidate\"")),
-    }
+/// Who is told of invalidated tags. What it is told is signed: it would drop anything otherwise.
+fn webhook(section: &Section<'_>) -> Option<Hook> {
+    section.value("invalidated_webhook")?;
+    let allow_private = section.boolean("allow_private").unwrap_or(false);
+    let url = alerts::url(section, "invalidated_webhook", allow_private);
+    let secret = match section.value("webhook_secret") {
+        Some(value) => alerts::secret(section, &value),
+        None => {
+            section.missing("webhook_secret", "webhook_secret = \"${CACHE_SECRET}\"; messages are signed with it");
+            None
+        }
+    };
+    Some(Hook { url: url?, secrets: secret.into_iter().collect(), allow_private })
 }
 
 /// A number of bytes between two bounds.
