@@ -30,7 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
 /// The section. `models` are the names that requests may ask for besides `provider/model`.
-pub(super) fn cache<'n>(root: &Section<'_>, models: impl Iterator<Item = &'n Name> + Clone) -> CacheSettings {
+pub(super) fn cache<'n>(root: &Section<'_>, models: &(impl Iterator<Item = &'n Name> + Clone)) -> CacheSettings {
     let section = root.section("cache", &KEYS);
     let usual = CacheSettings::default();
     let listed = section.texts("models").unwrap_or_default();
