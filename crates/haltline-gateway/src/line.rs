@@ -243,9 +243,7 @@ pub(crate) async fn travel_on(
     let mut trip = Trip::begin(live.id, trace_id, surface, incoming.arrived, began, live.cut.clone());
     live.note_in(&trip.log);
     trip.spent = true;
-    // Between two attempts nobody knows how many there were: then only the last one is left.
-    let max_retries = gateway.live.load().settings.retry.max_retries;
-    trip.earlier = lost.last().map_or(max_retries.max(1), |last| last.number);
+    trip.earlier = lost.iter().map(|lost| lost.number).max().unwrap_or(1);
     trip.attempts = lost;
     let ended = AssertUnwindSafe(run_on(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     close(gateway, trip, outlet, ended).await;
@@ -264,11 +262,28 @@ async fn run_on(
     let request = accept::accept(gateway, &settings, caller, incoming).await?;
     trip.note_request(&request);
     outlet.live().enter(&request);
+    outlet.name_response_again().await;
+    let request = admitted_in_turn(gateway, request, trip).await?;
     let rest = continued::rest_of(gateway, &settings, &request, trip, outlet, true).await.map_err(|why| {
         tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
         interrupted()
     })?;
     obtain(gateway, &settings, &request, trip, outlet, Some(rest)).await
+}
+
+/// Many streams may go on at once: one that rate limits refuse waits for its turn.
+async fn admitted_in_turn(gateway: &Gateway, request: Request, trip: &mut Trip) -> Result<Request, Problem> {
+    const TURNS: usize = 10;
+    for _ in 0..TURNS {
+        match throttle::throttle(gateway, request.clone(), trip) {
+            Ok(admitted) => return Ok(admitted.request),
+            Err(problem) if problem.code == Code::RateLimited && !trip.cut.is_cancelled() => {
+                tokio::time::sleep(problem.retry_after.unwrap_or(std::time::Duration::from_secs(1))).await;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    throttle::throttle(gateway, request, trip).map(|admitted| admitted.request)
 }
 
 /// A restart has cut the answer.

@@ -7,7 +7,7 @@ use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
 use crate::settings::OnCut;
-use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher};
+use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher, room_for_another};
 use haltline_ports::{Outcome, StreamState, What};
 use haltline_types::Code;
 use std::fmt::Write;
@@ -37,6 +37,7 @@ pub(crate) async fn join(
             if !live.asks_the_same(&other) {
                 return Err(reused());
             }
+            room_for_another(&other)?;
             if follow(gateway, &other, request, trip, outlet).await {
                 return Ok(Joined::Another);
             }
@@ -50,6 +51,9 @@ pub(crate) async fn join(
         outlet.prepare(beginning(gateway, request, None, None));
         if request.retry_count > 0 {
             match gateway.registry.same(&live) {
+                Some(Other::Runs(other)) if room_for_another(&other).is_err() => {
+                    return room_for_another(&other).map(|()| Joined::Nobody);
+                }
                 Some(Other::Runs(other)) if follow(gateway, &other, request, trip, outlet).await => {
                     return Ok(Joined::Another);
                 }

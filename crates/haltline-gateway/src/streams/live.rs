@@ -204,6 +204,11 @@ impl Live {
         self.state.lock().watchers > 0
     }
 
+    /// How many watch it.
+    pub(crate) fn watchers(&self) -> u32 {
+        self.state.lock().watchers
+    }
+
     /// Since when nobody has, where somebody did before.
     pub(crate) fn unwatched_since(&self) -> Option<Instant> {
         self.state.lock().unwatched_since
