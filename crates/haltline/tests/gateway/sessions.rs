@@ -88,6 +88,17 @@ fn content(message: &Value) -> String {
     }
 }
 
+/// An error without what is its own.
+fn without_ids(answer: &Answer) -> Value {
+    let mut body = answer.json().expect("json");
+    for id in ["request_id", "trace_id"] {
+        for place in ["/error", "/error/haltline"] {
+            body.pointer_mut(place).and_then(Value::as_object_mut).and_then(|object| object.remove(id));
+        }
+    }
+    body
+}
+
 async fn start(rest: &str) -> Setup {
     Setup::start(FakeConfig { keep_seen: 100, ..FakeConfig::default() }, &format!("{MODEL}{rest}")).await
 }
@@ -118,10 +129,10 @@ async fn a_session_exists_for_its_owner_and_for_nobody_else() {
         answers.push(who.call(Method::DELETE, path).send().await.expect("answer"));
         assert_eq!(who.json("/v1/sessions").await["data"], json!([]));
     }
-    let first = answers[0].body.clone();
+    let first = without_ids(&answers[0]);
     for answer in answers {
         assert_eq!((answer.status.as_u16(), code(&answer).as_str()), (404, "not_found"));
-        assert_eq!(answer.body, first, "all absences look the same");
+        assert_eq!(without_ids(&answer), first, "all absences look the same");
     }
     // The same name is another session for another owner.
     bob.say("s/1 %ä", &["other words"]).await;
@@ -401,26 +412,6 @@ async fn a_session_of_50_megabytes_is_read_page_by_page_and_gone_on_from() {
     assert_eq!((more.status.as_u16(), more.header("x-haltline-dropped")), (200, None));
     assert_eq!(seen(&setup).len(), 57);
     assert_eq!(alice.json("/v1/sessions/s?limit=1").await["messages"], 58);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_messages_are_restored_quickly() {
-    let setup = start("").await;
-    let alice = Who::of(&setup, "alice");
-    let texts: Vec<String> = (0..199).map(|number| format!("{number} {}", "word ".repeat(100))).collect();
-    let turns: Vec<&str> = texts.iter().map(String::as_str).collect();
-    alice.say("s", &turns).await;
-    let mut took = Vec::new();
-    for _ in 0..20 {
-        let began = std::time::Instant::now();
-        let session = alice.json("/v1/sessions/s?limit=200").await;
-        took.push(began.elapsed());
-        assert_eq!(session["data"].as_array().map(Vec::len), Some(200));
-    }
-    took.sort();
-    println!("200 messages were restored in {:?} (median), {:?} (best)", took[took.len() / 2], took[0]);
-    // The bound is 10 ms for a release build on a machine that does nothing else.
-    assert!(took[0].as_millis() < 250, "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
