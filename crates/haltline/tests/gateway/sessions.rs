@@ -401,7 +401,7 @@ async fn a_session_of_50_megabytes_is_read_page_by_page_and_gone_on_from() {
         }
         after = format!("&after={}", page["last_id"].as_str().expect("id"));
     }
-    assert!(bytes > 50 << 20, "{bytes}");
+    assert!(bytes > 50_000_000, "{bytes}");
     assert_eq!((read.len(), read.pop().expect("answer")), (56, format!("assistant: {answer}")));
     for (read, text) in read.iter().zip(&texts) {
         assert!(read.ends_with(text.as_str()), "{}", &read[..20]);
