@@ -15,10 +15,11 @@ use haltline_wire::client::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// Answers that are gone on with at once after a start: providers have limits.
+/// Answers that are asked for at once after a start: a provider should not get all of them in the
+/// same moment. Once one goes on, the next is asked for.
 const AT_ONCE: usize = 32;
 /// A gateway may be down so long, and its clients still wait for what it began.
 const LATE: Duration = Duration::from_secs(600);
@@ -133,11 +134,16 @@ impl Gateway {
         let now = self.clock.now();
         let lost: Vec<AttemptRecord> = holds.iter().map(|hold| lost_attempt(hold, now)).collect();
         let (gateway, places, began) = (Arc::clone(self), Arc::clone(places), record.begin.started);
+        let last = record.last;
         self.journeys.spawn(async move {
-            // A semaphore that is never closed gives a place in the end.
-            let place = places.acquire().await;
-            line::travel_on(&gateway, notes.trace_id, incoming, outlet, lost, began).await;
-            drop(place);
+            let heartbeat = gateway.live.load().settings.streams.heartbeat;
+            let place = place_for(&live, &places, heartbeat).await;
+            let mut travel = std::pin::pin!(line::travel_on(&gateway, notes.trace_id, incoming, outlet, lost, began));
+            tokio::select! {
+                () = &mut travel => return,
+                () = live.until_after(last) => drop(place),
+            }
+            travel.await;
         });
         true
     }
@@ -188,6 +194,21 @@ impl Gateway {
         };
         if let Err(error) = self.records.record(&record) {
             tracing::error!(%error, request = %id, "the record of a lost request could not be kept; the ledger has its money");
+        }
+    }
+}
+
+/// Waits for a place among those that ask; watchers hear meanwhile that it goes on. One that is
+/// stopped needs none.
+async fn place_for<'a>(live: &Live, places: &'a Semaphore, heartbeat: Duration) -> Option<SemaphorePermit<'a>> {
+    let mut place = std::pin::pin!(places.acquire());
+    loop {
+        tokio::select! {
+            biased;
+            // The semaphore is never closed.
+            place = &mut place => return place.ok(),
+            () = live.cut.cancelled() => return None,
+            () = tokio::time::sleep(heartbeat) => live.sign(),
         }
     }
 }
