@@ -15,7 +15,7 @@ mod recording;
 mod writer;
 
 pub use ask::{CacheAsk, CacheMode, TAG_BYTES_MAX, TAGS_MAX};
-pub use pages::{CachePurge, CacheStats, InvalidationHook};
+pub use pages::{CachePurge, CacheStats};
 
 pub(crate) use entry::{CachedEvent, Entry, Said};
 pub(crate) use flight::{Flights, Landed, Lead, Place};
@@ -96,7 +96,6 @@ pub(crate) struct Cache {
     is_whole: AtomicBool,
     /// When the last entry ends that was ever seen, in milliseconds.
     last_end: AtomicI64,
-    hook: Mutex<Option<Arc<dyn InvalidationHook>>>,
 }
 
 impl Cache {
@@ -111,7 +110,6 @@ impl Cache {
             flights: Arc::default(),
             is_whole: AtomicBool::new(false),
             last_end: AtomicI64::new(0),
-            hook: Mutex::default(),
         }
     }
 

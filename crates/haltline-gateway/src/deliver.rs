@@ -10,7 +10,7 @@ use crate::voice::Voice;
 use bytes::{Bytes, BytesMut};
 use haltline_policy::limits::LimitStanding;
 use haltline_ports::{Batch, Clock, EVENT_BYTES_MAX, HEAD_BYTES_MAX, Owner, StreamBegin, Streams};
-use haltline_types::{ModelName, Name, NanoUsd, RequestId, Tokens};
+use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -122,6 +122,8 @@ pub enum Piece {
     },
     /// The stream ends here, and is whole. Pieces that end without this are not.
     Complete,
+    /// The connection ends here, and the stream does not: the next process goes on with it.
+    Torn,
     /// The stream ends here, incomplete.
     Problem {
         /// Why.
@@ -172,6 +174,9 @@ pub(crate) struct Beginning {
     pub(crate) once: Option<[u8; 16]>,
     /// A keyed hash of the request, where it has an idempotency key.
     pub(crate) fingerprint: Option<String>,
+    /// Must an answer in one piece survive from before it is settled? A job's must: else a crash
+    /// could have it paid twice.
+    pub(crate) is_job: bool,
     /// What is needed to go on with the answer after a restart.
     pub(crate) again: Option<(Again, Bytes)>,
 }
@@ -183,8 +188,10 @@ enum Kept {
     NotBegun,
     /// All of it.
     All,
-    /// Not all: the store failed, or it was never told.
-    NotAll,
+    /// Its beginning, until the store failed.
+    Part,
+    /// Nothing: the store failed, or was never told.
+    Nothing,
 }
 
 /// The line's end of the way back.
@@ -200,6 +207,9 @@ pub(crate) struct Outlet {
     beginning: Option<Beginning>,
     kept: Kept,
     client: Client,
+    is_left: bool,
+    /// Has an event been looked at for the id of a response?
+    is_named: bool,
     /// Since when the client is gone that waited for an answer in one piece.
     gone_since: Option<Instant>,
     recording: Option<Recording>,
@@ -223,6 +233,8 @@ impl Outlet {
             beginning: None,
             kept: Kept::NotBegun,
             client: Client::Here,
+            is_left: false,
+            is_named: false,
             gone_since: None,
             recording: None,
         };
@@ -268,6 +280,21 @@ impl Outlet {
     /// was shown the beginning of.
     pub(crate) fn can_begin_anew(&self) -> bool {
         !self.has_begun() || self.voice == Voice::DataOnly
+    }
+
+    /// May the next process go on with it?
+    pub(crate) fn can_be_left(&self) -> bool {
+        let has_request = self.beginning.as_ref().is_none_or(|beginning| beginning.again.is_some());
+        self.is_open() && self.is_kept() && self.has_begun() && has_request
+    }
+
+    /// Leaves the stream to the next process: it is not ended.
+    pub(crate) fn leave_it(&mut self) {
+        self.is_left = true;
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
     }
 
     /// Is the head out? Then nothing can be an HTTP status any more.
@@ -347,12 +374,6 @@ impl Outlet {
     /// Sends a stream's head together with its first events, so that both go out in one write.
     pub(crate) fn open(&mut self, notes: Notes, first: Bytes) {
         let Some(head) = self.head.take() else { return };
-        if self.live.surface == Surface::Responses
-            && let Some(id) = response_id(&first)
-        {
-            // It is set here only.
-            let _ = self.live.response.set(id);
-        }
         self.begin(&notes, false);
         self.publish(first);
         let notes = Box::new(notes);
@@ -372,6 +393,7 @@ impl Outlet {
             }
             return;
         }
+        self.note_response(&bytes);
         let batch = Batch { first: self.next_event.saturating_sub(count), at: self.clock.now(), ends, bytes };
         if self.kept == Kept::All
             && let Err(error) = self.streams.append(self.live.id, &batch)
@@ -379,6 +401,27 @@ impl Outlet {
             self.not_kept(&error.0);
         }
         self.live.publish(batch, self.kept == Kept::All);
+    }
+
+    /// The first event of a response says the id under which its client may ask for it.
+    fn note_response(&mut self, events: &[u8]) {
+        if self.live.surface == Surface::Responses
+            && !std::mem::replace(&mut self.is_named, true)
+            && let Some(id) = response_id(events)
+        {
+            // It is the same whoever says it first.
+            let _ = self.live.response.set(id);
+        }
+    }
+
+    /// The same for a stream that a process before has begun.
+    pub(crate) async fn name_response_again(&mut self) {
+        if self.live.surface == Surface::Responses
+            && let Ok(batches) = self.streams.read(self.live.id, 0, 1).await
+            && let Some(first) = batches.first()
+        {
+            self.note_response(&first.bytes);
+        }
     }
 
     /// Says that the stream is whole.
@@ -391,7 +434,7 @@ impl Outlet {
         if let Some(recording) = &mut self.recording {
             recording.whole(&body);
         }
-        if self.once().is_some() && body.len() <= EVENT_BYTES_MAX {
+        if self.once().is_some() {
             self.keep_whole(&notes, &body);
         }
         let notes = Box::new(notes);
@@ -423,8 +466,15 @@ impl Outlet {
     }
 
     fn end(&mut self, ending: Ending) {
-        if self.kept == Kept::All
-            && let Err(error) = self.streams.end(self.live.id, self.clock.now(), &ending.note())
+        // A stream that is kept in part ends in the store, too: else the next start would take it for
+        // one that was cut, and ask for the rest of an answer that its client has.
+        let note = match self.kept {
+            Kept::All => Some(ending.note()),
+            Kept::Part => Some(kept_in_part().note()),
+            Kept::NotBegun | Kept::Nothing => None,
+        };
+        if let Some(note) = note
+            && let Err(error) = self.streams.end(self.live.id, self.clock.now(), &note)
         {
             self.not_kept(&error.0);
         }
@@ -432,7 +482,7 @@ impl Outlet {
     }
 
     fn begin(&mut self, notes: &Notes, whole: bool) {
-        self.kept = Kept::NotAll;
+        self.kept = Kept::Nothing;
         let Some(beginning) = &self.beginning else { return };
         let mut head = Head {
             surface: self.live.surface,
@@ -460,7 +510,17 @@ impl Outlet {
         }
     }
 
+    /// Keeps an answer in one piece that is not settled yet, where it must not be lost.
+    pub(crate) fn keep_before_it_is_settled(&mut self, notes: &Notes, body: &Bytes) {
+        if self.beginning.as_ref().is_some_and(|beginning| beginning.is_job) {
+            self.keep_whole(notes, body);
+        }
+    }
+
     fn keep_whole(&mut self, notes: &Notes, body: &Bytes) {
+        if self.kept != Kept::NotBegun || body.len() > EVENT_BYTES_MAX {
+            return;
+        }
         self.begin(notes, true);
         let Ok(end) = u32::try_from(body.len()) else { return };
         if self.kept != Kept::All || end == 0 {
@@ -476,13 +536,22 @@ impl Outlet {
 
     /// The answer goes on all the same: money does not depend on it.
     fn not_kept(&mut self, why: &str) {
-        self.kept = Kept::NotAll;
+        if self.kept == Kept::All {
+            self.kept = Kept::Part;
+        }
         tracing::error!(stream = %self.live.id, why, "a stream cannot be kept; who loses it cannot have it again");
     }
 }
 
+/// What a stream says at its end whose later events could not be kept.
+fn kept_in_part() -> Ending {
+    let mut problem = Problem::new(Code::Internal, "The rest of this stream could not be kept; its client had it.");
+    problem.spent = true;
+    Ending::Broken(Box::new(problem))
+}
+
 /// The id of the response that these events begin.
-fn response_id(events: &[u8]) -> Option<String> {
+pub(crate) fn response_id(events: &[u8]) -> Option<String> {
     const BEGIN: &[u8] = b"\"id\":\"resp_";
     let at = events.windows(BEGIN.len()).position(|window| window == BEGIN)?;
     let rest = events.get(at + BEGIN.len() - 5..)?;

@@ -448,7 +448,8 @@ impl Drop for Place {
 /// What signs messages to webhooks.
 fn secrets(settings: &Settings) -> impl Iterator<Item = Secret> {
     let alerts = settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned());
-    alerts.chain(settings.jobs.webhook_secret.clone())
+    let cache = settings.cache.invalidated_webhook.iter().flat_map(|hook| hook.secrets.iter().cloned());
+    alerts.chain(settings.jobs.webhook_secret.clone()).chain(cache)
 }
 
 pub(crate) fn draining() -> Problem {

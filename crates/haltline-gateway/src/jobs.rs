@@ -20,18 +20,16 @@ pub use order::JobEndpoint;
 pub(crate) use order::Order;
 pub(crate) use sheet::{Failure, RESPONSE, Run, Sheet, State};
 
-use crate::gateway::{Gateway, draining};
-use crate::incoming::Incoming;
+use crate::gateway::Gateway;
 use crate::line;
-use crate::metrics::RequestLabels;
 use crate::problem::Problem;
 use bytes::Bytes;
 use haltline_ports::{Document, DocumentQuery, DocumentsError, Owner, Shelf};
-use haltline_types::{Code, Name, NanoUsd, RequestId, Timestamp, format_duration};
+use haltline_types::{Code, Name, RequestId, Timestamp, format_duration};
 use parking_lot::Mutex;
-use queue::{Full, Queue, Ticket};
+use queue::{Queue, Ticket};
 use serde_json::{Value, json};
-use sheet::{JOB, is_job_id, request_document, request_id, result_id};
+use sheet::{JOB, is_job_id, request_id, result_id};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -332,6 +330,7 @@ fn ticket(sheet: &Sheet) -> Ticket {
 }
 
 /// What a client is told when documents cannot be read or written.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 pub(crate) fn unavailable(error: DocumentsError) -> Problem {
     tracing::error!(%error, "documents cannot be read or written");
     Problem::new(Code::StoreUnavailable, "The gateway's store cannot be used at present. An operator must look at it.")

@@ -27,7 +27,7 @@ mod timeline;
 mod voice;
 pub mod webhooks;
 
-pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, InvalidationHook, TAG_BYTES_MAX, TAGS_MAX};
+pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
 pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};
 pub use deliver::{CacheNote, CacheResult, Degraded, Delivery, Notes, Piece};

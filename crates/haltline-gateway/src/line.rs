@@ -70,6 +70,7 @@ pub(crate) async fn travel(
     let surface = incoming.surface.word();
     let cut = outlet.live().cut.clone();
     let mut trip = Trip::begin(id, trace_id, surface, incoming.arrived, gateway.clock.now(), cut);
+    outlet.live().note_in(&trip.log);
     let ended = AssertUnwindSafe(run(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     close(gateway, trip, outlet, ended).await;
 }
@@ -77,6 +78,14 @@ pub(crate) async fn travel(
 /// Ends a journey, however it ended: the stream, the places that it had, and the record.
 async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std::thread::Result<Result<(), Problem>>) {
     let live = Arc::clone(outlet.live());
+    if outlet.is_left() {
+        live.tear();
+        gateway.registry.leave(&live, outlet.once(), None);
+        if let Some(running) = trip.running.take() {
+            gateway.limiter.lock().leave(running);
+        }
+        return;
+    }
     let ended = match ended {
         Ok(ended) => ended,
         Err(_panic) => {
@@ -148,6 +157,9 @@ async fn run(
         }
     };
     tools::note_results(trip, request);
+    if ended.is_ok() {
+        tools::note_calls(gateway, trip, request, outlet).await;
+    }
     ended
 }
 
@@ -229,10 +241,9 @@ pub(crate) async fn travel_on(
     let live = Arc::clone(outlet.live());
     let surface = incoming.surface.word();
     let mut trip = Trip::begin(live.id, trace_id, surface, incoming.arrived, began, live.cut.clone());
+    live.note_in(&trip.log);
     trip.spent = true;
-    // Between two attempts nobody knows how many there were: then only the last one is left.
-    let max_retries = gateway.live.load().settings.retry.max_retries;
-    trip.earlier = lost.last().map_or(max_retries.max(1), |last| last.number);
+    trip.earlier = lost.iter().map(|lost| lost.number).max().unwrap_or(1);
     trip.attempts = lost;
     let ended = AssertUnwindSafe(run_on(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     close(gateway, trip, outlet, ended).await;
@@ -251,11 +262,28 @@ async fn run_on(
     let request = accept::accept(gateway, &settings, caller, incoming).await?;
     trip.note_request(&request);
     outlet.live().enter(&request);
+    outlet.name_response_again().await;
+    let request = admitted_in_turn(gateway, request, trip).await?;
     let rest = continued::rest_of(gateway, &settings, &request, trip, outlet, true).await.map_err(|why| {
         tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
         interrupted()
     })?;
     obtain(gateway, &settings, &request, trip, outlet, Some(rest)).await
+}
+
+/// Many streams may go on at once: one that rate limits refuse waits for its turn.
+async fn admitted_in_turn(gateway: &Gateway, request: Request, trip: &mut Trip) -> Result<Request, Problem> {
+    const TURNS: usize = 10;
+    for _ in 0..TURNS {
+        match throttle::throttle(gateway, request.clone(), trip) {
+            Ok(admitted) => return Ok(admitted.request),
+            Err(problem) if problem.code == Code::RateLimited && !trip.cut.is_cancelled() => {
+                tokio::time::sleep(problem.retry_after.unwrap_or(std::time::Duration::from_secs(1))).await;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    throttle::throttle(gateway, request, trip).map(|admitted| admitted.request)
 }
 
 /// A restart has cut the answer.
@@ -350,6 +378,16 @@ async fn attempt(
         routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
         note_fault(trip, finish.fault.as_ref());
+        if let Some(body) = &finish.whole {
+            outlet.keep_before_it_is_settled(&trip.notes(), body);
+        }
+        // The hold stays open as under a kill: the next start charges it in full.
+        if finish.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Cancelled)
+            && is_left_to_the_next(gateway, live, outlet)
+        {
+            outlet.leave_it();
+            return Err(Short::Problem(Problem::new(Code::Draining, "The gateway is shutting down.")));
+        }
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
         let Some(fault) = finish.fault else {
             match finish.whole {
@@ -399,6 +437,13 @@ async fn attempt(
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
                 trip.step(What::Retry { wait, why: fault.kind });
+                let news = json!({
+                    "state": if goes_on { "continuing" } else { "retrying" },
+                    "attempt": trip.attempts_made().saturating_add(1),
+                    "of": live.settings.retry.max_retries.saturating_add(1),
+                    "wait_ms": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                });
+                tell_news(whole, outlet, &news);
                 let pause = Instant::now();
                 let (streamed, notes) = (trip.streamed, trip.notes());
                 let cut_short = trip.cut.clone();
@@ -421,6 +466,14 @@ async fn attempt(
             }
         }
     }
+}
+
+/// Is the process ending, in the middle of an answer that the next one can go on with?
+fn is_left_to_the_next(gateway: &Gateway, live: &Live, outlet: &Outlet) -> bool {
+    gateway.cut.is_cancelled()
+        && !outlet.live().is_stopped()
+        && live.settings.streams.on_cut != OnCut::End
+        && outlet.can_be_left()
 }
 
 fn accepted(trip: &Trip, request: &Request) -> What {
@@ -476,9 +529,17 @@ fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &Mod
             }
             news
         }
-        _ => return,
+        _ => json!({"state": "waiting", "provider": &*endpoint.provider, "model": &*endpoint.model}),
     };
-    let Some(frame) = news_frame(&request.asked, &news) else { return };
+    tell_news(request, outlet, &news);
+}
+
+/// A part for pages, where the client is one.
+fn tell_news(request: &Request, outlet: &mut Outlet, news: &serde_json::Value) {
+    if !outlet.is_open() {
+        return;
+    }
+    let Some(frame) = news_frame(&request.asked, news) else { return };
     let mut out = BytesMut::new();
     outlet.event(&mut out, frame.event, &frame.data);
     outlet.publish(out.freeze());

@@ -14,11 +14,14 @@ use haltline_types::{FaultKind, ModelName, Name, NanoUsd, RequestId, Subjects, T
 use haltline_wire::client::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Answers that are gone on with at once after a start: providers have limits.
 const AT_ONCE: usize = 32;
+/// A gateway may be down so long, and its clients still wait for what it began.
+const LATE: Duration = Duration::from_secs(600);
 
 /// Expires every hold that the journal left open. Returns how many.
 ///
@@ -71,13 +74,30 @@ impl Gateway {
     /// Asks for the rest of a stream's answer, where that may be. Its watchers are welcome from now on.
     fn go_on_with(self: &Arc<Self>, record: &StreamRecord, holds: &[&OpenHold], places: &Arc<Semaphore>) -> bool {
         let id = record.begin.id;
-        if self.live.load().settings.streams.on_cut == OnCut::End || record.last == 0 {
+        let settings = self.live.load();
+        let settings = &settings.settings;
+        if settings.streams.on_cut == OnCut::End || record.last == 0 {
+            return false;
+        }
+        // Nobody waits any more for an answer of yesterday.
+        let age = self.clock.now().since(record.begin.started);
+        if age > settings.deadlines.total.saturating_add(LATE) {
+            return false;
+        }
+        // The number of the open attempt is the highest that was used; without one nobody knows it. A
+        // stream that each start dies of has its attempts like any other.
+        let Some(highest) = holds.iter().map(|hold| hold.id.number).max() else { return false };
+        if highest > settings.retry.max_retries {
             return false;
         }
         let Some(Head { surface, notes, again: Some((again, body)), .. }) = Head::of_bytes(id, &record.begin.head)
         else {
             return false;
         };
+        // What attempts before this one have cost is not known here, so neither is what may be left.
+        if again.no_retry || (again.max_cost_nano_usd.is_some() && highest > 1) {
+            return false;
+        }
         let owner = &record.begin.owner;
         let Some(key) = self.keys.list().into_iter().find(|key| key.name == owner.key) else { return false };
         let mut pass_headers = http::HeaderMap::new();

@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 use write::Turn;
 
 /// Whoever reads a session waits at most so long for what is still to be written of it.
-const FLUSH_WITHIN: Duration = Duration::from_secs(5);
+const FLUSH_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is kept, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

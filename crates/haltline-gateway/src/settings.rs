@@ -414,7 +414,7 @@ pub struct CacheSettings {
     /// Among whom answers are shared.
     pub per: CachePer,
     /// Who is told of invalidated tags.
-    pub invalidated_webhook: Option<String>,
+    pub invalidated_webhook: Option<Hook>,
 }
 
 impl Default for CacheSettings {

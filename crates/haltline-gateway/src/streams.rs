@@ -21,13 +21,16 @@ use crate::gateway::Gateway;
 use crate::incoming::{Claims, Surface};
 use crate::line::Caller;
 use crate::problem::Problem;
-use haltline_ports::{Owner, StreamRecord, StreamState, StreamsError, UserClaims};
+use haltline_ports::{By, Owner, StreamRecord, StreamState, StreamsError, UserClaims, What};
 use haltline_types::{Code, Name, RequestId};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// For so long after its end a page's stream is shown again when the page asks what became of it.
 const PAGE_REPLAY: Duration = Duration::from_secs(600);
+
+/// Connections that may watch one stream at once.
+const WATCHERS_MAX: u32 = 64;
 
 /// Where a reader wants to go on, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +74,9 @@ impl Gateway {
     ) -> Result<Watched, Problem> {
         let caller = self.caller(secret, claims)?;
         let record = self.stream_of(&caller, id).await?.ok_or_else(|| no_stream(id))?;
+        if let Some(live) = self.registry.get(id) {
+            live.step(What::Resumed { after: from.after, by: By::Another });
+        }
         self.show(record, from).await
     }
 
@@ -136,7 +142,14 @@ impl Gateway {
             return Ok(Stop::Stopped);
         }
         self.stream_of(&caller, id).await?.ok_or_else(|| no_stream(id))?;
-        Ok(Stop::HadEnded)
+        // One that a restart has cut, and that waits for its turn to go on, is known by its id only.
+        match self.registry.get(id) {
+            Some(live) => {
+                live.stop();
+                Ok(Stop::Stopped)
+            }
+            None => Ok(Stop::HadEnded),
+        }
     }
 
     /// The newest stream of a conversation: the one that runs, or has ended a few minutes ago.
@@ -225,6 +238,9 @@ impl Gateway {
             let message = format!("Stream {id} has {last} events so far; there is none after number {}.", from.after);
             return Err(Problem::new(Code::InvalidRequest, message).about("starting_after"));
         }
+        if let Some(live) = &live {
+            room_for_another(live)?;
+        }
         let streams = Arc::clone(&self.streams);
         if head.whole {
             return self.show_whole(id, head.surface, notes).await;
@@ -269,6 +285,15 @@ impl Caller {
                     (UserClaims::Listed(_) | UserClaims::None, _) => false,
                 })
     }
+}
+
+/// May one more connection watch it?
+pub(crate) fn room_for_another(live: &Live) -> Result<(), Problem> {
+    if live.watchers() < WATCHERS_MAX {
+        return Ok(());
+    }
+    let message = format!("{WATCHERS_MAX} connections watch this stream, which is as many as may.");
+    Err(Problem::new(Code::RateLimited, message).retry_after(Duration::from_secs(5)))
 }
 
 fn no_stream(id: RequestId) -> Problem {

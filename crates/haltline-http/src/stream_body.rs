@@ -8,7 +8,7 @@ use haltline_ports::Batch;
 use haltline_types::Code;
 use http::HeaderMap;
 use http_body::Frame;
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -104,13 +104,19 @@ impl StreamBody {
 
 impl http_body::Body for StreamBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(watcher) = &mut self.watcher else { return Poll::Ready(None) };
         let last = match ready!(watcher.poll_next(cx)) {
             Some(Piece::Events(batch)) => return Poll::Ready(Some(Ok(Frame::data(self.events(batch))))),
             Some(Piece::Sign { begun }) => return Poll::Ready(Some(Ok(Frame::data(self.sign(begun))))),
+            // An end that is none: whoever sees it comes again.
+            Some(Piece::Torn) => {
+                self.watcher = None;
+                let why = "the gateway is shutting down; the stream goes on when it is back";
+                return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, why))));
+            }
             Some(Piece::Complete) | None => None,
             Some(Piece::Problem { problem, event_id }) => Some(self.error_event(&problem, event_id)),
         };

@@ -170,7 +170,7 @@ async fn read(delivery: Delivery, manners: Manners) -> Got {
             Some(Piece::Sign { .. }) => {}
             Some(Piece::Complete) => return Got::Answer,
             Some(Piece::Problem { problem, .. }) => return Got::Problem(problem.code),
-            None => return Got::Torn,
+            Some(Piece::Torn) | None => return Got::Torn,
         }
         match manners {
             Manners::Leaves(after) if taken >= after => return Got::Left,

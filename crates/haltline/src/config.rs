@@ -172,7 +172,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         sessions,
         headroom,
         bounds,
-        cache: cache::cache(root, models.keys()),
+        cache: cache::cache(root, &models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
     };

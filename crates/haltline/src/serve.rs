@@ -9,10 +9,7 @@ use crate::run::{Instance, Plan, Reread, StorePlace};
 use haltline_gateway::TakenUp;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// For running answers to finish after SIGTERM; below the 30 s that most supervisors give.
-const DRAIN: Duration = Duration::from_secs(25);
+use std::time::Instant;
 
 /// Serves until a signal says stop. Prints where it listens to stderr, then only what goes wrong.
 ///
@@ -28,7 +25,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
         StorePlace::Directory(path) => format!("file:{}", path.display()),
         StorePlace::Memory => "memory: nothing is kept".to_owned(),
     };
-    let path = found.path.clone();
+    let (path, drain) = (found.path.clone(), loaded.server.drain);
     let plan = Plan {
         listen: listen.unwrap_or(loaded.server.listen),
         store: place,
@@ -60,10 +57,12 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
     eprintln!("Ready in {} ms.", began.elapsed().as_millis());
     let watcher = path.as_deref().map(watch::Watcher::start).transpose()?;
     run(&instance, signals, watcher).await;
-    eprintln!("draining: {} requests under way, at most {} s", instance.gateway.in_flight(), DRAIN.as_secs());
-    let cut = instance.shutdown(DRAIN).await?;
+    eprintln!("draining: {} requests under way, at most {} s", instance.gateway.in_flight(), drain.as_secs());
+    let cut = instance.shutdown(drain).await?;
     if cut > 0 {
-        eprintln!("{cut} requests were cut; what they may have cost is charged");
+        eprintln!(
+            "{cut} requests were cut; what they may have cost is charged, and streams go on at the next start where they can"
+        );
     }
     Ok(())
 }

@@ -8,17 +8,11 @@ use crate::settings::CachePer;
 use haltline_policy::cache::Mark;
 use haltline_ports::DocumentsError;
 use haltline_types::{Code, Name, Timestamp};
+use serde_json::json;
 use std::sync::Arc;
 
 /// Tags that one call invalidates, at most.
 const INVALIDATED_MAX: usize = 100;
-
-/// Tells the application that tags were invalidated, so that it can drop what it has kept itself.
-pub trait InvalidationHook: Send + Sync {
-    /// Sends `cache.invalidated` with these tags to `url`; returns at once, and repeats what does
-    /// not arrive.
-    fn invalidated(&self, url: &str, tags: &[String]);
-}
 
 /// How the cache stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +67,7 @@ impl Gateway {
             tracing::error!(%error, "cache tags could not be invalidated");
             Problem::new(Code::StoreUnavailable, "The tags could not be invalidated for good. Try again.")
         })?;
-        self.tell_invalidated(&tags);
+        self.tell_invalidated(&tags).await;
         Ok(tags.len())
     }
 
@@ -104,7 +98,7 @@ impl Gateway {
         self.cache.invalidate(&marks, now).await.map_err(|error: DocumentsError| error.to_string())?;
         self.tick_cache(now);
         if let CachePurge::Tag(tag) = what {
-            self.tell_invalidated(std::slice::from_ref(tag));
+            self.tell_invalidated(std::slice::from_ref(tag)).await;
         }
         Ok(said)
     }
@@ -149,16 +143,12 @@ impl Gateway {
         });
     }
 
-    /// Who tells the application of invalidated tags.
-    pub fn tell_invalidated_by(&self, hook: Arc<dyn InvalidationHook>) {
-        *self.cache.hook.lock() = Some(hook);
-    }
-
-    fn tell_invalidated(&self, tags: &[String]) {
-        let live = self.live.load();
-        let hook = self.cache.hook.lock().clone();
-        if let (Some(url), Some(hook)) = (&live.settings.cache.invalidated_webhook, hook) {
-            hook.invalidated(url, tags);
+    /// Tells the application, so that it can drop what it has kept itself.
+    async fn tell_invalidated(&self, tags: &[String]) {
+        let live = self.live.load_full();
+        let Some(hook) = &live.settings.cache.invalidated_webhook else { return };
+        if let Err(error) = self.hooks.send(hook, "cache.invalidated", &json!({"tags": tags})).await {
+            tracing::error!(%error, "the webhook is not told of invalidated cache tags");
         }
     }
 

@@ -182,7 +182,7 @@ fn full(full: Full) -> Problem {
     match full {
         Full::Key => Problem::new(
             Code::RateLimited,
-            format!("{} jobs of this key wait already; make more when some have run.", QUEUED_OF_KEY_MAX),
+            format!("{QUEUED_OF_KEY_MAX} jobs of this key wait already; make more when some have run."),
         ),
         Full::All => {
             Problem::new(Code::Overloaded, "The queue of jobs is full; make more when some have run.".to_owned())

@@ -6,10 +6,11 @@ use super::sheet::{Run, Sheet, State, request_id, result_id};
 use super::{instant, ticket};
 use crate::gateway::Gateway;
 use crate::problem::Problem;
+use crate::streams::{Ending, Head};
 use bytes::Bytes;
 use haltline_ledger::OpenHold;
-use haltline_ports::{DocumentQuery, DocumentsError, Shelf};
-use haltline_types::Code;
+use haltline_ports::{DocumentQuery, DocumentsError, Shelf, StreamState};
+use haltline_types::{Code, RequestId};
 use std::sync::Arc;
 
 /// Jobs that are read at once.
@@ -24,6 +25,12 @@ impl Gateway {
     pub async fn resume_jobs(self: &Arc<Self>, lost: &[OpenHold]) -> Result<usize, DocumentsError> {
         for sheet in self.all_in(State::Running).await? {
             self.take_up(sheet, lost).await?;
+        }
+        for mut sheet in self.all_in(State::Failed).await? {
+            if !sheet.is_told {
+                let _turn = self.jobs.turn(&sheet.id).await;
+                self.tell_failure(&mut sheet).await;
+            }
         }
         let mut waiting = 0;
         for sheet in self.all_in(State::Queued).await? {
@@ -73,6 +80,12 @@ impl Gateway {
             self.finish(&mut sheet, State::Succeeded).await;
             return Ok(());
         }
+        if let Some(answer) = self.answer_of_run(&sheet).await {
+            let body = self.documents.get(Shelf::Job, &request_id(&sheet.id), now).await?;
+            self.keep_answer(&sheet, &body.map_or_else(Bytes::new, |body| body.body), answer).await;
+            self.finish(&mut sheet, State::Succeeded).await;
+            return Ok(());
+        }
         if let Some(run) = sheet.runs.last_mut() {
             run.code = Some(Code::Internal.word().to_owned());
             run.fault = Some("lost".to_owned());
@@ -89,6 +102,19 @@ impl Gateway {
         let body = self.documents.get(Shelf::Job, &request_id(&sheet.id), now).await?;
         self.bury(&mut sheet, &problem, body.map_or_else(Bytes::new, |body| body.body)).await;
         Ok(())
+    }
+
+    /// The answer of the last run, if it was whole when the process died: it is in the store before
+    /// it is settled.
+    async fn answer_of_run(&self, sheet: &Sheet) -> Option<Bytes> {
+        let id: RequestId = sheet.runs.last()?.request.parse().ok()?;
+        let record = self.streams.find(id).await.ok().flatten()?;
+        let StreamState::Ended { note, .. } = &record.state else { return None };
+        if Ending::of_note(note) != Ending::Complete || !Head::of_bytes(id, &record.begin.head)?.whole {
+            return None;
+        }
+        let batches = self.streams.read(id, 0, usize::MAX).await.ok()?;
+        batches.into_iter().next().map(|batch| batch.bytes)
     }
 
     /// What a run that nobody saw the end of has cost: its record says, or its hold was charged.

@@ -126,28 +126,33 @@ impl Gateway {
             self.write(vec![sheet.document(now, self.jobs_keep_for())]).await;
             return;
         }
-        let result = if sheet.is_response() {
-            self.background_result(&sheet, &answer).await
-        } else {
-            self.keep_response_of_job(&sheet, body, &answer).await;
-            vec![result_document(&sheet, now, self.jobs_keep_for(), answer)]
-        };
-        if !self.write(result).await {
-            return;
+        if self.keep_answer(&sheet, body, answer).await {
+            self.finish(&mut sheet, State::Succeeded).await;
         }
-        self.finish(&mut sheet, State::Succeeded).await;
     }
 
-    /// The answer is safe: now the state may say so.
+    /// Writes the answer down; `false` when that was not possible.
+    pub(super) async fn keep_answer(&self, sheet: &Sheet, body: &Bytes, answer: Bytes) -> bool {
+        let result = if sheet.is_response() {
+            self.background_result(sheet, &answer).await
+        } else {
+            self.keep_response_of_job(sheet, body, &answer).await;
+            vec![result_document(sheet, self.clock.now(), self.jobs_keep_for(), answer)]
+        };
+        self.write(result).await
+    }
+
+    /// The answer is safe: now the state may say so. The webhook comes first: whoever dies before the
+    /// state is written finds the answer again, and tells it under the same id.
     pub(super) async fn finish(&self, sheet: &mut Sheet, state: State) {
         let now = self.clock.now();
         sheet.state = state;
         sheet.ended = Some(now.as_millis());
         sheet.not_before = None;
         sheet.failure = None;
+        sheet.is_told = self.tell(sheet, "job.completed").await;
         if self.write(vec![sheet.document(now, self.jobs_keep_for())]).await {
             self.drop_request(&sheet.id).await;
-            self.tell(sheet, "job.completed").await;
         }
     }
 
@@ -223,12 +228,22 @@ impl Gateway {
         }
         if self.write(documents).await {
             self.drop_request(&sheet.id).await;
-            self.tell(sheet, "job.failed").await;
+            self.tell_failure(sheet).await;
         }
     }
 
-    async fn tell(&self, sheet: &Sheet, kind: &'static str) {
-        let (Some(url), Some(notifier)) = (&sheet.order.webhook, self.jobs.notifier.get()) else { return };
+    /// Tells a failure that is written down. What was not told before the end is told by the next
+    /// start.
+    pub(super) async fn tell_failure(&self, sheet: &mut Sheet) {
+        if sheet.order.webhook.is_some() && self.tell(sheet, "job.failed").await {
+            sheet.is_told = true;
+            self.write(vec![sheet.document(self.clock.now(), self.jobs_keep_for())]).await;
+        }
+    }
+
+    /// Has the webhook's carrier taken the news?
+    async fn tell(&self, sheet: &Sheet, kind: &'static str) -> bool {
+        let (Some(url), Some(notifier)) = (&sheet.order.webhook, self.jobs.notifier.get()) else { return false };
         let note = JobNote {
             id: format!("{}_{}", sheet.id, sheet.state.word()),
             kind,
@@ -236,8 +251,12 @@ impl Gateway {
             url: url.clone(),
             job: view::job(sheet, self.clock.now()),
         };
-        if let Err(error) = notifier.notify(note).await {
-            tracing::error!(%error, job = %sheet.id, "the webhook of a job could not be taken over");
+        match notifier.notify(note).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, job = %sheet.id, "the webhook of a job could not be taken over");
+                false
+            }
         }
     }
 

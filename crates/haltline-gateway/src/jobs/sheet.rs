@@ -126,6 +126,9 @@ pub(crate) struct Sheet {
     pub(crate) dead_letter: Option<String>,
     /// The dead letter that it repeats.
     pub(crate) retry_of: Option<String>,
+    /// Has its webhook, if there is one, been told of its failure?
+    #[serde(default)]
+    pub(crate) is_told: bool,
 }
 
 impl Sheet {
@@ -142,6 +145,7 @@ impl Sheet {
             refusals: 0,
             dead_letter: None,
             retry_of: None,
+            is_told: false,
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) retry_count: u32,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) original_timing: bool,
+    /// Does a job wait for the answer, and no client?
+    pub(crate) is_job: bool,
     /// Identifies the same request of the same caller.
     pub(crate) fingerprint: Fingerprint,
     /// What it says of the response cache.
@@ -185,6 +187,7 @@ pub(crate) async fn accept(
         retry_count: incoming.claims.retry_count,
         idempotency_key: incoming.claims.idempotency_key,
         original_timing: incoming.claims.original_timing,
+        is_job: incoming.on_behalf.is_some(),
         speaks_for_any: caller.key.users == UserClaims::Any,
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,

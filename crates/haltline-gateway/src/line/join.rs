@@ -7,8 +7,8 @@ use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
 use crate::settings::OnCut;
-use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher};
-use haltline_ports::{Outcome, StreamState};
+use crate::streams::{Asked, Ending, From, Head, Live, Opened, Other, RecentAnswer, Watcher, room_for_another};
+use haltline_ports::{Outcome, StreamState, What};
 use haltline_types::Code;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub(crate) async fn join(
             if !live.asks_the_same(&other) {
                 return Err(reused());
             }
+            room_for_another(&other)?;
             if follow(gateway, &other, request, trip, outlet).await {
                 return Ok(Joined::Another);
             }
@@ -50,6 +51,9 @@ pub(crate) async fn join(
         outlet.prepare(beginning(gateway, request, None, None));
         if request.retry_count > 0 {
             match gateway.registry.same(&live) {
+                Some(Other::Runs(other)) if room_for_another(&other).is_err() => {
+                    return room_for_another(&other).map(|()| Joined::Nobody);
+                }
                 Some(Other::Runs(other)) if follow(gateway, &other, request, trip, outlet).await => {
                     return Ok(Joined::Another);
                 }
@@ -107,6 +111,7 @@ fn beginning(gateway: &Gateway, request: &Request, once: Option<[u8; 16]>, finge
         session: request.subjects.session.clone(),
         once,
         fingerprint,
+        is_job: request.is_job,
         again: goes_on.then(|| (request.again(), request.body().clone())),
     }
 }
@@ -119,6 +124,7 @@ async fn follow(gateway: &Gateway, other: &Arc<Live>, request: &Request, trip: &
     let seat = watcher.seat();
     let opened = other.opened_for(seat).await;
     trip.waited += began.elapsed();
+    trip.step(What::Attached { to: other.id });
     let Some(delivery) = deliver(opened, watcher, request.original_timing) else { return false };
     outlet.answer(delivery);
     true

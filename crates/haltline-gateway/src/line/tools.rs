@@ -2,10 +2,14 @@
 //! is out, so that nobody waits for it. Nothing of what tools were told or gave is kept, only how
 //! much.
 
+use crate::deliver::Outlet;
+use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
+use crate::streams::{Opened, assembled};
 use haltline_ports::{ToolReturn, What, shortened};
 use haltline_types::Name;
+use haltline_wire::assemble::whole_answer;
 use haltline_wire::canon;
 use haltline_wire::canon::{Message, Part, Role, ToolResult};
 
@@ -26,6 +30,31 @@ pub(crate) fn note_results(trip: &Trip, request: &Request) {
     let Ok(canonical) = request.asked.canonical() else { return };
     for result in results(&canonical) {
         trip.log.step_of_request(What::ToolReturned(Box::new(result)));
+    }
+}
+
+/// Notes the tools that the answer calls, where the request offers any.
+pub(crate) async fn note_calls(gateway: &Gateway, trip: &Trip, request: &Request, outlet: &Outlet) {
+    if request.asked.measure().tools == 0 {
+        return;
+    }
+    let live = outlet.live();
+    let answer = match live.opened_now() {
+        Some(Opened::Whole(_, body)) if body.len() <= BODY_BYTES_MAX => whole_answer(request.asked.dialect(), &body),
+        Some(Opened::Stream(_)) if outlet.is_kept() => {
+            let dialect = request.asked.dialect();
+            match assembled(gateway.streams.as_ref(), dialect, live.surface, live.id).await {
+                Ok(assembler) => assembler.answer(),
+                Err(_) => return,
+            }
+        }
+        _ => return,
+    };
+    for call in answer.calls().take(RETURNS_MAX) {
+        trip.step(What::ToolCalled {
+            name: Name::new(shortened(&call.name, NAME_BYTES_MAX)),
+            id: Name::new(shortened(&call.id, NAME_BYTES_MAX)),
+        });
     }
 }
 

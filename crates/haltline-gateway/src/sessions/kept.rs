@@ -107,8 +107,8 @@ fn fitting(message: &Message) -> (Option<Box<RawValue>>, bool) {
     let raw = |message: &Message| {
         String::from_utf8(message.to_json().to_vec()).ok().and_then(|json| RawValue::from_string(json).ok())
     };
-    let fits = |json: &Box<RawValue>| json.get().len() <= MESSAGE_BYTES_MAX;
-    if let Some(whole) = raw(message).filter(fits) {
+    let fits = |json: &RawValue| json.get().len() <= MESSAGE_BYTES_MAX;
+    if let Some(whole) = raw(message).filter(|json| fits(json)) {
         return (Some(whole), false);
     }
     let nothing = || Message { role: message.role, name: None, parts: vec![Part::text(CUT.trim().to_owned())] };
@@ -119,7 +119,7 @@ fn fitting(message: &Message) -> (Option<Box<RawValue>>, bool) {
     without_media(&mut shorter.parts);
     for most in [usize::MAX, MESSAGE_BYTES_MAX / 2, MESSAGE_BYTES_MAX / 16, MESSAGE_BYTES_MAX / 128, 512] {
         shorten(&mut shorter.parts, most);
-        if let Some(json) = raw(&shorter).filter(fits) {
+        if let Some(json) = raw(&shorter).filter(|json| fits(json)) {
             return (Some(json), true);
         }
     }

@@ -177,6 +177,7 @@ impl Gateway {
     pub async fn forget_user(&self, user: &Name) -> Result<Forgotten, Problem> {
         self.forget_cached_user(user);
         self.sessions.flush_all().await;
+        self.forget_user_in_memory(user);
         let forgotten = self.sessions.inner.documents.forget_user(user).await;
         let documents = forgotten.map_err(|error| {
             tracing::error!(%error, "a user could not be forgotten");

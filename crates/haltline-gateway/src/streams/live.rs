@@ -7,14 +7,15 @@ use crate::incoming::Surface;
 use crate::line::Fingerprint;
 use crate::problem::Problem;
 use crate::streams::Ending;
+use crate::timeline::StepLog;
 use bytes::Bytes;
-use haltline_ports::{Batch, Owner};
+use haltline_ports::{Batch, Owner, What};
 use haltline_types::{Name, RequestId};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -56,6 +57,8 @@ pub(crate) struct Live {
     pub(crate) asked: OnceLock<Asked>,
     /// The id that a provider gave its response, in the Responses dialect.
     pub(crate) response: OnceLock<String>,
+    /// Where watchers leave word of themselves.
+    pub(crate) log: OnceLock<Arc<StepLog>>,
     /// Rings when the last watcher has left.
     pub(crate) left: Notify,
     /// Ends the journey before its time.
@@ -74,6 +77,8 @@ pub(super) struct State {
     /// Signs of life given so far.
     pub(super) signs: u64,
     pub(super) ended: Option<Ending>,
+    /// The process ends in the middle of it, and leaves it to the next one.
+    pub(super) is_torn: bool,
     /// Is everything in the store?
     pub(super) is_kept: bool,
     opened: Option<Opened>,
@@ -95,6 +100,7 @@ impl Live {
             surface,
             asked: OnceLock::new(),
             response: OnceLock::new(),
+            log: OnceLock::new(),
             left: Notify::new(),
             cut,
             is_stopped: AtomicBool::new(false),
@@ -104,6 +110,7 @@ impl Live {
                 last,
                 signs: 0,
                 ended: None,
+                is_torn: false,
                 is_kept: true,
                 opened: None,
                 wakers: Vec::new(),
@@ -120,7 +127,9 @@ impl Live {
 
     /// Its user does not want any more of it.
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Release);
+        if !self.is_stopped.swap(true, Ordering::AcqRel) {
+            self.step(What::Stopped { by: "owner".into() });
+        }
         self.cut.cancel();
     }
 
@@ -170,9 +179,34 @@ impl Live {
         state.wake();
     }
 
+    /// Another process will go on: watchers lose their connections, and may come back.
+    pub(crate) fn tear(&self) {
+        let mut state = self.state.lock();
+        state.is_torn = true;
+        state.wake();
+    }
+
+    /// Where it is told what happens.
+    pub(crate) fn note_in(&self, log: &Arc<StepLog>) {
+        // It is the same for all of its life.
+        let _ = self.log.set(Arc::clone(log));
+    }
+
+    /// This happened.
+    pub(crate) fn step(&self, what: What) {
+        if let Some(log) = self.log.get() {
+            log.step(what);
+        }
+    }
+
     /// Does anybody watch, or wait for the head?
     pub(crate) fn is_watched(&self) -> bool {
         self.state.lock().watchers > 0
+    }
+
+    /// How many watch it.
+    pub(crate) fn watchers(&self) -> u32 {
+        self.state.lock().watchers
     }
 
     /// Since when nobody has, where somebody did before.
@@ -223,7 +257,7 @@ impl Live {
         };
         poll_fn(|cx| {
             let mut state = self.state.lock();
-            if state.ended.is_some() {
+            if state.ended.is_some() || state.is_torn {
                 return Poll::Ready(());
             }
             state.wait(seat, cx);

@@ -5,7 +5,7 @@ use crate::deliver::Piece;
 use crate::problem::Problem;
 use crate::streams::Ending;
 use crate::streams::live::Live;
-use haltline_ports::{BATCH_BYTES_MAX, Batch, BoxFuture, Streams, StreamsError};
+use haltline_ports::{BATCH_BYTES_MAX, Batch, BoxFuture, Streams, StreamsError, What};
 use haltline_types::{Code, RequestId, Timestamp};
 use std::collections::VecDeque;
 use std::fmt;
@@ -53,6 +53,7 @@ impl Watcher {
     /// Of a running stream, after event `cursor`.
     pub(crate) fn of_live(streams: Arc<dyn Streams>, live: Arc<Live>, cursor: u64) -> Self {
         let seat = live.sit();
+        live.step(What::WatcherCame { event: cursor.saturating_add(1) });
         Self::new(live.id, streams, Source::Live { live, seat }, cursor)
     }
 
@@ -126,6 +127,10 @@ impl Watcher {
                 Looked::Behind => self.read(),
                 Looked::Sign => return Poll::Ready(Some(Piece::Sign { begun: self.cursor > 0 })),
                 Looked::Nothing => return Poll::Pending,
+                Looked::Torn => {
+                    self.is_over = true;
+                    return Poll::Ready(Some(Piece::Torn));
+                }
                 Looked::End(last, ending) => return Poll::Ready(self.end(last, ending)),
             }
         }
@@ -142,6 +147,9 @@ impl Watcher {
                         Some(()) => Looked::Found,
                         None => Looked::Behind,
                     };
+                }
+                if state.is_torn {
+                    return Looked::Torn;
                 }
                 if let Some(ending) = &state.ended {
                     return Looked::End(state.last, ending.clone());
@@ -190,6 +198,7 @@ enum Looked {
     Behind,
     Sign,
     Nothing,
+    Torn,
     End(u64, Ending),
 }
 
@@ -217,6 +226,7 @@ impl Pace {
 impl Drop for Watcher {
     fn drop(&mut self) {
         if let Source::Live { live, seat } = &self.source {
+            live.step(What::WatcherLeft { event: self.cursor });
             live.leave(*seat);
         }
     }

@@ -1,12 +1,10 @@
 //! Jobs while the gateway runs: made, run, repeated, stopped, bounded, and nobody else's.
 
 use crate::world::{ANSWER, Act, World, money, owner};
-use haltline_gateway::{JobNote, JobNotifier, JobPage};
-use haltline_ports::BoxFuture;
+use haltline_gateway::JobPage;
 use haltline_types::{Code, NanoUsd};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 #[test]
 fn a_job_is_queued_run_and_its_result_is_what_the_surface_would_have_given() {
@@ -48,9 +46,6 @@ fn a_job_is_refused_at_once_as_its_surface_would_refuse_it() {
     let mut order = node.order("a", "x");
     order.incoming.key = Some("wrong".to_owned());
     assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::KeyInvalid);
-    let mut order = node.order("a", "x");
-    order.webhook = Some("https://example.com/".to_owned());
-    assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").param.as_deref(), Some("webhook"));
     assert_eq!(world.provider.calls(), 0);
 }
 
@@ -196,27 +191,11 @@ fn a_key_that_is_frozen_has_no_jobs_run() {
     assert_eq!(world.provider.calls(), 1);
 }
 
-#[derive(Default)]
-struct Ear(Mutex<Vec<JobNote>>);
-
-impl JobNotifier for Ear {
-    fn check(&self, url: &str) -> Result<(), String> {
-        if url.contains("127.0.0.1") { Err("it leads into a private network".to_owned()) } else { Ok(()) }
-    }
-
-    fn notify(&self, note: JobNote) -> BoxFuture<'_, Result<(), String>> {
-        self.0.lock().expect("unpoisoned").push(note);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
 #[test]
 fn the_end_of_a_job_is_told_to_its_webhook() {
     let world = World::new();
     world.provider.then([Act::Answer, Act::Fail]);
     let node = world.start();
-    let ear = Arc::new(Ear::default());
-    node.gateway.set_job_notifier(Arc::clone(&ear) as Arc<dyn JobNotifier>);
     let submit = |url: &str| {
         let mut order = node.order("a", url);
         order.webhook = Some(url.to_owned());
@@ -229,10 +208,29 @@ fn the_end_of_a_job_is_told_to_its_webhook() {
     {
         let id = submit(url).expect("a job")["id"].as_str().expect("an id").to_owned();
         node.wait_for("a", &id, status);
-        node.until("it is told", || ear.0.lock().expect("unpoisoned").iter().any(|note| note.url == url));
-        let notes = ear.0.lock().expect("unpoisoned");
-        let note = notes.iter().find(|note| note.url == url).expect("a note");
-        assert_eq!((note.kind, &note.job["id"], &note.job["status"]), (kind, &json!(id), &json!(status)));
+        node.until("it is told", || !world.ear.of(url).is_empty());
+        let notes = world.ear.of(url);
+        assert_eq!((notes.len(), notes[0].kind), (1, kind));
+        assert_eq!((&notes[0].job["id"], &notes[0].job["status"]), (&json!(id), &json!(status)));
     }
-    assert_eq!(ear.0.lock().expect("unpoisoned").len(), 2);
+}
+
+#[test]
+fn a_failure_that_was_not_told_is_told_by_the_next_start_and_once() {
+    let world = World::new();
+    world.provider.always(Act::Fail);
+    let node = world.start();
+    world.ear.is_deaf.store(true, Ordering::SeqCst);
+    let url = "https://x.test/late";
+    let mut order = node.order("a", "doomed");
+    (order.webhook, order.max_attempts) = (Some(url.to_owned()), Some(1));
+    let made = node.run(node.gateway.submit_job(order)).expect("a job");
+    node.wait_for("a", made["id"].as_str().expect("an id"), "failed");
+    node.kill();
+    assert!(world.ear.of(url).is_empty());
+    world.ear.is_deaf.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        world.start().kill();
+        assert_eq!(world.ear.of(url).len(), 1);
+    }
 }

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use haltline_gateway::settings::{
-    Bounds, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings, ProviderKind, ProviderSettings,
-    ResponseSettings, ReviewSettings, Settings, SimulatedSettings, StreamSettings,
+    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
+    StreamSettings,
 };
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
+use haltline_gateway::{JobNote, JobNotifier};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
 use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
@@ -13,7 +15,7 @@ use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
     Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, MemoryStreams, Owner, Permit, Shelf, Upstream, UserClaims,
+    MemoryDocuments, MemoryStreams, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -190,6 +192,34 @@ pub(crate) struct World {
     disk: SimDisk,
     kept: Arc<MemoryDocuments>,
     pub(crate) settings: Settings,
+    pub(crate) ear: Arc<Ear>,
+}
+
+/// Hears what webhooks are told; while it is deaf, nothing is taken.
+#[derive(Default)]
+pub(crate) struct Ear {
+    pub(crate) heard: Mutex<Vec<JobNote>>,
+    pub(crate) is_deaf: AtomicBool,
+}
+
+impl Ear {
+    pub(crate) fn of(&self, url: &str) -> Vec<JobNote> {
+        self.heard.lock().expect("unpoisoned").iter().filter(|note| note.url == url).cloned().collect()
+    }
+}
+
+impl JobNotifier for Ear {
+    fn check(&self, url: &str) -> Result<(), String> {
+        if url.contains("127.0.0.1") { Err("it leads into a private network".to_owned()) } else { Ok(()) }
+    }
+
+    fn notify(&self, note: JobNote) -> BoxFuture<'_, Result<(), String>> {
+        if self.is_deaf.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err("the outbox is gone".to_owned())));
+        }
+        self.heard.lock().expect("unpoisoned").push(note);
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 impl World {
@@ -204,7 +234,13 @@ impl World {
             billed: Mutex::new(0),
             bodies: Mutex::default(),
         };
-        Self { provider: Arc::new(provider), disk: SimDisk::new(1), kept: Arc::default(), settings: settings() }
+        Self {
+            provider: Arc::new(provider),
+            disk: SimDisk::new(1),
+            kept: Arc::default(),
+            settings: settings(),
+            ear: Arc::default(),
+        }
     }
 
     /// Starts a gateway, and takes up what an earlier one has left.
@@ -231,6 +267,7 @@ impl World {
             keys: Arc::clone(&store) as _,
             streams: Arc::new(MemoryStreams::default()),
             documents: Arc::clone(&documents) as _,
+            webhooks: Arc::new(NoWebhooks),
             clock,
             entropy: Arc::new(SeededEntropy::new(u64::try_from(WallClock.now().as_millis()).expect("positive"))),
             metrics: Metrics::new(&mut Registry::default()),
@@ -239,6 +276,7 @@ impl World {
         node.runtime.block_on(async {
             let holds = expire_open_holds(node.store.as_ref(), &recovered.open, WallClock.now()).await;
             holds.expect("expired");
+            node.gateway.set_job_notifier(Arc::clone(&self.ear) as Arc<dyn JobNotifier>);
             node.gateway.resume_jobs(&recovered.open).await.expect("taken up");
         });
         node
@@ -301,11 +339,14 @@ fn settings() -> Settings {
         budgets: Budgets::new(vec![day]).expect("budgets"),
         degrade: DegradeSettings::default(),
         review: ReviewSettings::default(),
+        alerts: AlertSettings::default(),
         rate_limits: Vec::new(),
         retry: RetryRules { max_retries: 0, ..RetryRules::default() },
         breaker: BreakerRules { failures: 100_000, ..BreakerRules::default() },
         deadlines: Deadlines::default(),
         streams: StreamSettings::default(),
+        sessions: SessionSettings::default(),
+        cache: CacheSettings::default(),
         headroom: HeadroomSettings::default(),
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },

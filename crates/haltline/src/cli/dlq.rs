@@ -113,11 +113,7 @@ fn retry(
     };
     let ids: Vec<String> = match &args.id {
         Some(id) => vec![id.clone()],
-        None => block_on(admin.dead_letters(false))?
-            .into_iter()
-            .filter(|letter| letter.kind != "webhook")
-            .map(|letter| letter.id)
-            .collect(),
+        None => block_on(admin.dead_letters(false))?.into_iter().map(|letter| letter.id).collect(),
     };
     let mut wanted: Vec<(String, NanoUsd)> = Vec::new();
     let mut sum = NanoUsd::ZERO;
@@ -150,9 +146,20 @@ fn retry(
     if !is_agreed && !ask(&what)? {
         return Err(CliError::new(Exit::Interrupted, "nothing was sent again"));
     }
+    let mut left = 0;
     for (id, ceiling) in &wanted {
-        let job = block_on(admin.retry_dead_letter(id, *ceiling))?;
-        ui.said(&format!("Sent {id} again as {job}, up to {ceiling} an attempt."))?;
+        match block_on(admin.retry_dead_letter(id, *ceiling)) {
+            Ok(job) => ui.said(&format!("Sent {id} again as {job}, up to {ceiling} an attempt."))?,
+            // One that cannot be sent must not keep the others.
+            Err(error) if args.all && error.exit != Exit::NotReachable => {
+                left += 1;
+                ui.note(&format!("{id} was not sent again: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if left > 0 {
+        return Err(CliError::failed(format!("{} could not be sent again", count(left))));
     }
     Ok(())
 }

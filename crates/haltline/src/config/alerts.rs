@@ -61,7 +61,7 @@ fn hook(section: &Section<'_>) -> Option<AlertHook> {
 }
 
 /// The address of a webhook; one that is out of reach is a warning, because nothing else depends on it.
-fn url(section: &Section<'_>, key: &str, allow_private: bool) -> Option<String> {
+pub(super) fn url(section: &Section<'_>, key: &str, allow_private: bool) -> Option<String> {
     let Some(text) = section.text(key) else {
         if section.value(key).is_none() {
             section.missing(key, &format!("{key} = \"https://…\""));
@@ -118,7 +118,7 @@ fn kinds(section: &Section<'_>) -> Option<Vec<AlertKind>> {
     if texts.is_empty() {
         let message = "`on` is empty, so this webhook is never called".to_owned();
         let wrong = Diagnostic::new(ConfigCode::Empty, message).at(section.key_span("on"));
-        section.walk.report(wrong.help("remove it to be told of everything").allowed(&WORDS));
+        section.walk.report(wrong.help("remove it to be told of everything").allowed(WORDS));
         return None;
     }
     let mut kinds: Vec<AlertKind> = Vec::new();

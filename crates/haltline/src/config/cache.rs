@@ -1,8 +1,10 @@
 //! `[cache]`: which answers are given again, to whom, and for how long.
 
+use super::alerts;
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
+use haltline_gateway::Hook;
 use haltline_gateway::settings::{CachePer, CacheSettings};
 use haltline_types::Name;
 use std::ops::RangeInclusive;
@@ -20,13 +22,15 @@ const KEYS: Keys = Keys::of(&[
     "max_entry",
     "per",
     "invalidated_webhook",
+    "webhook_secret",
+    "allow_private",
 ]);
 const SECOND: Duration = Duration::from_secs(1);
 /// The gateway keeps what tags were invalidated for twice as long.
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
 /// The section. `models` are the names that requests may ask for besides `provider/model`.
-pub(super) fn cache<'n>(root: &Section<'_>, models: impl Iterator<Item = &'n Name> + Clone) -> CacheSettings {
+pub(super) fn cache<'n>(root: &Section<'_>, models: &(impl Iterator<Item = &'n Name> + Clone)) -> CacheSettings {
     let section = root.section("cache", &KEYS);
     let usual = CacheSettings::default();
     let listed = section.texts("models").unwrap_or_default();
@@ -75,16 +79,23 @@ pub(super) fn cache<'n>(root: &Section<'_>, models: impl Iterator<Item = &'n Nam
         bytes_max,
         entry_bytes_max,
         per,
-        invalidated_webhook: section.parsed("invalidated_webhook", webhook),
+        invalidated_webhook: webhook(&section),
     }
 }
 
-fn webhook(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
-        _ => Err(format!("`{text}` is not an address: write one like \"https://app.example/api/revalidate\"")),
-    }
+/// Who is told of invalidated tags. What it is told is signed: it would drop anything otherwise.
+fn webhook(section: &Section<'_>) -> Option<Hook> {
+    section.value("invalidated_webhook")?;
+    let allow_private = section.boolean("allow_private").unwrap_or(false);
+    let url = alerts::url(section, "invalidated_webhook", allow_private);
+    let secret = match section.value("webhook_secret") {
+        Some(value) => alerts::secret(section, &value),
+        None => {
+            section.missing("webhook_secret", "webhook_secret = \"${CACHE_SECRET}\"; messages are signed with it");
+            None
+        }
+    };
+    Some(Hook { url: url?, secrets: secret.into_iter().collect(), allow_private })
 }
 
 /// A number of bytes between two bounds.
@@ -118,7 +129,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 fn shown(bytes: u64) -> String {
-    match UNITS.iter().take(3).rev().find(|(_, unit)| bytes >= *unit && bytes % unit == 0) {
+    match UNITS.iter().take(3).rev().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
         Some((word, unit)) => format!("{}{word}", bytes / unit),
         None => format!("{bytes}B"),
     }

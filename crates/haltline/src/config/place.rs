@@ -5,12 +5,15 @@ use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Where the gateway listens; the admin API is on the same port.
     pub listen: SocketAddr,
+    /// For running answers to finish after SIGTERM.
+    pub drain: Duration,
 }
 
 /// `[store]`.
@@ -22,8 +25,10 @@ pub enum StoreSettings {
     Memory,
 }
 
-const SERVER: Keys = Keys { known: &["listen"], later: &["admin", "tls"] };
+const SERVER: Keys = Keys { known: &["listen", "drain"], later: &["admin", "tls"] };
 const STORE: Keys = Keys::of(&["url"]);
+/// Below the 30 s that most supervisors give.
+const DRAIN: Duration = Duration::from_secs(25);
 /// The data folder when none is named.
 const DATA: &str = "haltline-data";
 
@@ -41,7 +46,8 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         let span = section.value("listen").map_or(section.span.clone(), |value| value.span);
         section.walk.report(Diagnostic::new(ConfigCode::OpenBind, message).at(span));
     }
-    ServerSettings { listen }
+    let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(3600));
+    ServerSettings { listen, drain: drain.unwrap_or(DRAIN) }
 }
 
 pub(super) fn store(root: &Section<'_>, base: &Path) -> StoreSettings {

@@ -327,3 +327,33 @@ async fn a_kill_in_mid_stream_is_gone_on_with_by_the_next_process() {
     assert_eq!(record["attempts"][0]["basis"], "ceiling", "{record}");
     assert_eq!(record["attempts"][1]["basis"], "reported", "{record}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_told_to_end_leaves_its_streams_to_the_next_one() {
+    let slow = FakeConfig::with_script(paced(80, Duration::from_millis(20)));
+    let mut setup = Setup::start(slow, MODEL).await;
+    let config = setup.config(MODEL).replace("[store]", "drain = \"200ms\"\n[store]");
+    setup.gateway.term(Duration::from_secs(10)).await.expect("ended");
+    setup.gateway.write_config(&config).expect("write");
+    setup.gateway.serve().await.expect("ready");
+    let mut open = setup.post(&stream("long")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    let mut seen = String::from_utf8_lossy(&open.piece().await.expect("piece").expect("content")).into_owned();
+    let reading = tokio::spawn(open.read());
+    let status = setup.gateway.term(Duration::from_secs(10)).await.expect("ended");
+    assert!(status.success(), "{status}: {}", setup.gateway.log());
+    let read = reading.await.expect("read");
+    assert!(read.error.is_some(), "the connection ended as if the answer were whole");
+    seen.push_str(&read.text());
+    assert!(!seen.contains("[DONE]") && !seen.contains("\"error\""), "{seen}");
+    setup.gateway.serve().await.expect("ready again");
+    let mut seen = events(&seen);
+    let after = *ids(&seen).last().expect("some");
+    seen.extend(events(&again(&setup, &id, after).await));
+    assert_eq!(ids(&seen), (1..=seen.len() as u64).collect::<Vec<_>>());
+    assert!(seen.last().expect("last").contains("[DONE]"), "{seen:?}");
+    assert_eq!(said(&seen).1, 1);
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    assert!(setup.spent("day") >= bill.total);
+    setup.assert_nothing_held("day");
+}

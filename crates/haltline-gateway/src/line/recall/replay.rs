@@ -8,8 +8,9 @@ use crate::gateway::Gateway;
 use crate::line::accept::Request;
 use crate::line::relay::BATCH_BYTES;
 use crate::line::trip::Trip;
+use crate::sessions;
 use bytes::{Bytes, BytesMut};
-use haltline_ports::What;
+use haltline_ports::{Outcome, What};
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::provider::news_frame;
 use serde_json::{Value, json};
@@ -32,8 +33,15 @@ impl Replay<'_> {
         trip.step(What::Cached { how: self.result.word().into(), age: self.age });
         self.keep_response(gateway, trip).await;
         match &self.entry.said {
-            Said::Whole(body) => outlet.whole(trip.final_notes(), body.clone()),
-            Said::Stream(events) => self.stream(request, trip, outlet, events),
+            Said::Whole(body) => {
+                sessions::answered(gateway, trip, outlet, Some(body), Outcome::Answered);
+                outlet.whole(trip.final_notes(), body.clone());
+            }
+            Said::Stream(events) => {
+                self.stream(request, trip, outlet, events);
+                sessions::answered(gateway, trip, outlet, None, Outcome::Answered);
+                outlet.complete();
+            }
         }
     }
 
@@ -68,7 +76,6 @@ impl Replay<'_> {
         }
         outlet.close(&mut out);
         give(trip, outlet, out.freeze());
-        outlet.complete();
     }
 
     /// A response that its client wants to be kept is kept, wherever it came from.

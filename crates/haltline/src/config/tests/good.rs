@@ -2,7 +2,8 @@
 
 use super::{NOW, load_text, said};
 use crate::config::{Address, ConfigCode, Outside, Secrets, StoreSettings, detect, load, safe_default};
-use haltline_gateway::settings::{CachePer, CacheSettings, OnDisconnect, ProviderKind, Settings};
+use haltline_gateway::Hook;
+use haltline_gateway::settings::{CachePer, CacheSettings, OnDisconnect, ProviderKind, Secret, Settings};
 use haltline_ledger::OnFull;
 use haltline_policy::limits::{Algorithm, LimitUnit};
 use haltline_policy::route::FallbackOn;
@@ -298,7 +299,7 @@ fn the_response_cache_is_as_it_is_said() {
     const BASE: &str = "[providers.p]\nkind = \"simulated\"\n[models.chat]\ntargets = [\"p/m\"]\n[prices.\"p/m\"]\nfree = true\n[[budgets]]\nname = \"day\"\nlimit = \"$10\"\nwindow = \"day\"\n";
     assert_eq!(settings(BASE).cache, CacheSettings::default());
     let said = settings(&format!(
-        "{BASE}[cache]\nenabled = true\nmodels = [\"chat\", \"p/m\"]\nby_header = false\nttl = \"10m\"\nstale_for = \"2h\"\nstale_on_budget = true\nmax_bytes = \"1GiB\"\nmax_entry = \"512KiB\"\nper = \"user\"\ninvalidated_webhook = \"https://app.example/hook\"\n"
+        "{BASE}[cache]\nenabled = true\nmodels = [\"chat\", \"p/m\"]\nby_header = false\nttl = \"10m\"\nstale_for = \"2h\"\nstale_on_budget = true\nmax_bytes = \"1GiB\"\nmax_entry = \"512KiB\"\nper = \"user\"\ninvalidated_webhook = \"https://app.example/hook\"\nwebhook_secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n"
     ));
     let expected = CacheSettings {
         enabled: true,
@@ -311,7 +312,11 @@ fn the_response_cache_is_as_it_is_said() {
         bytes_max: 1 << 30,
         entry_bytes_max: 512 << 10,
         per: CachePer::User,
-        invalidated_webhook: Some("https://app.example/hook".to_owned()),
+        invalidated_webhook: Some(Hook {
+            url: "https://app.example/hook".to_owned(),
+            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned())],
+            allow_private: false,
+        }),
     };
     assert_eq!(said.cache, expected);
     for (bad, code) in [
@@ -325,6 +330,7 @@ fn the_response_cache_is_as_it_is_said() {
         ("stale_on_failure = false\nstale_on_budget = true", ConfigCode::Contradiction),
         ("per = \"world\"", ConfigCode::NotUnderstood),
         ("invalidated_webhook = \"app.example\"", ConfigCode::NotUnderstood),
+        ("invalidated_webhook = \"https://app.example/hook\"", ConfigCode::MissingKey),
         ("tll = \"1h\"", ConfigCode::UnknownKey),
     ] {
         assert!(codes(&format!("{BASE}[cache]\n{bad}\n")).contains(&code), "{bad}");
