@@ -57,8 +57,11 @@ impl Storm {
 
     fn config(&self, base_url: &str) -> String {
         let on_cut = if self.seed.is_multiple_of(2) { "end" } else { "continue" };
-        let on_disconnect = if self.seed % 4 < 2 { "continue" } else { "cancel" };
-        let grace = 200 * self.slower;
+        let on_disconnect = if self.seed % 4 < 2 {
+            "on_disconnect = \"continue\"".to_owned()
+        } else {
+            format!("on_disconnect = \"cancel\"\ngrace = \"{}ms\"", 200 * self.slower)
+        };
         let idle = 2 + self.slower;
         let limit = self.limit;
         format!(
@@ -78,8 +81,7 @@ input = "1"
 output = "10"
 [streams]
 on_cut = "{on_cut}"
-on_disconnect = "{on_disconnect}"
-grace = "{grace}ms"
+{on_disconnect}
 heartbeat = "1s"
 [retry]
 base = "5ms"
@@ -225,7 +227,8 @@ async fn check(place: &Place, told: &Told, sums: &mut Sums) -> Result<(), String
     let call = call.bearer(&place.secret).header("x-haltline-user", &told.user).limit(place.silence);
     let open = call.open().await.map_err(|error| error.to_string())?;
     if open.status != 200 {
-        return Err(format!("{} at the end: {}", open.status, open.read().await.text()));
+        let status = open.status;
+        return Err(format!("{status} at the end: {}", open.read().await.text()));
     }
     let mut whole = Reader::default();
     let manner = Manner { leave_after: None, pause: Duration::ZERO };
