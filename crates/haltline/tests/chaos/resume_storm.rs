@@ -28,8 +28,8 @@ use surface::End;
 /// Played in continuous integration: one for each way in which a gateway can be configured, and
 /// every seed that ever failed.
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
-const STREAMS: u64 = 60;
-const KILLS: u64 = 2;
+const STREAMS: u64 = 120;
+const KILLS: u64 = 3;
 /// Of the output of one answer, in tokens.
 const CAP: u64 = 400;
 const PRICES: Prices = Prices { input: PicoUsdPerToken::new(1_000_000), output: PicoUsdPerToken::new(10_000_000) };
@@ -50,15 +50,18 @@ impl Storm {
         let streams = number("HALTLINE_STORM_STREAMS").unwrap_or(STREAMS);
         let kills = number("HALTLINE_STORM_KILLS").unwrap_or(KILLS);
         // Enough for all; or so little that some are refused.
-        let each = if seed.is_multiple_of(4) { 4_000_000 } else { 20_000_000 };
+        let each = if seed.is_multiple_of(4) { 2_500_000 } else { 20_000_000 };
         let limit = NanoUsd::new(i64::try_from(streams * each).expect("a sum"));
         Self { seed, streams, kills, slower: (streams / 60).max(1), limit }
     }
 
     fn config(&self, base_url: &str) -> String {
         let on_cut = if self.seed.is_multiple_of(2) { "end" } else { "continue" };
-        let on_disconnect = if self.seed % 4 < 2 { "continue" } else { "cancel" };
-        let grace = 200 * self.slower;
+        let on_disconnect = if self.seed % 4 < 2 {
+            "on_disconnect = \"continue\"".to_owned()
+        } else {
+            format!("on_disconnect = \"cancel\"\ngrace = \"{}ms\"", 200 * self.slower)
+        };
         let idle = 2 + self.slower;
         let limit = self.limit;
         format!(
@@ -78,8 +81,7 @@ input = "1"
 output = "10"
 [streams]
 on_cut = "{on_cut}"
-on_disconnect = "{on_disconnect}"
-grace = "{grace}ms"
+{on_disconnect}
 heartbeat = "1s"
 [retry]
 base = "5ms"
@@ -163,7 +165,7 @@ async fn play(storm: Storm) {
     let mut chance = Chance::new(storm.seed, u64::MAX - 1);
     for _ in 0..storm.kills {
         // Not a wait for anything: the moment of the kill is to be anywhere in the work.
-        tokio::time::sleep(chance.millis(250, 900) * u32::try_from(storm.slower).expect("a small factor")).await;
+        tokio::time::sleep(chance.millis(20, 900) * u32::try_from(storm.slower).expect("a small factor")).await;
         sums.peak_kib = sums.peak_kib.max(peak_kib(&gateway));
         gateway.kill9().expect("killed");
         tokio::time::sleep(chance.millis(0, 200)).await;
@@ -225,7 +227,8 @@ async fn check(place: &Place, told: &Told, sums: &mut Sums) -> Result<(), String
     let call = call.bearer(&place.secret).header("x-haltline-user", &told.user).limit(place.silence);
     let open = call.open().await.map_err(|error| error.to_string())?;
     if open.status != 200 {
-        return Err(format!("{} at the end: {}", open.status, open.read().await.text()));
+        let status = open.status;
+        return Err(format!("{status} at the end: {}", open.read().await.text()));
     }
     let mut whole = Reader::default();
     let manner = Manner { leave_after: None, pause: Duration::ZERO };

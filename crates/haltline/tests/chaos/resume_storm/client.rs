@@ -87,7 +87,7 @@ impl Client {
 
     async fn run(&mut self) -> Result<Outcome, String> {
         let slower = self.place.slower;
-        tokio::time::sleep(self.chance.millis(0, 100 * slower)).await;
+        tokio::time::sleep(self.chance.millis(0, 400 * slower)).await;
         let mut repeats = 0;
         let stream = match self.ask(&mut repeats).await? {
             Ok(stream) => stream,
@@ -118,7 +118,7 @@ impl Client {
                     drops -= 1;
                     tokio::time::sleep(self.chance.millis(0, 120 * slower)).await;
                 }
-                Ended::Broken(_) => tokio::time::sleep(self.chance.millis(1, 50)).await,
+                Ended::Broken => tokio::time::sleep(self.chance.millis(1, 50)).await,
             }
         }
         let watched = match screen {
@@ -235,7 +235,7 @@ async fn watch(mut screen: Client) -> Result<Reader, String> {
             let manner = Manner { leave_after, pause: screen.pause };
             match reader.read(open, Numbered::Yes, manner, &mut screen.chance).await? {
                 Ended::Clean => return Ok(reader),
-                Ended::Dropped | Ended::Broken(_) => tokio::time::sleep(screen.chance.millis(1, 80)).await,
+                Ended::Dropped | Ended::Broken => tokio::time::sleep(screen.chance.millis(1, 80)).await,
             }
         }
     };

@@ -9,8 +9,6 @@ use std::time::Duration;
 /// What a reader has of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// Events before the first one that it wanted.
-    pub(super) before: u64,
     /// Without their numbers and without signs of life.
     pub(super) events: Vec<String>,
     pub(super) bytes: u64,
@@ -30,7 +28,8 @@ pub(super) enum Ended {
     Dropped,
     /// As HTTP wants it.
     Clean,
-    Broken(io::ErrorKind),
+    /// In any other way.
+    Broken,
 }
 
 /// How a connection is read.
@@ -43,13 +42,9 @@ pub(super) struct Manner {
 }
 
 impl Reader {
-    pub(super) fn after(before: u64) -> Self {
-        Self { before, ..Self::default() }
-    }
-
     /// The number of the last event.
     pub(super) fn last(&self) -> u64 {
-        self.before + self.events.len() as u64
+        self.events.len() as u64
     }
 
     /// Reads a connection that gives what comes after the last event.
@@ -81,7 +76,7 @@ impl Reader {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Err(format!("nothing came any more after event {}", self.last()));
                 }
-                Err(error) => return Ok(Ended::Broken(error.kind())),
+                Err(_) => return Ok(Ended::Broken),
             }
             while let Some(end) = pending[searched..].windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = pending.drain(..searched + end + 2).collect();
