@@ -405,7 +405,7 @@ pub struct CacheSettings {
     pub models: Vec<Name>,
     /// How long an answer is fresh; a request may want less.
     pub ttl: Duration,
-    /// Does an answer that is no longer fresh stand in for one that failed?
+    /// Does an answer that is past its time stand in for one that failed?
     pub stale_on_failure: bool,
     /// Also for one that a budget refuses?
     pub stale_on_budget: bool,

@@ -124,7 +124,7 @@ async fn what_a_request_says_is_understood_or_refused() {
     cached(&setup, &ask("none"), &[]).await;
     let some = setup.post(&ask("none")).header("x-haltline-cache", "only-if-cached").send().await.expect("answer");
     assert_eq!(result(&some), "hit");
-    // Younger than it can be: asked for anew, and kept for no longer.
+    // Younger than it can be: asked for anew, and kept for just as long.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let young = setup.post(&ask("none")).header("x-haltline-cache", "ttl=1").send().await.expect("answer");
     assert_eq!(result(&young), "miss");
