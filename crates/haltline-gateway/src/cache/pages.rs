@@ -59,7 +59,7 @@ impl Gateway {
             return Err(bad("Name the tags: {\"tags\": [\"page:/pricing\"]}.".to_owned()));
         }
         let mut tenants = vec![Tenant::of(key.team.as_ref(), &key.name)];
-        if self.live.load().settings.cache.per == CachePer::Everyone {
+        if self.live.load().settings.cache.per == Some(CachePer::Everyone) {
             tenants.push(Tenant::Everyone);
         }
         let marks = tenants.iter().flat_map(|tenant| tags.iter().map(move |tag| named(Marked::Tag(tenant, tag))));
