@@ -6,6 +6,7 @@ use crate::deliver::Outlet;
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::line;
+use crate::sessions::Recovered;
 use crate::settings::OnCut;
 use crate::streams::{Ending, Head, Live, Opened};
 use haltline_ledger::OpenHold;
@@ -150,6 +151,23 @@ impl Gateway {
             tracing::error!(stream = %id, %error, "a stream that a restart has cut cannot be ended");
         }
         self.record_lost(id, Some(record), holds);
+        self.tell_session_of_lost(record, holds);
+    }
+
+    /// What its client was told of the answer is a part of its session.
+    fn tell_session_of_lost(&self, record: &StreamRecord, holds: &[&OpenHold]) {
+        let (id, begin) = (record.begin.id, &record.begin);
+        let (Some(session), Some(head)) = (&begin.session, Head::of_bytes(id, &begin.head)) else { return };
+        let model = holds.first().and_then(|hold| hold.subjects.model.clone());
+        self.recovered_in_session(Recovered {
+            owner: begin.owner.clone(),
+            session: session.clone(),
+            request: id,
+            surface: head.surface,
+            model: model.unwrap_or_else(|| Name::new("-")),
+            attempts: u8::try_from(holds.len()).unwrap_or(u8::MAX),
+            cost: holds.iter().fold(NanoUsd::ZERO, |sum, hold| sum.checked_add(hold.ceiling.usd).unwrap_or(sum)),
+        });
     }
 
     /// The line of truth for a request whose process died.
