@@ -120,9 +120,10 @@ impl Gateway {
     }
 
     /// Forgets what a user's requests have left in the cache.
-    pub fn forget_cached_user(&self, user: &Name) {
-        self.cache.forget_user(user);
+    pub(crate) fn forget_cached_user(&self, user: &Name) -> usize {
+        let forgotten = self.cache.forget_user(user);
         self.write_cache_behind();
+        forgotten
     }
 
     /// Reads back, beside everything else, what an earlier process has kept.
