@@ -269,11 +269,12 @@ impl Cache {
     }
 
     /// Forgets what a user's requests have left.
-    pub(crate) fn forget_user(&self, user: &Name) {
+    pub(crate) fn forget_user(&self, user: &Name) -> usize {
         let mut entries = self.entries.lock();
         let most = entries.len();
         let gone = entries.sweep(most, |_, slot| slot.entry.owner.user.as_ref() != Some(user));
         self.writer.remove(&gone);
+        gone.len()
     }
 
     /// Work that is due from time to time: drops what is too old or invalidated, and fits the room.

@@ -227,11 +227,28 @@ impl Gateway {
         }
     }
 
-    /// Ends a user's jobs and drops what is in memory of its responses: call it before the user's
-    /// documents are removed.
-    pub fn forget_user_in_memory(&self, user: &Name) {
-        self.jobs.queue.lock().stop_user(user);
-        self.shelf.lock().forget_user(user);
+    /// Ends a user's jobs early. Returns those that are not over yet, or just were.
+    pub(crate) fn stop_jobs_of_user(&self, user: &Name) -> Vec<String> {
+        self.jobs.queue.lock().stop_user(user)
+    }
+
+    /// Cancels the jobs of a key. Returns how many there were.
+    pub(crate) async fn cancel_jobs_of_key(&self, key: &Name) -> Result<usize, Problem> {
+        // None of them takes the place of the one before it.
+        let ids = self.jobs.queue.lock().take_key(key);
+        for id in &ids {
+            let Some(sheet) = self.sheet(id).await.map_err(unavailable)? else { continue };
+            if sheet.is_response() {
+                self.stop_response(&sheet.order.owner(), id).await?;
+            } else {
+                let _turn = self.jobs.turn(id).await;
+                // What it was a moment ago may be over.
+                if let Some(sheet) = self.sheet(id).await.map_err(unavailable)? {
+                    self.cancelled(sheet, Vec::new()).await?;
+                }
+            }
+        }
+        Ok(ids.len())
     }
 
     /// How full the queue is.

@@ -8,6 +8,7 @@ mod room;
 pub(crate) use room::Rooms;
 
 use crate::deliver::{Delivery, Notes};
+use crate::forget::still_running;
 use crate::gateway::Gateway;
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::{State, unavailable};
@@ -102,20 +103,24 @@ impl Gateway {
         Ok(response)
     }
 
-    /// Forgets a kept response.
+    /// Forgets a kept response, and its stream.
     ///
     /// # Errors
     /// As `kept_response`.
     pub async fn forget_response(&self, owner: &Owner, id: &str) -> Result<(), Problem> {
-        let _turn = self.jobs.turn(id).await;
         let (_, standing) = self.kept(owner, id).await?;
+        let stream = self.response_stream(id);
+        // What still runs would be kept at its end.
+        let (_, is_over) = self.stop_and_wait(|id, asked| asked.owner == *owner && stream == Some(id)).await;
+        let _turn = self.jobs.turn(id).await;
         if standing == Standing::Open {
             self.stop_background(owner, id, None).await?;
         }
         let place = place(owner, id).unwrap_or_default();
         self.documents.remove(DocumentShelf::Response, vec![place]).await.map_err(unavailable)?;
         self.shelf.lock().remove(id, owner);
-        Ok(())
+        self.forget_streams(owner, stream.into_iter().collect()).await?;
+        if is_over { Ok(()) } else { Err(still_running()) }
     }
 
     async fn kept(&self, owner: &Owner, id: &str) -> Result<(Shelved, Standing), Problem> {

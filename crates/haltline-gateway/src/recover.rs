@@ -6,6 +6,7 @@ use crate::deliver::Outlet;
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::line::{self, Earlier};
+use crate::sessions::Recovered;
 use crate::settings::OnCut;
 use crate::streams::{Ending, Head, Live, Opened};
 use haltline_ledger::OpenHold;
@@ -195,6 +196,24 @@ impl Gateway {
             tracing::error!(stream = %id, %error, "a stream that a restart has cut cannot be ended");
         }
         self.record_lost(id, Some(record), lost);
+        self.tell_session_of_lost(record, lost);
+    }
+
+    /// What its client was told of the answer is a part of its session.
+    fn tell_session_of_lost(&self, record: &StreamRecord, lost: &Lost<'_>) {
+        let (id, begin) = (record.begin.id, &record.begin);
+        let (Some(session), Some(head)) = (&begin.session, Head::of_bytes(id, &begin.head)) else { return };
+        let model = lost.holds.first().and_then(|hold| hold.subjects.model.clone());
+        let attempts = lost.attempts(self.clock.now());
+        self.recovered_in_session(Recovered {
+            owner: begin.owner.clone(),
+            session: session.clone(),
+            request: id,
+            surface: head.surface,
+            model: model.unwrap_or_else(|| Name::new("-")),
+            attempts: u8::try_from(attempts.len()).unwrap_or(u8::MAX),
+            cost: attempts.iter().fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(sum)),
+        });
     }
 
     /// The line of truth for a request whose process died.

@@ -383,12 +383,11 @@ impl Default for Bounds {
 }
 
 /// Among whom the answers of the response cache are shared, unless a request wants it narrower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CachePer {
     /// Everybody who has a key.
     Everyone,
     /// The keys of a team; a key without a team is on its own.
-    #[default]
     Tenant,
     /// The same, and each user apart.
     User,
@@ -415,8 +414,10 @@ pub struct CacheSettings {
     pub bytes_max: usize,
     /// The largest answer that is kept, in bytes.
     pub entry_bytes_max: usize,
-    /// Among whom answers are shared.
-    pub per: CachePer,
+    /// Among whom answers are shared. Where nothing is said: those of a key that speaks for several
+    /// users are each user's own, because whether an answer is kept says what others have asked; all
+    /// others are the tenant's.
+    pub per: Option<CachePer>,
     /// Who is told of invalidated tags.
     pub invalidated_webhook: Option<Hook>,
 }
@@ -433,7 +434,7 @@ impl Default for CacheSettings {
             stale_for: Duration::from_secs(86_400),
             bytes_max: 256 << 20,
             entry_bytes_max: 4 << 20,
-            per: CachePer::Tenant,
+            per: None,
             invalidated_webhook: None,
         }
     }

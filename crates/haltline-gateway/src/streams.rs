@@ -22,7 +22,7 @@ use crate::incoming::{Claims, Surface};
 use crate::line::Caller;
 use crate::problem::Problem;
 use haltline_ports::{By, Owner, StreamRecord, StreamState, StreamsError, UserClaims, What};
-use haltline_types::{Code, Name, RequestId};
+use haltline_types::{Code, Name, RequestId, Subjects};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ impl Gateway {
     }
 
     /// Responses of our own making go by the id of their request.
-    fn response_stream(&self, response: &str) -> Option<RequestId> {
+    pub(crate) fn response_stream(&self, response: &str) -> Option<RequestId> {
         let own = response.strip_prefix("resp_").and_then(|digits| format!("req_{digits}").parse().ok());
         self.registry.of_response(response).or(own)
     }
@@ -265,9 +265,30 @@ impl Gateway {
         Problem::new(Code::Overloaded, message).retry_after(Duration::from_secs(1 + self.entropy.u64() % 3))
     }
 
+    /// Who looks at what is kept, and for whom.
+    ///
+    /// # Errors
+    /// When the key may not be used, or not speak for the user that is claimed.
+    pub fn viewer(&self, secret: Option<&str>, claims: &Claims) -> Result<Viewer, Problem> {
+        self.caller(secret, claims).map(Viewer)
+    }
+
     /// Who calls, and for whom.
     pub(crate) fn caller(&self, secret: Option<&str>, claims: &Claims) -> Result<Caller, Problem> {
         crate::line::identify(self, secret, claims)
+    }
+}
+
+/// A caller that looks at what is kept.
+#[derive(Clone, Debug)]
+pub struct Viewer(Caller);
+
+impl Viewer {
+    /// May it see what a request of these subjects was?
+    #[must_use]
+    pub fn sees(&self, subjects: &Subjects) -> bool {
+        let Some(key) = subjects.key.clone() else { return false };
+        self.0.may_see(&Owner { key, user: subjects.user.clone() })
     }
 }
 

@@ -50,6 +50,9 @@ pub enum KeysError {
     Exists(Name),
     /// No key of that name exists.
     Unknown(Name),
+    /// A key of that name was removed then. What is kept for its users goes by that name, so it is
+    /// not given again.
+    Used(Name, Timestamp),
 }
 
 impl fmt::Display for KeysError {
@@ -59,6 +62,11 @@ impl fmt::Display for KeysError {
             Self::Exists(name) => {
                 write!(f, "a key named `{name}` exists already; choose another name, or `haltline key rotate {name}`")
             }
+            Self::Used(name, removed) => write!(
+                f,
+                "a key named `{name}` was removed at {removed}; sessions, answers and jobs that are kept for it go by \
+                 its name, so no other key gets it: choose another name"
+            ),
             Self::Unknown(name) => write!(f, "there is no key named `{name}`; `haltline key list` shows all"),
         }
     }
@@ -80,7 +88,7 @@ pub trait Keys: Send + Sync {
     /// Adds a key.
     ///
     /// # Errors
-    /// When the name is taken or the store fails.
+    /// When the name is taken, or was a removed key's, or the store fails.
     fn add(&self, record: KeyRecord) -> Result<(), KeysError>;
 
     /// Replaces the key of the same name.
@@ -89,9 +97,9 @@ pub trait Keys: Send + Sync {
     /// When there is none or the store fails.
     fn replace(&self, record: KeyRecord) -> Result<(), KeysError>;
 
-    /// Removes a key.
+    /// Removes a key. Its name is remembered, and never given again.
     ///
     /// # Errors
     /// When there is none or the store fails.
-    fn remove(&self, name: &Name) -> Result<(), KeysError>;
+    fn remove(&self, name: &Name, now: Timestamp) -> Result<(), KeysError>;
 }

@@ -159,6 +159,16 @@ pub trait Streams: Send + Sync {
     /// Forgets a stream: what it said is overwritten.
     fn forget(&self, id: RequestId) -> BoxFuture<'_, Result<(), StreamsError>>;
 
+    /// Forgets several streams as one: those that are not kept are no matter.
+    fn forget_all(&self, ids: Vec<RequestId>) -> BoxFuture<'_, Result<(), StreamsError>> {
+        Box::pin(async move {
+            for id in ids {
+                self.forget(id).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Forgets all streams of a user, whatever the key. Returns how many.
     fn forget_user(&self, user: &Name) -> BoxFuture<'_, Result<u64, StreamsError>>;
 

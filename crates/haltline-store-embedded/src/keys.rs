@@ -6,7 +6,7 @@ mod file;
 use crate::disk::Disk;
 use crate::error::OpenError;
 use haltline_ports::{KeyRecord, Keys, KeysError};
-use haltline_types::Name;
+use haltline_types::{Name, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
 use sha2::Sha256;
@@ -27,6 +27,8 @@ pub(crate) struct EmbeddedKeys {
 struct Known {
     by_name: BTreeMap<Name, Arc<KeyRecord>>,
     by_hash: HashMap<[u8; 32], Arc<KeyRecord>>,
+    /// Names of removed keys, and since when. What is kept for a key's users goes by its name.
+    used: BTreeMap<Name, Timestamp>,
 }
 
 impl EmbeddedKeys {
@@ -34,11 +36,12 @@ impl EmbeddedKeys {
     pub(crate) fn open(disk: Arc<dyn Disk>, pepper: Option<[u8; 32]>) -> Result<Self, OpenError> {
         let names = disk.list().map_err(OpenError::io("reading the data directory"))?;
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
-        let records = if has(file::NAME) { file::read(disk.as_ref())? } else { Vec::new() };
+        let file::Kept { records, used } =
+            if has(file::NAME) { file::read(disk.as_ref())? } else { file::Kept::default() };
         let pepper = if has(PEPPER) {
             let bytes = disk.read_all(PEPPER).map_err(OpenError::io("reading the pepper"))?;
             <[u8; 32]>::try_from(bytes).map_err(|_| OpenError::corrupt(PEPPER, 0, "it is not 32 bytes long"))?
-        } else if records.is_empty() {
+        } else if records.is_empty() && used.is_empty() {
             let fresh = match pepper {
                 Some(given) => given,
                 None => random()?,
@@ -50,7 +53,7 @@ impl EmbeddedKeys {
                        or remove keys.json and make the keys again";
             return Err(OpenError::corrupt(PEPPER, 0, why));
         };
-        let mut known = Known::default();
+        let mut known = Known { used, ..Known::default() };
         for record in records {
             known.put(record);
         }
@@ -63,7 +66,7 @@ impl EmbeddedKeys {
         let mut known = self.known.write();
         let mut next = known.clone();
         make(&mut next)?;
-        file::write(next.by_name.values())
+        file::write(next.by_name.values(), &next.used)
             .map_err(std::io::Error::from)
             .and_then(|bytes| self.disk.replace(file::NAME, &bytes))
             .map_err(|error| {
@@ -95,6 +98,9 @@ impl Keys for EmbeddedKeys {
             if known.by_name.contains_key(&record.name) {
                 return Err(KeysError::Exists(record.name));
             }
+            if let Some(removed) = known.used.get(&record.name) {
+                return Err(KeysError::Used(record.name, *removed));
+            }
             known.put(record);
             Ok(())
         })
@@ -108,8 +114,12 @@ impl Keys for EmbeddedKeys {
         })
     }
 
-    fn remove(&self, name: &Name) -> Result<(), KeysError> {
-        self.change(|known| known.take(name))
+    fn remove(&self, name: &Name, now: Timestamp) -> Result<(), KeysError> {
+        self.change(|known| {
+            known.take(name)?;
+            known.used.insert(name.clone(), now);
+            Ok(())
+        })
     }
 }
 
@@ -141,7 +151,6 @@ mod tests {
     use super::*;
     use crate::disk::{Crash, DiskFault, SimDisk};
     use haltline_ports::UserClaims;
-    use haltline_types::Timestamp;
 
     fn key(name: &str, hash: [u8; 32]) -> KeyRecord {
         KeyRecord {
@@ -191,9 +200,24 @@ mod tests {
         keys.replace(key("one", [2; 32])).expect("replace");
         assert!(keys.find(&[1; 32]).is_none());
         assert!(keys.find(&[2; 32]).is_some());
-        keys.remove(&"one".into()).expect("remove");
-        assert!(matches!(keys.remove(&"one".into()), Err(KeysError::Unknown(_))));
+        keys.remove(&"one".into(), Timestamp::from_secs(1)).expect("remove");
+        assert!(matches!(keys.remove(&"one".into(), Timestamp::from_secs(2)), Err(KeysError::Unknown(_))));
         assert!(keys.list().is_empty());
+    }
+
+    #[test]
+    fn the_name_of_a_removed_key_is_never_given_again() {
+        let disk = SimDisk::new(1);
+        let keys = open(&disk, [1; 32]).expect("open");
+        keys.add(key("one", [1; 32])).expect("add");
+        keys.remove(&"one".into(), Timestamp::from_secs(7)).expect("remove");
+        drop(keys);
+        let keys = open(&disk.restart(Crash::PowerLoss), [1; 32]).expect("open");
+        assert!(keys.list().is_empty());
+        let refused = keys.add(key("one", [2; 32])).expect_err("used");
+        assert!(matches!(&refused, KeysError::Used(name, at) if &**name == "one" && *at == Timestamp::from_secs(7)));
+        assert!(refused.to_string().contains("choose another name"), "{refused}");
+        keys.add(key("two", [2; 32])).expect("another name");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use haltline_ports::{
     BookError, BoxFuture, KeyRecord, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
     SpendRow,
 };
-use haltline_types::{Name, RequestId};
+use haltline_types::{Name, RequestId, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -77,7 +77,7 @@ impl Keys for EmbeddedStore {
         self.shared().keys.replace(record)
     }
 
-    fn remove(&self, name: &Name) -> Result<(), KeysError> {
-        self.shared().keys.remove(name)
+    fn remove(&self, name: &Name, now: Timestamp) -> Result<(), KeysError> {
+        self.shared().keys.remove(name, now)
     }
 }

@@ -65,6 +65,10 @@ impl Streams for EmbeddedStore {
         Box::pin(self.ask_streams(move |log| log.forget_all(&[id])))
     }
 
+    fn forget_all(&self, ids: Vec<RequestId>) -> BoxFuture<'_, Result<(), StreamsError>> {
+        Box::pin(self.ask_streams(move |log| log.forget_all(&ids)))
+    }
+
     fn forget_user(&self, user: &Name) -> BoxFuture<'_, Result<u64, StreamsError>> {
         let user = user.clone();
         Box::pin(self.ask_streams(move |log| log.forget_user(&user)))

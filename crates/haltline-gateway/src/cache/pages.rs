@@ -59,7 +59,7 @@ impl Gateway {
             return Err(bad("Name the tags: {\"tags\": [\"page:/pricing\"]}.".to_owned()));
         }
         let mut tenants = vec![Tenant::of(key.team.as_ref(), &key.name)];
-        if self.live.load().settings.cache.per == CachePer::Everyone {
+        if self.live.load().settings.cache.per == Some(CachePer::Everyone) {
             tenants.push(Tenant::Everyone);
         }
         let marks = tenants.iter().flat_map(|tenant| tags.iter().map(move |tag| named(Marked::Tag(tenant, tag))));
@@ -120,9 +120,10 @@ impl Gateway {
     }
 
     /// Forgets what a user's requests have left in the cache.
-    pub fn forget_cached_user(&self, user: &Name) {
-        self.cache.forget_user(user);
+    pub(crate) fn forget_cached_user(&self, user: &Name) -> usize {
+        let forgotten = self.cache.forget_user(user);
         self.write_cache_behind();
+        forgotten
     }
 
     /// Reads back, beside everything else, what an earlier process has kept.

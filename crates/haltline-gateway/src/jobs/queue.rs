@@ -142,16 +142,36 @@ impl Queue {
         true
     }
 
-    /// Ends all jobs of a user early.
-    pub(super) fn stop_user(&mut self, user: &Name) {
-        for running in self.running.values().filter(|running| running.user.as_ref() == Some(user)) {
+    /// Ends all jobs of a user early. Returns which there were; those that run are there until they
+    /// have ended.
+    pub(super) fn stop_user(&mut self, user: &Name) -> Vec<String> {
+        let of_user = |known: Option<&Name>| known == Some(user);
+        let mut stopped = Vec::new();
+        for (id, running) in self.running.iter().filter(|(_, running)| of_user(running.user.as_ref())) {
             running.stop.cancel();
+            stopped.push(id.clone());
         }
         let waiting = self.later.values().chain(self.lanes.values().flatten());
-        let theirs: Vec<Ticket> = waiting.filter(|ticket| ticket.user.as_ref() == Some(user)).cloned().collect();
+        let theirs: Vec<Ticket> = waiting.filter(|ticket| of_user(ticket.user.as_ref())).cloned().collect();
         for ticket in theirs {
             self.stop(&ticket.id, &ticket.key);
+            stopped.push(ticket.id);
         }
+        stopped
+    }
+
+    /// Takes the jobs of a key that wait out of the queue. Returns them, and those that run and go on
+    /// to.
+    pub(super) fn take_key(&mut self, key: &Name) -> Vec<String> {
+        let waiting = self.later.values().chain(self.lanes.values().flatten());
+        let mut taken: Vec<String> =
+            waiting.filter(|ticket| ticket.key == *key).map(|ticket| ticket.id.clone()).collect();
+        for id in &taken {
+            self.stop(id, key);
+        }
+        let running = self.running.iter().filter(|(_, running)| running.key == *key);
+        taken.extend(running.map(|(id, _)| id.clone()));
+        taken
     }
 
     /// How many wait, and how many run.
@@ -262,8 +282,27 @@ mod tests {
         queue.push(ticket("b", "lane"));
         queue.push(other);
         queue.push_later(ticket("a", "later"), at(10));
-        queue.stop_user(&Name::new("u"));
+        let mut stopped = queue.stop_user(&Name::new("u"));
+        stopped.sort();
+        assert_eq!(stopped, ["lane", "later", "runs"]);
         assert!(stop.is_cancelled());
+        assert_eq!(queue.len(), (1, 1));
+        assert_eq!(take(&mut queue, 4).as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn the_jobs_of_a_removed_key_wait_no_more() {
+        let mut queue = Queue::default();
+        let stop = CancellationToken::new();
+        queue.push(ticket("a", "runs"));
+        queue.take(at(0), 4, stop.clone());
+        queue.push(ticket("a", "lane"));
+        queue.push(ticket("b", "other"));
+        queue.push_later(ticket("a", "later"), at(10));
+        let mut taken = queue.take_key(&Name::new("a"));
+        taken.sort();
+        assert_eq!(taken, ["lane", "later", "runs"]);
+        assert!(!stop.is_cancelled(), "it is written first that it is cancelled");
         assert_eq!(queue.len(), (1, 1));
         assert_eq!(take(&mut queue, 4).as_deref(), Some("other"));
     }

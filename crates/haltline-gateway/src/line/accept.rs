@@ -39,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) retries_forbidden: bool,
     /// May the key speak for whomever it names? Then a user's numbers are not only its own.
     pub(crate) speaks_for_any: bool,
+    /// May the key speak for more than one user?
+    pub(crate) speaks_for_several: bool,
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
@@ -189,6 +191,7 @@ pub(crate) async fn accept(
         original_timing: incoming.claims.original_timing,
         is_job: incoming.on_behalf.is_some(),
         speaks_for_any: caller.key.users == UserClaims::Any,
+        speaks_for_several: caller.key.users != UserClaims::None,
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),

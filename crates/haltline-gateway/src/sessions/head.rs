@@ -78,6 +78,14 @@ impl Head {
         self.requests += 1;
     }
 
+    /// A request that a process before has begun is gone on with by this one. `false` when it is not
+    /// known as one that is under way.
+    pub(crate) fn take_over(&mut self, request: RequestId, process: u64) -> bool {
+        let id = request.to_string();
+        let open = self.open.iter_mut().find(|open| open.request == id);
+        open.map(|open| open.process = process).is_some()
+    }
+
     /// A request ends. `None` when it is not known.
     pub(crate) fn end(&mut self, request: RequestId) -> Option<Open> {
         let id = request.to_string();

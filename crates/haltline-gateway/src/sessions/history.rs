@@ -33,7 +33,7 @@ impl Gateway {
     /// When documents cannot be read.
     pub async fn session_history(&self, owner: Owner, session: &str, bytes_max: usize) -> Result<History, Problem> {
         let name = SessionName::new(self.keys.as_ref(), owner, session);
-        self.sessions.flush(&name).await;
+        self.sessions.flush(&name).await?;
         let now = self.clock.now();
         let outline = self.sessions.inner.outline(&name, now).await.map_err(|error| unreadable(&error))?;
         self.read_history(&name, &outline, outline.live.len(), bytes_max, now).await
@@ -47,7 +47,7 @@ impl Gateway {
         sent: Sent,
         bytes_max: usize,
     ) -> Result<History, Problem> {
-        self.sessions.flush(name).await;
+        self.sessions.flush(name).await?;
         let now = self.clock.now();
         let outline = self.sessions.inner.outline(name, now).await.map_err(|error| unreadable(&error))?;
         let own = joined(&own.new_messages().unwrap_or_default());

@@ -12,7 +12,6 @@ use crate::line::{Request, Trip};
 use bytes::Bytes;
 use haltline_ports::{Outcome, Owner};
 use haltline_types::{Code, Name, NanoUsd, RequestId};
-use haltline_wire::assemble::PartialAnswer;
 use haltline_wire::client::ClientDialect;
 use std::sync::Arc;
 
@@ -61,48 +60,43 @@ pub(crate) fn answered(gateway: &Gateway, trip: &mut Trip, outlet: &Outlet, whol
     gateway.sessions.push(&name, Turn::Answered(Box::new(answered)));
 }
 
-/// A request that an earlier process has begun, and what is known of it.
+/// A request that died with an earlier process, and what is known of it. Its stream has ended.
 #[derive(Clone, Debug)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     /// Whose it was.
-    pub owner: Owner,
+    pub(crate) owner: Owner,
     /// What its client called the session.
-    pub session: Name,
-    /// The request.
-    pub request: RequestId,
+    pub(crate) session: Name,
+    /// The request, and its stream.
+    pub(crate) request: RequestId,
     /// By which way it came.
-    pub surface: Surface,
+    pub(crate) surface: Surface,
     /// The model by the name under which it was asked for.
-    pub model: Name,
-    /// Attempts made.
-    pub attempts: u8,
-    /// What was charged.
-    pub cost: NanoUsd,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What its client was told of the answer.
-    pub answer: Option<PartialAnswer>,
+    pub(crate) model: Name,
+    /// Attempts that were open.
+    pub(crate) attempts: u8,
+    /// What was charged for them.
+    pub(crate) cost: NanoUsd,
 }
 
 impl Gateway {
-    /// Tells a session of a request that died with an earlier process, or was gone on with after
-    /// its end. A session that does not know the request learns only what it cost.
-    pub fn recovered_in_session(&self, recovered: Recovered) {
+    /// Tells a session of a request that died with an earlier process: what its client was told of the
+    /// answer is a part of it. A session that does not know the request learns only what it cost.
+    pub(crate) fn recovered_in_session(&self, recovered: Recovered) {
         let rules = Rules::of(&self.live.load().settings.sessions);
         if rules.keep_for.is_zero() {
             return;
         }
         let name = SessionName::new(self.keys.as_ref(), recovered.owner, &recovered.session);
         let facts = Facts {
-            outcome: word(recovered.outcome).to_owned(),
-            code: recovered.outcome.code().map(|code| code.word().to_owned()),
+            outcome: word(Outcome::Lost).to_owned(),
             surface: recovered.surface.word().to_owned(),
             model: recovered.model.to_string(),
             attempts: recovered.attempts,
             cost: recovered.cost.get(),
             ..Facts::default()
         };
-        let said = recovered.answer.map_or(Said::Nothing, |answer| Said::Answer(Box::new(answer)));
+        let said = Said::Kept(recovered.surface, recovered.request);
         let (request, at) = (recovered.request, self.clock.now());
         let answered = Answered { name: name.clone(), request, at, rules, said, facts };
         self.sessions.push(&name, Turn::Answered(Box::new(answered)));

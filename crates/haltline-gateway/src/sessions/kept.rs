@@ -65,6 +65,11 @@ impl Kept {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// The request that brought it, or made it.
+    pub(crate) fn request(self) -> String {
+        self.request
+    }
+
     /// What was said.
     pub(crate) fn message(&self) -> Option<Message> {
         Message::from_json(self.message.as_ref()?.get().as_bytes()).ok()

@@ -4,10 +4,12 @@ use super::head::Head;
 use super::name::{SessionName, shelf_of};
 use super::outline::Row;
 use super::unreadable;
+use crate::forget::still_running;
 use crate::gateway::Gateway;
 use crate::incoming::Claims;
 use crate::line::identify;
 use crate::problem::Problem;
+use crate::streams::Asked;
 use haltline_ports::{DocumentQuery, Shelf};
 use haltline_types::{Code, Name};
 use haltline_wire::ui_stream::ui_messages;
@@ -53,13 +55,6 @@ pub struct Page {
     pub shape: Shape,
 }
 
-/// What was forgotten of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Documents of all kinds.
-    pub documents: u64,
-}
-
 impl Gateway {
     /// A page of the owner's sessions, the last changed first, as JSON. `after` is a page's `next`.
     ///
@@ -73,7 +68,7 @@ impl Gateway {
         limit: Option<usize>,
     ) -> Result<Value, Problem> {
         let owner = identify(self, secret, claims)?.owner();
-        self.sessions.flush_all().await;
+        self.sessions.flush_all().await?;
         let now = self.clock.now();
         let shelf = shelf_of(self.keys.as_ref(), &owner);
         let limit = limit.unwrap_or(20).clamp(1, SESSIONS_MAX);
@@ -153,38 +148,22 @@ impl Gateway {
         Ok(answer)
     }
 
-    /// Removes a session with all its messages.
+    /// Removes a session with all its messages, and the streams of its requests; those that still
+    /// run are stopped.
     ///
     /// # Errors
-    /// When the key may not be used, this owner has no such session, or documents cannot be
-    /// written.
+    /// When the key may not be used, this owner has no such session, or not everything could be
+    /// removed.
     pub async fn forget_session(&self, secret: Option<&str>, claims: &Claims, id: &str) -> Result<(), Problem> {
-        let (name, head) = self.find_session(secret, claims, id).await?;
-        let documents = &self.sessions.inner.documents;
-        // The head first: without it the rest is never seen, whenever the process dies.
-        let mut ids = vec![name.key().to_owned(), name.outline(), head.place];
-        ids.extend(head.place_before);
-        documents.remove(Shelf::Session, ids).await.map_err(|error| unreadable(&error))?;
-        documents.remove_prefix(Shelf::Message, &name.messages()).await.map_err(|error| unreadable(&error))?;
-        Ok(())
-    }
-
-    /// Removes everything that is kept of a user, whatever the key: sessions, kept answers, jobs.
-    /// Ledger and records stay: they are the bill.
-    ///
-    /// # Errors
-    /// When not everything could be removed.
-    pub async fn forget_user(&self, user: &Name) -> Result<Forgotten, Problem> {
-        self.forget_cached_user(user);
-        self.sessions.flush_all().await;
-        self.forget_user_in_memory(user);
-        let forgotten = self.sessions.inner.documents.forget_user(user).await;
-        let documents = forgotten.map_err(|error| {
-            tracing::error!(%error, "a user could not be forgotten");
-            Problem::new(Code::StoreUnavailable, format!("Not everything could be removed: {error}."))
-        })?;
-        tracing::warn!(%user, documents, "a user is forgotten by the operator's order");
-        Ok(Forgotten { documents })
+        let (name, _) = self.find_session(secret, claims, id).await?;
+        let session = Name::new(id);
+        // What runs would leave a stream behind.
+        let is_of_it = |_, asked: &Asked| asked.owner == name.owner && asked.session.as_ref() == Some(&session);
+        let (_, is_over) = self.stop_and_wait(is_of_it).await;
+        let mut requests = self.sessions.forget(&name, self.clock.now()).await?.unwrap_or_default();
+        requests.extend(self.streams.newest(&name.owner, &session));
+        self.forget_streams(&name.owner, requests).await?;
+        if is_over { Ok(()) } else { Err(still_running()) }
     }
 
     async fn find_session(
@@ -195,7 +174,7 @@ impl Gateway {
     ) -> Result<(SessionName, Head), Problem> {
         let owner = identify(self, secret, claims)?.owner();
         let name = SessionName::new(self.keys.as_ref(), owner, id);
-        self.sessions.flush(&name).await;
+        self.sessions.flush(&name).await?;
         let found = self.sessions.inner.head(name.key(), self.clock.now()).await;
         match found.map_err(|error| unreadable(&error))? {
             Some(head) => Ok((name, head)),

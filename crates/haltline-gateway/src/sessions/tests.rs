@@ -31,7 +31,7 @@ impl Keys for Plain {
     fn replace(&self, _: KeyRecord) -> Result<(), KeysError> {
         Ok(())
     }
-    fn remove(&self, _: &Name) -> Result<(), KeysError> {
+    fn remove(&self, _: &Name, _: Timestamp) -> Result<(), KeysError> {
         Ok(())
     }
 }
@@ -62,12 +62,14 @@ impl Room {
     }
 
     fn over(documents: Arc<MemoryDocuments>, process: u64) -> Self {
-        let sessions = Sessions::new(
-            Arc::clone(&documents) as Arc<dyn Documents>,
-            Arc::new(haltline_ports::MemoryStreams::default()),
-            process,
-            TaskTracker::new(),
-        );
+        let door = Arc::clone(&documents) as Arc<dyn Documents>;
+        Self::behind(door, documents, process)
+    }
+
+    /// Sessions that see the documents through `door`.
+    fn behind(door: Arc<dyn Documents>, documents: Arc<MemoryDocuments>, process: u64) -> Self {
+        let sessions =
+            Sessions::new(door, Arc::new(haltline_ports::MemoryStreams::default()), process, TaskTracker::new());
         Self { documents, sessions }
     }
 
@@ -111,13 +113,13 @@ impl Room {
     }
 
     async fn head(&self, id: &str, seconds: i64) -> Option<Head> {
-        self.sessions.flush(&name(id)).await;
+        self.sessions.flush(&name(id)).await.expect("written");
         self.sessions.inner.head(name(id).key(), at(seconds)).await.expect("readable")
     }
 
     /// The thread, as `u: text`.
     async fn thread(&self, id: &str, seconds: i64) -> Vec<String> {
-        self.sessions.flush(&name(id)).await;
+        self.sessions.flush(&name(id)).await.expect("written");
         let outline = self.sessions.inner.outline(&name(id), at(seconds)).await.expect("readable");
         let read = self.sessions.inner.read(&name(id), &outline.live, at(seconds)).await.expect("readable");
         assert_eq!(read.len(), outline.live.len());
@@ -210,7 +212,7 @@ async fn a_repetition_after_a_broken_answer_takes_its_place() {
 async fn what_is_deleted_does_not_come_back_with_its_answer() {
     let room = Room::new(1);
     room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
-    room.sessions.flush(&name("s")).await;
+    room.sessions.flush(&name("s")).await.expect("written");
     room.documents.forget_user(&"alice".into()).await.expect("forget");
     room.answer("s", 1, 1, "two", "answered");
     assert_eq!(room.head("s", 1).await, None);
@@ -221,7 +223,7 @@ async fn what_is_deleted_does_not_come_back_with_its_answer() {
 async fn requests_of_a_process_that_died_are_lost() {
     let room = Room::new(1);
     room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
-    room.sessions.flush(&name("s")).await;
+    room.sessions.flush(&name("s")).await.expect("written");
     let next = Room::over(Arc::clone(&room.documents), 2);
     let head = next.head("s", 1).await.expect("there");
     assert_eq!((head.shown(2)["requests_lost"].clone(), head.shown(1)["requests_lost"].clone()), (json!(1), json!(0)));
@@ -239,7 +241,7 @@ async fn a_session_that_is_used_stays_whole() {
         room.arrive("s", 1 + u128::try_from(round).expect("small"), seconds, &chat(&turns), Sent::Whole);
         room.answer("s", 1 + u128::try_from(round).expect("small"), seconds, "a", "answered");
         turns.extend(["a", "u"]);
-        room.sessions.flush(&name("s")).await;
+        room.sessions.flush(&name("s")).await.expect("written");
         room.documents.sweep(at(seconds)).expect("sweep");
     }
     assert_eq!(room.thread("s", 380 * day).await.len(), 40);
@@ -265,4 +267,150 @@ async fn names_cannot_be_forged() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), keys.len());
+}
+
+/// How a door behaves.
+const FINE: u8 = 0;
+const PANICS: u8 = 1;
+const HANGS: u8 = 2;
+
+/// Documents behind a door that can jam.
+struct Jammed {
+    documents: Arc<MemoryDocuments>,
+    how: std::sync::atomic::AtomicU8,
+}
+
+impl Jammed {
+    fn room(how: u8) -> (Arc<Self>, Room) {
+        let documents = Arc::new(MemoryDocuments::default());
+        let door = Arc::new(Self { documents: Arc::clone(&documents), how: how.into() });
+        (Arc::clone(&door), Room::behind(door, documents, 1))
+    }
+
+    fn set(&self, how: u8) {
+        self.how.store(how, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+type Done<'a, T> = haltline_ports::BoxFuture<'a, Result<T, DocumentsError>>;
+
+impl Documents for Jammed {
+    fn put(&self, documents: Vec<haltline_ports::Document>) -> Done<'_, ()> {
+        match self.how.load(std::sync::atomic::Ordering::SeqCst) {
+            PANICS => panic!("a defect"),
+            HANGS => Box::pin(std::future::pending()),
+            _ => self.documents.put(documents),
+        }
+    }
+    fn put_if(&self, document: haltline_ports::Document, expected: Option<Timestamp>) -> Done<'_, bool> {
+        self.documents.put_if(document, expected)
+    }
+    fn get(&self, shelf: Shelf, id: &str, now: Timestamp) -> Done<'_, Option<haltline_ports::Document>> {
+        self.documents.get(shelf, id, now)
+    }
+    fn list(&self, query: DocumentQuery, now: Timestamp) -> Done<'_, Vec<haltline_ports::Document>> {
+        self.documents.list(query, now)
+    }
+    fn remove(&self, shelf: Shelf, ids: Vec<String>) -> Done<'_, u64> {
+        self.documents.remove(shelf, ids)
+    }
+    fn remove_prefix(&self, shelf: Shelf, prefix: &str) -> Done<'_, u64> {
+        self.documents.remove_prefix(shelf, prefix)
+    }
+    fn forget_user(&self, user: &Name) -> Done<'_, u64> {
+        self.documents.forget_user(user)
+    }
+    fn sweep(&self, now: Timestamp) -> Result<(), DocumentsError> {
+        self.documents.sweep(now)
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_panics_takes_no_other_with_it() {
+    let (door, room) = Jammed::room(PANICS);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
+    room.sessions.flush(&name("s")).await.expect("those behind it are written");
+    door.set(FINE);
+    room.arrive("s", 2, 1, &chat(&["one"]), Sent::Whole);
+    room.answer("s", 2, 1, "two", "answered");
+    assert_eq!(room.thread("s", 1).await, ["u: one", "a: two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_would_miss_turns_is_told() {
+    let (_door, room) = Jammed::room(HANGS);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
+    let told = room.sessions.flush(&name("s")).await.expect_err("it is not written");
+    assert_eq!((told.code, told.retry_after.is_some()), (Code::Overloaded, true));
+    assert!(room.sessions.flush_all().await.is_err());
+    assert!(room.sessions.hold_still().await.is_err());
+    assert!(room.sessions.forget(&name("s"), at(1)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_under_its_writer_does_not_come_back() {
+    use crate::incoming::Surface;
+    use crate::streams::{Ending, Live};
+    let room = Room::new(1);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
+    room.sessions.flush(&name("s")).await.expect("written");
+    // Its head is in a writer's hands, who waits for the rest of the answer.
+    let (id, cut) = (RequestId::from_u128(1), tokio_util::sync::CancellationToken::new());
+    let live = Arc::new(Live::new(id, Surface::ChatCompletions, cut));
+    let said = Said::Stream(ClientDialect::Chat, Arc::clone(&live));
+    let facts = Facts { outcome: "stopped".to_owned(), ..Facts::default() };
+    let answered = Answered { name: name("s"), request: id, at: at(1), rules: RULES, said, facts };
+    room.sessions.push(&name("s"), Turn::Answered(Box::new(answered)));
+    tokio::task::yield_now().await;
+    let whole = name("s");
+    let forgetting = room.sessions.forget(&whole, at(1));
+    let ending = async {
+        tokio::task::yield_now().await;
+        live.end(Ending::Complete);
+    };
+    let (forgotten, ()) = tokio::join!(forgetting, ending);
+    assert_eq!(forgotten.expect("forgotten"), Some(vec![id]));
+    room.sessions.flush(&name("s")).await.expect("written");
+    assert_eq!(room.all(Shelf::Session, 1).await + room.all(Shelf::Message, 1).await, 0);
+    assert_eq!(room.sessions.forget(&name("s"), at(1)).await.expect("nothing"), None);
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_all_lanes_are_held_still() {
+    let room = Room::new(1);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
+    let still = room.sessions.hold_still().await.expect("still");
+    assert_eq!(room.all(Shelf::Message, 1).await, 1, "what came before is written");
+    room.arrive("s", 2, 1, &chat(&["two"]), Sent::New);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(room.all(Shelf::Message, 1).await, 1);
+    drop(still);
+    assert_eq!(room.thread("s", 1).await, ["u: one", "u: two"]);
+}
+
+#[tokio::test]
+async fn a_request_that_a_restart_goes_on_with_counts_once() {
+    let room = Room::new(1);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::New);
+    room.sessions.flush(&name("s")).await.expect("written");
+    let next = Room::over(Arc::clone(&room.documents), 2);
+    next.arrive("s", 1, 5, &chat(&["one"]), Sent::New);
+    let head = next.head("s", 5).await.expect("there");
+    assert_eq!((head.requests, head.lost, head.open.len(), head.messages), (1, 0, 1, 1));
+    assert_eq!(head.shown(2)["requests_lost"], 0);
+    next.answer("s", 1, 6, "two", "answered");
+    assert_eq!(next.thread("s", 6).await, ["u: one", "a: two"]);
+}
+
+#[tokio::test]
+async fn a_request_that_died_without_a_word_is_lost() {
+    let room = Room::new(1);
+    room.arrive("s", 1, 0, &chat(&["one"]), Sent::Whole);
+    room.sessions.flush(&name("s")).await.expect("written");
+    let next = Room::over(Arc::clone(&room.documents), 2);
+    next.answer("s", 1, 2, "", "lost");
+    let head = next.head("s", 2).await.expect("there");
+    assert_eq!((head.requests, head.lost, head.open.len(), head.cost), (1, 1, 0, 5));
 }

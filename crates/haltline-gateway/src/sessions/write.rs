@@ -6,6 +6,7 @@ use super::kept::{Facts, Kept};
 use super::name::SessionName;
 use super::outline::{Outline, Row, Seen, Sent, Taken, Voice, mark};
 use super::{Inner, Rules};
+use crate::incoming::Surface;
 use crate::line::body_of;
 use crate::streams::{Live, assembled};
 use bytes::Bytes;
@@ -14,11 +15,14 @@ use haltline_types::{Name, RequestId, Timestamp};
 use haltline_wire::assemble::{PartialAnswer, whole_answer};
 use haltline_wire::canon::{Message, joined};
 use haltline_wire::client::{ClientDialect, ClientRequest};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Bodies that are larger are read on a thread for such work.
 const READ_HERE: usize = 64 << 10;
+/// Documents that are read at once.
+const READ_AT_ONCE: usize = 32;
 /// Documents that are told to stay at once.
 const RENEWED_AT_ONCE: usize = 64;
 
@@ -30,6 +34,20 @@ pub(crate) enum Turn {
     Answered(Box<Answered>),
     /// Says when everything before it is written.
     Flush(oneshot::Sender<()>),
+    /// The session is to be forgotten. A turn like the others: none that is half written can bring
+    /// the session back.
+    Forget(Box<Forget>),
+    /// Says when everything before it is written, and lets nothing be written until the other side
+    /// is gone.
+    Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
+}
+
+/// A session that is to be forgotten.
+pub(crate) struct Forget {
+    pub(crate) name: SessionName,
+    pub(crate) at: Timestamp,
+    /// Takes the requests that it was made of; none where there is no such session.
+    pub(crate) done: oneshot::Sender<Result<Option<Vec<RequestId>>, DocumentsError>>,
 }
 
 /// A request that was held.
@@ -57,10 +75,10 @@ pub(crate) struct Answered {
 
 /// What the model said.
 pub(crate) enum Said {
-    /// So much, piece by piece.
-    Answer(Box<PartialAnswer>),
     /// All that is in the store, once the stream has ended.
     Stream(ClientDialect, Arc<Live>),
+    /// All that is in the store of a stream that has ended.
+    Kept(Surface, RequestId),
     /// All of it, in the bytes of a dialect.
     Whole(ClientDialect, Bytes),
     /// Nothing.
@@ -74,10 +92,9 @@ impl Turn {
             Self::Arrived(arrived) => 1024 + body_of(&arrived.asked).len(),
             Self::Answered(answered) => match &answered.said {
                 Said::Whole(_, body) => 1024 + body.len(),
-                Said::Answer(answer) => 1024 + answer.text().len(),
-                Said::Stream(..) | Said::Nothing => 1024,
+                Said::Stream(..) | Said::Kept(..) | Said::Nothing => 1024,
             },
-            Self::Flush(_) => 0,
+            Self::Flush(_) | Self::Forget(_) | Self::Pause(..) => 0,
         }
     }
 }
@@ -92,19 +109,30 @@ impl Inner {
                 let _ = sender.send(());
                 Ok(())
             }
+            Turn::Forget(forget) => {
+                let Forget { name, at, done } = *forget;
+                let _ = done.send(self.forget(&name, at).await);
+                Ok(())
+            }
+            Turn::Pause(reached, until) => {
+                if reached.send(()).is_ok() {
+                    // Its other side only ever goes.
+                    let _ = until.await;
+                }
+                Ok(())
+            }
         };
         if let Err(error) = written {
             tracing::error!(%error, "a turn of a session is not kept; requests go on");
         }
     }
 
-    /// What a stream said, once it has ended.
-    async fn heard(&self, dialect: ClientDialect, live: &Live) -> Option<PartialAnswer> {
-        live.until_ended().await;
-        match assembled(self.streams.as_ref(), dialect, live.surface, live.id).await {
+    /// What a stream said that has ended.
+    async fn heard(&self, dialect: ClientDialect, surface: Surface, id: RequestId) -> Option<PartialAnswer> {
+        match assembled(self.streams.as_ref(), dialect, surface, id).await {
             Ok(assembler) => Some(assembler.answer()),
             Err(error) => {
-                tracing::error!(stream = %live.id, %error, "an answer is not kept in its session: its stream cannot be read");
+                tracing::error!(stream = %id, %error, "an answer is not kept in its session: its stream cannot be read");
                 None
             }
         }
@@ -116,6 +144,10 @@ impl Inner {
         let turns = aside(is_large, move || read(&asked)).await.unwrap_or_else(|| Err("reading it failed".to_owned()));
         let (found, mut outline) = self.load(&name, at).await?;
         let mut head = found.unwrap_or_else(|| Head::new(&name, at, rules.content));
+        if head.take_over(request, self.process) {
+            // A process before has written its turns: it is the same request, gone on with.
+            return self.put(&name, head, outline, Vec::new(), at, rules).await;
+        }
         head.content = rules.content;
         let mut documents = Vec::new();
         match turns {
@@ -162,15 +194,20 @@ impl Inner {
         head.cost = head.cost.saturating_add(facts.cost);
         let mut documents = Vec::new();
         let answer = match said {
-            Said::Answer(answer) => Some(*answer),
-            Said::Stream(dialect, live) => self.heard(dialect, &live).await,
+            Said::Stream(dialect, live) => {
+                live.until_ended().await;
+                self.heard(dialect, live.surface, live.id).await
+            }
+            Said::Kept(surface, id) => self.heard(surface.dialect(), surface, id).await,
             Said::Whole(dialect, body) => aside(body.len() > READ_HERE, move || whole_answer(dialect, &body)).await,
             Said::Nothing => None,
         };
         let open = head.end(request);
-        if let (Some(open), Some(answer)) = (open, answer)
-            && !answer.message.parts.is_empty()
-        {
+        let answer = answer.filter(|answer| !answer.message.parts.is_empty());
+        if open.is_some() && answer.is_none() && facts.outcome == "lost" {
+            head.lost += 1;
+        }
+        if let (Some(open), Some(answer)) = (open, answer) {
             facts.partial = answer.cut || answer.open_call;
             facts.finish = answer.finish.map(|finish| finish.word().to_owned());
             let is_whole = facts.outcome == "answered" && !facts.partial;
@@ -189,6 +226,25 @@ impl Inner {
             documents.push(message(&name, number, at, rules, body));
         }
         self.put(&name, head, outline, documents, at, rules).await
+    }
+
+    /// Removes a session with its messages. Gives the requests that it was made of.
+    async fn forget(&self, name: &SessionName, at: Timestamp) -> Result<Option<Vec<RequestId>>, DocumentsError> {
+        let Some(head) = self.head(name.key(), at).await? else { return Ok(None) };
+        let mut requests: BTreeSet<String> = head.open.into_iter().map(|open| open.request).collect();
+        let mut query = messages(name, 0, READ_AT_ONCE);
+        loop {
+            let page = self.documents.list(query.clone(), at).await?;
+            requests.extend(page.iter().filter_map(|message| Kept::read(&message.body)).map(Kept::request));
+            let Some(last) = page.last().filter(|_| page.len() == READ_AT_ONCE) else { break };
+            query.after = Some(last.id.clone());
+        }
+        // The head first: without it the rest is never seen, whenever the process dies.
+        let mut ids = vec![name.key().to_owned(), name.outline(), head.place];
+        ids.extend(head.place_before);
+        self.documents.remove(Shelf::Session, ids).await?;
+        self.documents.remove_prefix(Shelf::Message, &name.messages()).await?;
+        Ok(Some(requests.iter().filter_map(|request| request.parse().ok()).collect()))
     }
 
     async fn load(&self, name: &SessionName, now: Timestamp) -> Result<(Option<Head>, Outline), DocumentsError> {

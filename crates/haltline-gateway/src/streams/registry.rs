@@ -39,6 +39,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Recent {
+    id: RequestId,
+    owner: Owner,
     ended: Instant,
     fingerprint: Fingerprint,
     answer: RecentAnswer,
@@ -84,6 +86,20 @@ impl Registry {
             live.asked.get().is_some_and(|asked| asked.session.as_ref() == Some(session) && is_theirs(&asked.owner))
         };
         inner.live.values().filter(of_it).max_by_key(|live| live.id).cloned()
+    }
+
+    /// The journeys that run for whom it concerns.
+    pub(crate) fn all_of(&self, concerns: impl Fn(RequestId, &Asked) -> bool) -> Vec<Arc<Live>> {
+        let inner = self.inner.lock();
+        let concerned = |live: &&Arc<Live>| live.asked.get().is_some_and(|asked| concerns(live.id, asked));
+        inner.live.values().filter(concerned).cloned().collect()
+    }
+
+    /// Forgets answers that were given a moment ago.
+    pub(crate) fn forget(&self, concerns: impl Fn(RequestId, &Owner) -> bool) {
+        let mut inner = self.inner.lock();
+        inner.recent.retain(|recent| !concerns(recent.id, &recent.owner));
+        inner.recent_bytes = inner.recent.iter().map(|recent| recent.bytes).sum();
     }
 
     /// Enters a journey whose `asked` is known.
@@ -148,7 +164,7 @@ impl Registry {
             }
         }
         if let Some(answer) = answer {
-            inner.remember(asked.fingerprint.clone(), answer);
+            inner.remember(live.id, asked, answer);
         }
     }
 }
@@ -160,8 +176,8 @@ impl Asked {
 }
 
 impl Inner {
-    fn remember(&mut self, fingerprint: Fingerprint, answer: RecentAnswer) {
-        let now = Instant::now();
+    fn remember(&mut self, id: RequestId, asked: &Asked, answer: RecentAnswer) {
+        let (now, owner, fingerprint) = (Instant::now(), asked.owner.clone(), asked.fingerprint.clone());
         let of_answer = match &answer {
             RecentAnswer::Whole(Opened::Whole(_, body)) => body.len(),
             RecentAnswer::Whole(_) | RecentAnswer::Stream(_) => 0,
@@ -169,7 +185,7 @@ impl Inner {
         let bytes = fingerprint.body_len().saturating_add(of_answer).saturating_add(512);
         if bytes <= RECENT_BYTES_MAX / 4 {
             self.recent_bytes = self.recent_bytes.saturating_add(bytes);
-            self.recent.push_back(Recent { ended: now, fingerprint, answer, bytes });
+            self.recent.push_back(Recent { id, owner, ended: now, fingerprint, answer, bytes });
         }
         while let Some(oldest) = self.recent.front()
             && (self.recent_bytes > RECENT_BYTES_MAX || now.duration_since(oldest.ended) >= RECENT)

@@ -42,11 +42,11 @@ impl Hooks {
     /// When it is to be tried again; `None` when it is done, whichever way.
     async fn try_once(&self, id: &str) -> Option<Timestamp> {
         let now = self.0.clock.now();
-        let letter = match self.0.documents.get(Shelf::Delivery, id, now).await {
+        let (letter, found) = match self.0.documents.get(Shelf::Delivery, id, now).await {
             // Its user was forgotten, or it grew too old.
             Ok(None) => return None,
             Ok(Some(document)) => match Letter::read(&document) {
-                Some(letter) => letter,
+                Some(letter) => (letter, document.changed),
                 None => {
                     tracing::error!(id, "a message to a webhook cannot be read; it is dropped");
                     self.take_off(id).await;
@@ -75,8 +75,8 @@ impl Hooks {
                 self.switch_off(&letter.url);
                 self.give_up(letter, "the receiver has said that it is gone (410); its hook is off").await
             }
-            Ok(status) => self.later(letter, format!("the receiver answered with status {status}")).await,
-            Err(WebhookFault::Unreachable(why)) => self.later(letter, why).await,
+            Ok(status) => self.later(letter, found, format!("the receiver answered with status {status}")).await,
+            Err(WebhookFault::Unreachable(why)) => self.later(letter, found, why).await,
             Err(WebhookFault::Forbidden(why)) => self.give_up(letter, &why).await,
         }
     }
@@ -98,7 +98,8 @@ impl Hooks {
         Some(headers)
     }
 
-    async fn later(&self, letter: Letter, why: String) -> Option<Timestamp> {
+    /// `found`: when what was found of it had been written.
+    async fn later(&self, letter: Letter, found: Timestamp, why: String) -> Option<Timestamp> {
         let tried = usize::try_from(letter.attempts).unwrap_or(usize::MAX);
         let letter = Letter { attempts: letter.attempts.saturating_add(1), ..letter };
         let Some(wait) = WAITS.get(tried) else { return self.give_up_after(letter, &why).await };
@@ -110,8 +111,11 @@ impl Hooks {
             "a message to a webhook did not arrive; it is tried again"
         );
         let letter = Letter { due: due.as_millis(), ..letter };
-        if let Err(error) = self.0.documents.put(vec![letter.document(now)]).await {
-            tracing::error!(id = letter.id, %error, "an attempt to deliver could not be noted");
+        match self.0.documents.put_if(letter.document(now), Some(found)).await {
+            Ok(true) => {}
+            // Its user was forgotten meanwhile: it must not come back.
+            Ok(false) => return None,
+            Err(error) => tracing::error!(id = letter.id, %error, "an attempt to deliver could not be noted"),
         }
         Some(due)
     }
@@ -153,13 +157,26 @@ impl Hooks {
             let id = format!("{LETTER}{}", letter.id.strip_prefix(PREFIX).unwrap_or(&letter.id));
             let again = Letter { body: String::new(), ..letter.clone() };
             let dead = DeadLetter::of_message(id, &lost, serde_json::to_value(&again).ok(), now);
-            if let Err(error) = self.0.documents.put(dead.documents(Some(lost.body), now)).await {
+            let documents = dead.documents(Some(lost.body), now);
+            let ids = documents.iter().map(|document| document.id.clone()).collect();
+            if let Err(error) = self.0.documents.put(documents).await {
                 tracing::error!(id = letter.id, %error, "a dead letter could not be written; the message waits");
                 return Some(now.saturating_add(STORE_WAIT));
+            }
+            // Whoever forgets its user now finds the dead letter; whoever did before, did not.
+            if let Ok(None) = self.0.documents.get(Shelf::Delivery, &letter.id, now).await {
+                self.take_back(ids).await;
             }
         }
         self.take_off(&letter.id).await;
         None
+    }
+
+    /// A message that is forgotten leaves no dead letter.
+    async fn take_back(&self, ids: Vec<String>) {
+        if let Err(error) = self.0.documents.remove(Shelf::DeadLetter, ids).await {
+            tracing::error!(%error, "the dead letter of a forgotten message could not be removed");
+        }
     }
 
     async fn take_off(&self, id: &str) {

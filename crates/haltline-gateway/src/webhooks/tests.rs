@@ -302,3 +302,22 @@ async fn a_forgotten_users_messages_are_not_sent() {
     site.until_all_is_sent().await;
     assert_eq!(site.seen().len(), 1, "only the attempt before she was forgotten");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_under_way_does_not_bring_a_forgotten_users_message_back() {
+    let status = |status: u16| Ok(status);
+    // Tried again later, given up because the hook is gone, and given up because it may not be called.
+    for answer in [status(500), unreachable(), status(410), Err(WebhookFault::Forbidden("private".to_owned()))] {
+        let site = Site::on(Arc::default(), [answer.clone()], Duration::from_secs(10));
+        let owner = Owner { key: Name::new("k"), user: Some(Name::new("alice")) };
+        let hook = hook("https://a.example/x");
+        site.hooks.send_of(Some(owner), &hook, "job.completed", &json!({"secret": 1})).await.expect("taken");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        site.documents.forget_user(&Name::new("alice")).await.expect("documents");
+        site.until_all_is_sent().await;
+        assert_eq!(site.seen().len(), 1, "{answer:?}");
+        for shelf in [Shelf::Delivery, Shelf::DeadLetter] {
+            assert_eq!(site.on_shelf(shelf).await, [], "{answer:?}");
+        }
+    }
+}

@@ -55,8 +55,12 @@ pub(super) async fn unfreeze(_: Operator, State(app): State<App>, Path(name): Pa
 }
 
 pub(super) async fn remove(_: Operator, State(app): State<App>, Path(name): Path<String>) -> Response {
-    match app.gateway.keys().remove(&Name::new(&name)) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    let key = Name::new(&name);
+    match app.gateway.keys().remove(&key, app.gateway.clock().now()) {
+        Ok(()) => {
+            app.gateway.end_key(&key).await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Err(error) => failed(&error),
     }
 }
@@ -85,6 +89,7 @@ fn answer(changed: Result<Key, KeysError>) -> Response {
 fn failed(error: &KeysError) -> Response {
     let (status, title) = match error {
         KeysError::Exists(_) => (StatusCode::CONFLICT, "The name is taken"),
+        KeysError::Used(..) => (StatusCode::CONFLICT, "The name was another key's"),
         KeysError::Unknown(_) => (StatusCode::NOT_FOUND, "No such key"),
         KeysError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "The store failed"),
     };

@@ -6,15 +6,16 @@ use crate::router::App;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use haltline_gateway::Forgotten;
 use haltline_types::Name;
 use http::StatusCode;
 
 pub(super) async fn forget(_: Operator, State(app): State<App>, Path(user): Path<String>) -> Response {
     match app.gateway.forget_user(&Name::new(&user)).await {
         Ok(forgotten) => {
+            let Forgotten { requests, jobs, streams, cached_answers, documents } = forgotten;
             let message = format!(
-                "{} documents of the user `{user}` are removed: sessions, kept answers, jobs. The ledger and the records stay, because they are the bill.",
-                forgotten.documents
+                "{documents} documents (sessions, responses, jobs, messages), {streams} streams and {cached_answers} cached answers of the user `{user}` are removed; {requests} requests and {jobs} jobs were stopped. The ledger and the records of what was spent stay, because they are the bill."
             );
             Json(Said { message }).into_response()
         }

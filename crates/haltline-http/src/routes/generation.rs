@@ -1,4 +1,5 @@
-//! `GET /v1/generation?id=`: what one request was, and what it cost.
+//! `GET /v1/generation?id=`: what one request was, and what it cost: for its own user, and for a key
+//! that may speak for several users and names none.
 
 use super::notes_without_a_journey;
 use crate::headers;
@@ -27,7 +28,9 @@ pub(crate) async fn show(State(app): State<App>, Query(which): Query<Which>, hea
 }
 
 async fn find(app: &App, which: Which, head: &HeaderMap) -> Result<RequestRecord, Problem> {
-    let caller = app.gateway.key_of(headers::presented_key(head).as_deref())?;
+    let claims = headers::claims(head).map_err(|why| Problem::new(Code::InvalidRequest, why))?;
+    let secret = headers::presented_key(head);
+    let viewer = app.gateway.viewer(secret.as_deref(), &claims)?;
     let missing = || {
         Problem::new(
             Code::InvalidRequest,
@@ -43,10 +46,10 @@ async fn find(app: &App, which: Which, head: &HeaderMap) -> Result<RequestRecord
         tracing::error!(%error, "a record could not be read");
         Problem::new(Code::StoreUnavailable, "The gateway's store cannot be read at present.")
     })?;
-    // Another key's request does not exist for this one.
+    // Another key's request does not exist for this one, and neither does another user's.
     found
-        .filter(|record| record.subjects.key.as_ref() == Some(&caller.name))
-        .ok_or_else(|| Problem::new(Code::NotFound, format!("There is no request {id} of this key.")))
+        .filter(|record| viewer.sees(&record.subjects))
+        .ok_or_else(|| Problem::new(Code::NotFound, format!("There is no request {id} of this key and user.")))
 }
 
 pub(crate) fn generation(record: &RequestRecord) -> Value {

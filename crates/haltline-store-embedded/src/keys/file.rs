@@ -5,6 +5,7 @@ use crate::error::OpenError;
 use haltline_ports::{KeyRecord, UserClaims};
 use haltline_types::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -15,6 +16,24 @@ const VERSION: u32 = 1;
 struct KeysFile {
     version: u32,
     keys: Vec<KeyForm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    used_names: Vec<UsedForm>,
+}
+
+/// The name of a key that was removed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsedForm {
+    name: String,
+    removed_ms: i64,
+}
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) records: Vec<KeyRecord>,
+    /// Names of removed keys, and when they were removed.
+    pub(super) used: BTreeMap<Name, Timestamp>,
 }
 
 /// Read before the rest, so that a newer file is named as such and not as damaged.
@@ -46,7 +65,7 @@ enum UsersForm {
     Listed(Vec<String>),
 }
 
-pub(super) fn read(disk: &dyn Disk) -> Result<Vec<KeyRecord>, OpenError> {
+pub(super) fn read(disk: &dyn Disk) -> Result<Kept, OpenError> {
     let bytes = disk.read_all(NAME).map_err(OpenError::io(format!("reading {NAME}")))?;
     let damaged = |why: String| OpenError::corrupt(NAME, 0, why);
     let VersionOnly { version } = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
@@ -54,7 +73,10 @@ pub(super) fn read(disk: &dyn Disk) -> Result<Vec<KeyRecord>, OpenError> {
         return Err(OpenError::Newer { file: NAME.to_owned(), found: version, known: VERSION });
     }
     let file: KeysFile = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    file.keys
+    let used = file.used_names.into_iter();
+    let used = used.map(|form| (form.name.into(), Timestamp::from_millis(form.removed_ms))).collect();
+    let records: Result<Vec<KeyRecord>, OpenError> = file
+        .keys
         .into_iter()
         .map(|form| {
             let hash = from_hex(&form.hash)
@@ -76,10 +98,14 @@ pub(super) fn read(disk: &dyn Disk) -> Result<Vec<KeyRecord>, OpenError> {
                 frozen: form.frozen,
             })
         })
-        .collect()
+        .collect();
+    Ok(Kept { records: records?, used })
 }
 
-pub(super) fn write<'a>(records: impl Iterator<Item = &'a Arc<KeyRecord>>) -> serde_json::Result<Vec<u8>> {
+pub(super) fn write<'a>(
+    records: impl Iterator<Item = &'a Arc<KeyRecord>>,
+    used: &BTreeMap<Name, Timestamp>,
+) -> serde_json::Result<Vec<u8>> {
     let texts = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let keys = records
         .map(|record| KeyForm {
@@ -99,7 +125,9 @@ pub(super) fn write<'a>(records: impl Iterator<Item = &'a Arc<KeyRecord>>) -> se
             frozen: record.frozen,
         })
         .collect();
-    serde_json::to_vec_pretty(&KeysFile { version: VERSION, keys })
+    let used_names =
+        used.iter().map(|(name, at)| UsedForm { name: name.to_string(), removed_ms: at.as_millis() }).collect();
+    serde_json::to_vec_pretty(&KeysFile { version: VERSION, keys, used_names })
 }
 
 pub(super) fn to_hex(bytes: &[u8; 32]) -> String {

@@ -41,7 +41,7 @@ fn list(letters: &[DeadLetter], ui: &mut Ui<'_>) -> Result<(), CliError> {
         ["id", "at", "kind", "key", "model", "class", "code", "attempts", "cost", "retry up to", "retried as"];
     ui.list(&headers, letters, |letter| {
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        vec![
+        let cells = vec![
             letter.id.clone(),
             letter.at.clone(),
             letter.kind.clone(),
@@ -53,7 +53,8 @@ fn list(letters: &[DeadLetter], ui: &mut Ui<'_>) -> Result<(), CliError> {
             dollars(Some(&letter.cost)),
             dollars(letter.ceiling.as_deref()),
             or_dash(&letter.retried_as),
-        ]
+        ];
+        cells.iter().map(|cell| clean(cell).replace('\n', " ")).collect()
     })
 }
 
@@ -96,7 +97,17 @@ fn show(opened: &OpenedDeadLetter, ui: &mut Ui<'_>) -> Result<(), CliError> {
         }
     }
     text.push_str(&format!("  {} bytes to be sent:\n{}\n", opened.body_bytes, opened.body));
-    ui.text(&text)
+    ui.text(&clean(&text))
+}
+
+/// Text that clients and providers wrote, without what a terminal would obey.
+fn clean(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\n' | '\t' => c,
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(harmless).collect()
 }
 
 fn retry(

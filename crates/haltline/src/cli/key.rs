@@ -52,7 +52,7 @@ pub(super) fn run(
         KeyCommand::Rm(args) if args.dry_run => ui.said(&format!("Would remove the key {}.", args.name)),
         KeyCommand::Rm(args) => {
             block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.remove_key(&args.name).await })?;
-            ui.said(&format!("Removed the key {}.", args.name))
+            ui.said(&format!("Removed the key {}. Its name is not given to another key.", args.name))
         }
     }
 }

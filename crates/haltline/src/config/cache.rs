@@ -64,8 +64,9 @@ pub(super) fn cache<'n>(root: &Section<'_>, models: &(impl Iterator<Item = &'n N
         section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span(key)));
     }
     let per = match section.choice("per", &["tenant", "user", "everyone"], &[]) {
-        Some("user") => CachePer::User,
-        Some("everyone") => CachePer::Everyone,
+        Some("user") => Some(CachePer::User),
+        Some("tenant") => Some(CachePer::Tenant),
+        Some("everyone") => Some(CachePer::Everyone),
         _ => usual.per,
     };
     CacheSettings {

@@ -45,7 +45,7 @@ async fn invalidate(setup: &Setup, tags: &[&str]) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_question_is_answered_once_and_costs_nothing_again() {
-    let setup = setup("").await;
+    let setup = setup("[cache]\nper = \"tenant\"").await;
     let first = cached(&setup, &ask("what is new?"), &[]).await;
     assert_eq!((first.status.as_u16(), result(&first)), (200, "miss"));
     let spent = setup.spent("day");
@@ -180,7 +180,7 @@ async fn a_page_gets_the_same_message_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_shares_its_answers_and_others_get_none_of_them() {
-    let mut setup = setup("").await;
+    let mut setup = setup("[cache]\nper = \"tenant\"").await;
     setup.gateway.kill9().expect("stopped");
     let key = |name: &str, rest: &[&str]| setup.gateway.create_key(&[&[name], rest].concat()).expect("key");
     let (red, blue) = (key("red", &["--team", "shop"]), key("blue", &["--team", "shop", "--users", "any"]));
@@ -215,6 +215,25 @@ async fn a_team_shares_its_answers_and_others_get_none_of_them() {
     assert_eq!(done.status, 200);
     assert_eq!(result(&tagged(red).await.expect("answer")), "hit");
     assert_eq!(result(&tagged(green).await.expect("answer")), "miss");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_does_not_learn_what_other_users_of_its_key_have_asked() {
+    let setup = setup("").await;
+    let send = async |cache: &str, user: Option<&str>| {
+        let call = setup.post(&ask("am I ill?")).header("x-haltline-cache", cache);
+        let answer = user.map_or(call.clone(), |user| call.header("x-haltline-user", user)).send().await;
+        let answer = answer.expect("answer");
+        (answer.status.as_u16(), result(&answer).to_owned())
+    };
+    assert_eq!(send("on", Some("alice")).await, (200, "miss".to_owned()));
+    assert_eq!(send("on", Some("alice")).await, (200, "hit".to_owned()));
+    for other in [Some("bob"), None] {
+        assert_eq!(send("only-if-cached", other).await.0, 404, "{other:?}");
+        assert_eq!(send("only-if-cached, per=tenant", other).await.0, 404, "{other:?} asks for more than its own");
+    }
+    assert_eq!(send("on", Some("bob")).await, (200, "miss".to_owned()));
+    assert_eq!(send("only-if-cached", Some("alice")).await, (200, "hit".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

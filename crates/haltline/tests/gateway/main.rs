@@ -7,6 +7,7 @@ mod cache;
 mod counts;
 mod dialects;
 mod failures;
+mod forgetting;
 mod idempotency;
 mod jobs;
 mod operator;

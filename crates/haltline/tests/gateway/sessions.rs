@@ -3,10 +3,12 @@
 
 use crate::setup::{Setup, code};
 use haltline_testkit::http_client::{Answer, Call};
-use haltline_testkit::{Behaviour, Ending, FakeConfig};
+use haltline_testkit::{Answer as BehaviourAnswer, Behaviour, Ending, FakeConfig, Pace};
+use haltline_types::Tokens;
 use http::Method;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 const MODEL: &str = "[models.chat]\ntargets = [\"fake/m\"]\nmax_output_tokens = 1000\n";
 
@@ -314,6 +316,51 @@ async fn what_was_shown_is_there_after_a_kill() {
     assert_eq!(alice.json("/v1/sessions/s").await, before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_kill_has_cut_counts_once_and_what_it_said_is_there() {
+    for (how, outcome) in [("end", "lost"), ("continue", "answered")] {
+        let mut setup = start(&format!("[streams]\non_cut = \"{how}\"\n")).await;
+        let pace = Pace { interval: Duration::from_millis(20), tokens_per_chunk: Tokens::new(1) };
+        let tokens = Some(Tokens::new(200));
+        setup.provider.set_script(Behaviour::Answer(BehaviourAnswer { tokens, pace, ..Default::default() }));
+        let secret = setup.secret.clone();
+        let said = {
+            let alice = Who { secret: &secret, ..Who::of(&setup, "alice") };
+            let mut body = chat(&["one"]);
+            body["stream"] = json!(true);
+            let post = alice.call(Method::POST, "/v1/chat/completions").header("x-haltline-session", "s");
+            let mut open = post.body(body.to_string()).open().await.expect("stream");
+            let mut said = String::new();
+            while said.matches("\"content\"").count() < 5 {
+                said.push_str(&String::from_utf8_lossy(&open.piece().await.expect("piece").expect("content")));
+            }
+            // Its turns are written.
+            assert_eq!(alice.json("/v1/sessions/s").await["messages"], 1);
+            said
+        };
+        setup.gateway.kill9().expect("killed");
+        setup.provider.set_script(Behaviour::tokens(5));
+        setup.gateway.serve().await.expect("ready again");
+        let alice = Who { secret: &secret, ..Who::of(&setup, "alice") };
+        let mut session = Value::Null;
+        for _ in 0..500 {
+            session = alice.json("/v1/sessions/s").await;
+            if session["messages"] == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let counted = (&session["messages"], &session["requests"], &session["requests_lost"]);
+        assert_eq!(counted, (&json!(2), &json!(1), &json!(0)), "{how}: {session}");
+        let answer = &session["data"][1];
+        assert_eq!(answer["answer"]["outcome"], outcome, "{how}: {session}");
+        let text = answer["parts"][0]["text"].as_str().expect("text");
+        let word = text.split_whitespace().next().expect("a word");
+        assert!(said.contains(word), "{how}: {text:?} of {said}");
+        assert_ne!(session["total_cost"], "0", "{how}");
+    }
+}
+
 /// Is `needle` anywhere in the files of `dir` whose names begin with `documents`?
 fn is_in_documents(dir: &Path, needle: &str) -> bool {
     let files = std::fs::read_dir(dir).expect("readable").map(|entry| entry.expect("entry").path());
@@ -362,12 +409,14 @@ async fn a_session_ends_with_its_time_and_content_may_stay_out() {
     assert_eq!(alice.get("/v1/sessions/s").await.status, 404);
     setup.gateway.write_config(&setup.config(&format!("{MODEL}[sessions]\ncontent = false\n"))).expect("write");
     setup.gateway.hup().expect("hup");
+    // Until the new configuration is in force, content is kept.
     loop {
-        alice.say("s", &["the word is xyzzy-plugh"]).await;
-        if alice.get("/v1/sessions/s").await.status == 200 {
+        alice.say("r", &["nothing"]).await;
+        if alice.get("/v1/sessions/r").await.status == 200 {
             break;
         }
     }
+    alice.say("s", &["the word is xyzzy-plugh"]).await;
     let session = alice.json("/v1/sessions/s").await;
     assert_eq!((&session["content_kept"], &session["title"]), (&json!(false), &Value::Null));
     assert_eq!((&session["data"][0]["role"], &session["data"][0]["parts"]), (&json!("user"), &Value::Null));
@@ -408,7 +457,7 @@ async fn a_session_of_50_megabytes_is_read_page_by_page_and_gone_on_from() {
     }
     let call = alice.call(Method::POST, "/v1/chat/completions").header("x-haltline-session", "s");
     let more = call.header("x-haltline-history", "session").body(chat(&["and now?"]).to_string());
-    let more = more.limit(std::time::Duration::from_secs(120)).send().await.expect("answer");
+    let more = more.limit(Duration::from_secs(120)).send().await.expect("answer");
     assert_eq!((more.status.as_u16(), more.header("x-haltline-dropped")), (200, None));
     assert_eq!(seen(&setup).len(), 57);
     assert_eq!(alice.json("/v1/sessions/s?limit=1").await["messages"], 58);

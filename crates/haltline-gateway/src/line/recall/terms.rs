@@ -42,7 +42,8 @@ impl Terms {
             return Err(Bypassed);
         }
         // A request may share with fewer, never with more.
-        let per = ask.per.map_or(settings.per, |per| per.max(settings.per));
+        let widest = settings.per.unwrap_or(usual(request));
+        let per = ask.per.map_or(widest, |per| per.max(widest));
         let nobody = Name::new("");
         let subjects = &request.subjects;
         let tenant = Tenant::sharing(per, subjects.team.as_ref(), subjects.key.as_ref().unwrap_or(&nobody));
@@ -54,6 +55,13 @@ impl Terms {
             stale_for: if settings.stale_on_failure { settings.stale_for } else { Duration::ZERO },
         }))
     }
+}
+
+/// Among whom answers are shared where the operator says nothing. Whoever can ask whether an answer
+/// is kept learns whether somebody else has asked: users of one key must not learn that of each
+/// other.
+const fn usual(request: &Request) -> CachePer {
+    if request.speaks_for_several { CachePer::User } else { CachePer::Tenant }
 }
 
 /// What makes two requests the same: whom the answer is shared with, the way and the form in which

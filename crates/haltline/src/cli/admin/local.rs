@@ -94,7 +94,7 @@ fn not_opened(error: &LockError) -> CliError {
 
 fn keys_error(error: &KeysError) -> CliError {
     let exit = match error {
-        KeysError::Exists(_) | KeysError::Unknown(_) => Exit::NotFound,
+        KeysError::Exists(_) | KeysError::Used(..) | KeysError::Unknown(_) => Exit::NotFound,
         KeysError::Store(_) => Exit::Failed,
     };
     CliError::new(exit, error.to_string())
@@ -157,7 +157,7 @@ impl Admin for Local {
     }
 
     fn remove_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { self.store.remove(&Name::new(name)).map_err(|error| keys_error(&error)) })
+        Box::pin(async move { self.store.remove(&Name::new(name), now()).map_err(|error| keys_error(&error)) })
     }
 
     fn accounts(&self) -> Answer<'_, Vec<Account>> {

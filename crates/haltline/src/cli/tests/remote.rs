@@ -28,7 +28,7 @@ macro_rules! opened {
             letter_open!($id),
             r#","attempts":[{"request_id":"req_1","started_at":"2026-11-24T00:00:00Z","endpoint":"fake/m","fault":"server_error","cost":"0.06"}],"retry_ceiling":""#,
             $ceiling,
-            r#"","not_retryable":null,"body":"{}","body_bytes":2}"#
+            r#"","not_retryable":null,"body":"{\n\u001b[2J\u0007}","body_bytes":2}"#
         )
     };
 }
@@ -175,6 +175,7 @@ fn dead_letters_are_listed_shown_sent_again_and_discarded() {
     assert!(listed.out.contains("upstream_failed") && listed.out.contains("$0.18"), "{}", listed.out);
     let shown = run(Reader::Person, &["dlq", "show", "dl_1"]);
     assert!(shown.out.contains("one attempt of a retry may cost up to $0.06"), "{}", shown.out);
+    assert!(shown.out.contains("{\n\u{fffd}[2J\u{fffd}}"), "a terminal obeys nothing of it: {:?}", shown.out);
     // A single one that is cheap needs no question; it says to what is agreed.
     let retried = run(Reader::Program, &["dlq", "retry", "dl_1"]);
     assert_eq!(retried.exit, Exit::Ok, "{}", retried.err);

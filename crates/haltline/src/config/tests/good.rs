@@ -311,7 +311,7 @@ fn the_response_cache_is_as_it_is_said() {
         stale_for: Duration::from_secs(7200),
         bytes_max: 1 << 30,
         entry_bytes_max: 512 << 10,
-        per: CachePer::User,
+        per: Some(CachePer::User),
         invalidated_webhook: Some(Hook {
             url: "https://app.example/hook".to_owned(),
             secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned())],
