@@ -19,7 +19,8 @@ pub(crate) struct Gateway {
 }
 
 /// Key, three budgets, rate limit, durable hold, record; limits that are never reached.
-fn config(listen: SocketAddr, upstream: SocketAddr, directory: &Path) -> String {
+fn config(listen: SocketAddr, upstream: SocketAddr, directory: &Path, keep_streams_for: Option<&str>) -> String {
+    let streams = keep_streams_for.map_or_else(String::new, |text| format!("[streams]\nkeep_for = \"{text}\"\n"));
     format!(
         r#"[server]
 listen = "{listen}"
@@ -60,7 +61,8 @@ window = "hour"
 scope = "user"
 limit = 1000000000
 per = "10s"
-"#,
+
+{streams}"#,
         directory = directory.join("data").display()
     )
 }
@@ -82,11 +84,16 @@ pub(crate) fn find(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// Writes the configuration, makes a key, starts the gateway and waits until it is ready.
-pub(crate) async fn start(binary: &Path, upstream: SocketAddr, directory: &Path) -> anyhow::Result<Gateway> {
+pub(crate) async fn start(
+    binary: &Path,
+    upstream: SocketAddr,
+    directory: &Path,
+    keep_streams_for: Option<&str>,
+) -> anyhow::Result<Gateway> {
     // Free at this moment; the configuration names it.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let file = directory.join("haltline.toml");
-    fs::write(&file, config(address, upstream, directory))?;
+    fs::write(&file, config(address, upstream, directory, keep_streams_for))?;
     let key = create_key(binary, &file, directory)?;
     let log_path = directory.join("gateway.log");
     let log = File::create(&log_path)?;

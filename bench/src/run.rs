@@ -29,6 +29,10 @@ pub(crate) struct RunArguments {
     /// Rounds; each measures limit and gateway, in turns who is first.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: Option<u32>,
+    /// How long the gateway keeps streams (`[streams] keep_for`); `0s` = none, to see what keeping
+    /// them costs.
+    #[arg(long)]
+    keep_streams_for: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -73,7 +77,8 @@ pub(crate) async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     for round in 0..plan.rounds {
         // Fresh processes and a fresh store: what one process happens to be lucky with stays in its round.
         let directory = tempfile::Builder::new().prefix("haltline-bench-").tempdir()?;
-        let mut contenders = contenders(&mock, binary.as_deref(), directory.path()).await?;
+        let mut contenders =
+            contenders(&mock, binary.as_deref(), directory.path(), arguments.keep_streams_for.as_deref()).await?;
         if round < plan.stream_rounds {
             results.streams(&plan, round, &mock, &mut contenders).await?;
         }
@@ -100,13 +105,18 @@ pub(crate) async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn contenders(mock: &Mock, binary: Option<&Path>, directory: &Path) -> anyhow::Result<[Contender; 2]> {
+async fn contenders(
+    mock: &Mock,
+    binary: Option<&Path>,
+    directory: &Path,
+    keep_streams_for: Option<&str>,
+) -> anyhow::Result<[Contender; 2]> {
     let upstream = mock.address.to_string();
     let limit = || Process::start_own(&["limit", "--upstream", &upstream]);
     let (limit_process, limit_address) = limit()?;
     let (own_process, own_address, key) = match binary {
         Some(binary) => {
-            let gateway = gateway::start(binary, mock.address, directory).await?;
+            let gateway = gateway::start(binary, mock.address, directory, keep_streams_for).await?;
             (gateway.process, gateway.address, gateway.key)
         }
         None => {

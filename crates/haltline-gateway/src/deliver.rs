@@ -169,6 +169,8 @@ pub(crate) enum Client {
 /// What is known of a stream before it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Beginning {
+    /// Is it kept at all?
+    pub(crate) is_kept: bool,
     pub(crate) owner: Owner,
     pub(crate) session: Option<Name>,
     pub(crate) once: Option<[u8; 16]>,
@@ -483,7 +485,7 @@ impl Outlet {
 
     fn begin(&mut self, notes: &Notes, whole: bool) {
         self.kept = Kept::Nothing;
-        let Some(beginning) = &self.beginning else { return };
+        let Some(beginning) = self.beginning.as_ref().filter(|beginning| beginning.is_kept) else { return };
         let mut head = Head {
             surface: self.live.surface,
             notes: notes.clone(),

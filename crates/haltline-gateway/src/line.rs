@@ -228,14 +228,21 @@ struct Until {
     deadline: Timestamp,
 }
 
-/// Goes on with a stream that a process before has begun and died under. `lost`: the attempts that
-/// were under way, which are charged.
+/// The attempts of processes before, which are charged.
+pub(crate) struct Earlier {
+    /// As far as they are known.
+    pub(crate) attempts: Vec<AttemptRecord>,
+    /// None had a higher number: the number of an attempt is never used again.
+    pub(crate) last: u8,
+}
+
+/// Goes on with a stream that a process before has begun and died under.
 pub(crate) async fn travel_on(
     gateway: &Arc<Gateway>,
     trace_id: String,
     incoming: Incoming,
     mut outlet: Outlet,
-    lost: Vec<AttemptRecord>,
+    earlier: Earlier,
     began: Timestamp,
 ) {
     let live = Arc::clone(outlet.live());
@@ -243,8 +250,8 @@ pub(crate) async fn travel_on(
     let mut trip = Trip::begin(live.id, trace_id, surface, incoming.arrived, began, live.cut.clone());
     live.note_in(&trip.log);
     trip.spent = true;
-    trip.earlier = lost.iter().map(|lost| lost.number).max().unwrap_or(1);
-    trip.attempts = lost;
+    trip.earlier = earlier.last;
+    trip.attempts = earlier.attempts;
     let ended = AssertUnwindSafe(run_on(gateway, incoming, &mut trip, &mut outlet)).catch_unwind().await;
     close(gateway, trip, outlet, ended).await;
 }
@@ -313,6 +320,10 @@ async fn attempt(
     let Until { total_by, deadline } = until;
     let mut router = Router::new(gateway, live, request, &measured);
     loop {
+        // A process that takes the stream up must know which numbers are used.
+        if outlet.is_open() && !trip.attempts.is_empty() {
+            record::so_far(gateway, trip);
+        }
         let routed = router
             .route(trip)
             .map_err(|problem| remember(gateway, whole, prefer(router.last_fault(), trip, problem)))?;

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct BudgetNote {
     /// Its name.
     pub name: String,
+    /// What it counts apart: `user`, `key`, `global`, …
+    pub scope: String,
     /// When its window ends; none for rolling windows.
     pub resets_at: Option<Timestamp>,
 }
@@ -149,7 +151,8 @@ impl Problem {
             other => (Code::Internal, format!("The ledger could not take this request ({other:?}).")),
         };
         let mut problem = Self::new(code, message);
-        problem.budget = Some(BudgetNote { name: name.to_string(), resets_at: refusal.resets_at });
+        problem.budget =
+            Some(BudgetNote { name: name.to_string(), scope: refusal.scope.to_string(), resets_at: refusal.resets_at });
         problem.max_tokens_that_fits = cap_that_fits;
         if code.should_retry() {
             let wait = match (code, refusal.resets_at) {

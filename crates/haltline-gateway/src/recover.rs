@@ -5,7 +5,7 @@
 use crate::deliver::Outlet;
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
-use crate::line;
+use crate::line::{self, Earlier};
 use crate::sessions::Recovered;
 use crate::settings::OnCut;
 use crate::streams::{Ending, Head, Live, Opened};
@@ -16,10 +16,11 @@ use haltline_wire::client::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// Answers that are gone on with at once after a start: providers have limits.
+/// Answers that are asked for at once after a start: a provider should not get all of them in the
+/// same moment. Once one goes on, the next is asked for.
 const AT_ONCE: usize = 32;
 /// A gateway may be down so long, and its clients still wait for what it began.
 const LATE: Duration = Duration::from_secs(600);
@@ -44,6 +45,34 @@ pub struct TakenUp {
     pub going_on: usize,
 }
 
+/// What is known of a request's attempts when its process has died.
+struct Lost<'a> {
+    /// Those that were under way.
+    holds: Vec<&'a OpenHold>,
+    /// What is on record of those before.
+    known: Option<RequestRecord>,
+}
+
+impl Lost<'_> {
+    fn attempts(&self, now: Timestamp) -> Vec<AttemptRecord> {
+        let lost = self.holds.iter().map(|hold| lost_attempt(hold, now));
+        let is_lost = |number: u8| self.holds.iter().any(|hold| hold.id.number == number);
+        let known = self.known.iter().flat_map(|known| &known.attempts);
+        known.filter(|known| !is_lost(known.number)).cloned().chain(lost).collect()
+    }
+
+    /// No attempt has a higher number. Without a hold that was open, the last attempt may have been
+    /// settled and nothing said about it; and without a record, as many as there may be before a
+    /// stream begins.
+    fn last_number(&self, max_retries: u8) -> u8 {
+        let known = || self.known.as_ref().and_then(|known| known.attempts.iter().map(|attempt| attempt.number).max());
+        match self.holds.iter().map(|hold| hold.id.number).max() {
+            Some(last) => last,
+            None => known().map_or(max_retries.saturating_add(2), |last| last.saturating_add(1)),
+        }
+    }
+}
+
 impl Gateway {
     /// Takes up what a process before died under. `lost`: its holds, which are charged already.
     /// To be called once, before the first request.
@@ -58,22 +87,31 @@ impl Gateway {
         let mut taken = TakenUp::default();
         let places = Arc::new(Semaphore::new(AT_ONCE));
         for record in self.streams.unended().await? {
-            let holds = holds.remove(&record.begin.id).unwrap_or_default();
-            if self.go_on_with(&record, &holds, &places) {
+            let id = record.begin.id;
+            let lost = Lost { holds: holds.remove(&id).unwrap_or_default(), known: self.known_of(id).await };
+            if self.go_on_with(&record, &lost, &places) {
                 taken.going_on += 1;
             } else {
-                self.end_lost(&record, &holds);
+                self.end_lost(&record, &lost);
                 taken.ended += 1;
             }
         }
         for (id, holds) in holds {
-            self.record_lost(id, None, &holds);
+            self.record_lost(id, None, &Lost { holds, known: None });
         }
         Ok(taken)
     }
 
+    /// What is on record of a request that has not ended.
+    async fn known_of(&self, id: RequestId) -> Option<RequestRecord> {
+        self.records.generation(id).await.unwrap_or_else(|error| {
+            tracing::error!(%error, request = %id, "the earlier attempts of a request cannot be looked up");
+            None
+        })
+    }
+
     /// Asks for the rest of a stream's answer, where that may be. Its watchers are welcome from now on.
-    fn go_on_with(self: &Arc<Self>, record: &StreamRecord, holds: &[&OpenHold], places: &Arc<Semaphore>) -> bool {
+    fn go_on_with(self: &Arc<Self>, record: &StreamRecord, lost: &Lost<'_>, places: &Arc<Semaphore>) -> bool {
         let id = record.begin.id;
         let settings = self.live.load();
         let settings = &settings.settings;
@@ -85,18 +123,18 @@ impl Gateway {
         if age > settings.deadlines.total.saturating_add(LATE) {
             return false;
         }
-        // The number of the open attempt is the highest that was used; without one nobody knows it. A
-        // stream that each start dies of has its attempts like any other.
-        let Some(highest) = holds.iter().map(|hold| hold.id.number).max() else { return false };
-        if highest > settings.retry.max_retries {
+        // A stream that each start dies of has its attempts like any other.
+        let last = lost.last_number(settings.retry.max_retries);
+        if last > settings.retry.max_retries {
             return false;
         }
         let Some(Head { surface, notes, again: Some((again, body)), .. }) = Head::of_bytes(id, &record.begin.head)
         else {
             return false;
         };
-        // What attempts before this one have cost is not known here, so neither is what may be left.
-        if again.no_retry || (again.max_cost_nano_usd.is_some() && highest > 1) {
+        // Unless all attempts are known, nobody knows what may be left of what the client allows.
+        let are_known = lost.attempts(self.clock.now()).len() == usize::from(last);
+        if again.no_retry || (again.max_cost_nano_usd.is_some() && !are_known) {
             return false;
         }
         let owner = &record.begin.owner;
@@ -131,47 +169,56 @@ impl Gateway {
         live.open(Opened::Stream(Box::new(notes.clone())));
         self.registry.enter(&live);
         let outlet = Outlet::going_on(Arc::clone(&live), Arc::clone(&self.streams), Arc::clone(&self.clock));
-        let now = self.clock.now();
-        let lost: Vec<AttemptRecord> = holds.iter().map(|hold| lost_attempt(hold, now)).collect();
+        // Whatever becomes of this process, the next one knows of these attempts.
+        self.record_lost(id, Some(record), lost);
+        let earlier = Earlier { attempts: lost.attempts(self.clock.now()), last };
         let (gateway, places, began) = (Arc::clone(self), Arc::clone(places), record.begin.started);
+        let cursor = record.last;
         self.journeys.spawn(async move {
-            // A semaphore that is never closed gives a place in the end.
-            let place = places.acquire().await;
-            line::travel_on(&gateway, notes.trace_id, incoming, outlet, lost, began).await;
-            drop(place);
+            let heartbeat = gateway.live.load().settings.streams.heartbeat;
+            let place = place_for(&live, &places, heartbeat).await;
+            let mut travel =
+                std::pin::pin!(line::travel_on(&gateway, notes.trace_id, incoming, outlet, earlier, began));
+            tokio::select! {
+                () = &mut travel => return,
+                () = live.until_after(cursor) => drop(place),
+            }
+            travel.await;
         });
         true
     }
 
     /// Ends a stream whose answer cannot be gone on with.
-    fn end_lost(&self, record: &StreamRecord, holds: &[&OpenHold]) {
+    fn end_lost(&self, record: &StreamRecord, lost: &Lost<'_>) {
         let id = record.begin.id;
         let note = Ending::Broken(Box::new(line::interrupted())).note();
         if let Err(error) = self.streams.end(id, self.clock.now(), &note) {
             tracing::error!(stream = %id, %error, "a stream that a restart has cut cannot be ended");
         }
-        self.record_lost(id, Some(record), holds);
-        self.tell_session_of_lost(record, holds);
+        self.record_lost(id, Some(record), lost);
+        self.tell_session_of_lost(record, lost);
     }
 
     /// What its client was told of the answer is a part of its session.
-    fn tell_session_of_lost(&self, record: &StreamRecord, holds: &[&OpenHold]) {
+    fn tell_session_of_lost(&self, record: &StreamRecord, lost: &Lost<'_>) {
         let (id, begin) = (record.begin.id, &record.begin);
         let (Some(session), Some(head)) = (&begin.session, Head::of_bytes(id, &begin.head)) else { return };
-        let model = holds.first().and_then(|hold| hold.subjects.model.clone());
+        let of_hold = lost.holds.first().and_then(|hold| hold.subjects.model.clone());
+        let model = of_hold.or_else(|| lost.known.as_ref().map(|known| known.model.clone()));
+        let attempts = lost.attempts(self.clock.now());
         self.recovered_in_session(Recovered {
             owner: begin.owner.clone(),
             session: session.clone(),
             request: id,
             surface: head.surface,
             model: model.unwrap_or_else(|| Name::new("-")),
-            attempts: u8::try_from(holds.len()).unwrap_or(u8::MAX),
-            cost: holds.iter().fold(NanoUsd::ZERO, |sum, hold| sum.checked_add(hold.ceiling.usd).unwrap_or(sum)),
+            attempts: u8::try_from(attempts.len()).unwrap_or(u8::MAX),
+            cost: attempts.iter().fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(sum)),
         });
     }
 
     /// The line of truth for a request whose process died.
-    fn record_lost(&self, id: RequestId, stream: Option<&StreamRecord>, holds: &[&OpenHold]) {
+    fn record_lost(&self, id: RequestId, stream: Option<&StreamRecord>, lost: &Lost<'_>) {
         let head = stream.and_then(|record| Head::of_bytes(id, &record.begin.head));
         let now = self.clock.now();
         let of_stream = || {
@@ -183,13 +230,16 @@ impl Gateway {
                 ..Subjects::default()
             }
         };
-        let subjects = holds.first().map_or_else(|| Arc::new(of_stream()), |hold| Arc::clone(&hold.subjects));
+        let first = lost.holds.first();
+        let of_hold = first.map(|hold| Arc::clone(&hold.subjects));
+        let known = || lost.known.as_ref().map(|known| Arc::clone(&known.subjects));
+        let subjects = of_hold.or_else(known).unwrap_or_else(|| Arc::new(of_stream()));
         let record = RequestRecord {
             id,
             trace_id: head
                 .as_ref()
                 .map_or_else(|| format!("{:032x}", id.as_u128()), |head| head.notes.trace_id.clone()),
-            started: stream.map(|record| record.begin.started).or(holds.first().map(|hold| hold.at)).unwrap_or(now),
+            started: stream.map(|record| record.begin.started).or(first.map(|hold| hold.at)).unwrap_or(now),
             ended: now,
             surface: Name::new(head.as_ref().map_or("-", |head| head.surface.word())),
             model: subjects.model.clone().unwrap_or_else(|| Name::new("-")),
@@ -201,11 +251,26 @@ impl Gateway {
             cap_lowered_to: head.as_ref().and_then(|head| head.notes.cap_lowered_to),
             degraded_to: head.and_then(|head| head.notes.degraded).map(|degraded| degraded.to),
             blocked: None,
-            attempts: holds.iter().map(|hold| lost_attempt(hold, now)).collect(),
+            attempts: lost.attempts(now),
             steps: Vec::new(),
         };
         if let Err(error) = self.records.record(&record) {
             tracing::error!(%error, request = %id, "the record of a lost request could not be kept; the ledger has its money");
+        }
+    }
+}
+
+/// Waits for a place among those that ask; watchers hear meanwhile that it goes on. One that is
+/// stopped needs none.
+async fn place_for<'a>(live: &Live, places: &'a Semaphore, heartbeat: Duration) -> Option<SemaphorePermit<'a>> {
+    let mut place = std::pin::pin!(places.acquire());
+    loop {
+        tokio::select! {
+            biased;
+            // The semaphore is never closed.
+            place = &mut place => return place.ok(),
+            () = live.cut.cancelled() => return None,
+            () = tokio::time::sleep(heartbeat) => live.sign(),
         }
     }
 }

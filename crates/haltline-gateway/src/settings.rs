@@ -301,6 +301,9 @@ pub struct StreamSettings {
     pub max_unwatched: Duration,
     /// What becomes of a stream that a provider or a restart has cut.
     pub on_cut: OnCut,
+    /// Are the events of streams kept? Without it a stream can be joined while it runs, and nothing
+    /// more.
+    pub kept: bool,
 }
 
 /// What becomes of a stream that was cut in the middle of its answer.
@@ -321,6 +324,7 @@ impl Default for StreamSettings {
             heartbeat: Duration::from_secs(10),
             max_unwatched: Duration::from_secs(300),
             on_cut: OnCut::Continue,
+            kept: true,
         }
     }
 }
@@ -400,7 +404,7 @@ pub struct CacheSettings {
     pub models: Vec<Name>,
     /// How long an answer is fresh; a request may want less.
     pub ttl: Duration,
-    /// Does an answer that is no longer fresh stand in for one that failed?
+    /// Does an answer that is past its time stand in for one that failed?
     pub stale_on_failure: bool,
     /// Also for one that a budget refuses?
     pub stale_on_budget: bool,

@@ -159,13 +159,17 @@ pub fn decide_to_go_on(
     if situation.client_forbids {
         return RetryVerdict::GiveUp(GiveUp::ClientAskedNotTo);
     }
-    if !breaks_off(fault.kind) {
+    if !breaks_off(fault.kind) || told_not_to(fault) {
         return RetryVerdict::GiveUp(GiveUp::NotRetryable);
     }
     if u16::from(situation.attempts_made) > u16::from(rules.max_retries) {
         return RetryVerdict::GiveUp(GiveUp::AttemptsSpent);
     }
-    let wait = full_jitter(step(rules.base, rules.cap, situation.attempts_made), unit_random);
+    // The same endpoint may be the one that goes on, so what it asks for is waited for.
+    let wait = match wait_there(rules, fault, situation.attempts_made, unit_random) {
+        Ok(wait) => wait,
+        Err(reason) => return RetryVerdict::GiveUp(reason),
+    };
     if situation.deadline.since(situation.now) <= wait {
         return RetryVerdict::GiveUp(GiveUp::PastDeadline);
     }

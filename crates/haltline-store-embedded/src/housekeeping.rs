@@ -52,7 +52,7 @@ pub(crate) fn project(shared: &Shared) {
 /// The most documents that one round removes, so that it ends soon.
 const SWEPT_MAX: usize = 10_000;
 
-/// Drops streams that are kept no longer, and what else is due in their log. What fails is said,
+/// Drops streams whose time is over, and what else is due in their log. What fails is said,
 /// and concerns nothing but streams.
 pub(crate) fn sweep_streams(shared: &Shared, now: Timestamp) {
     if let Err(error) = shared.streams.sweep(now) {

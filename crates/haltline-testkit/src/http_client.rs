@@ -1,6 +1,7 @@
 //! A small HTTP client for tests: one connection for each request, every wait bounded, nothing
 //! repeated, nothing hidden. It is no client for production.
 
+use crate::socket::{ResetSwitch, Socket};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -10,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -22,6 +23,7 @@ pub struct Call {
     headers: HeaderMap,
     body: Bytes,
     limit: Duration,
+    receive_buffer: Option<u32>,
 }
 
 /// An answer with its whole body.
@@ -45,6 +47,7 @@ pub struct Stream {
     body: Incoming,
     pending: BytesMut,
     limit: Duration,
+    reset: ResetSwitch,
     _connection: Connection,
 }
 
@@ -73,7 +76,14 @@ impl Call {
     /// Any method.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: HeaderMap::new(), body: Bytes::new(), limit: Duration::from_secs(30) }
+        Self {
+            method,
+            url: url.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            limit: Duration::from_secs(30),
+            receive_buffer: None,
+        }
     }
 
     /// A chat request with one user message and a cap, to a server's `/v1/chat/completions`.
@@ -121,6 +131,14 @@ impl Call {
         }
     }
 
+    /// With one more parameter of the query, which must not need escaping.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.url.push(if self.url.contains('?') { '&' } else { '?' });
+        self.url.push_str(&format!("{name}={value}"));
+        self
+    }
+
     /// With a bearer token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
@@ -131,6 +149,14 @@ impl Call {
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// What the system takes in of the answer before it is read, in bytes, roughly: with little, a
+    /// slow reader is felt by the other side.
+    #[must_use]
+    pub fn receive_buffer(mut self, bytes: u32) -> Self {
+        self.receive_buffer = Some(bytes);
         self
     }
 
@@ -154,8 +180,9 @@ impl Call {
     pub async fn open(self) -> io::Result<Stream> {
         let rest = self.url.strip_prefix("http://").ok_or_else(|| io::Error::other("only http:// is spoken here"))?;
         let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-        let stream = bounded(self.limit, TcpStream::connect(host)).await?;
+        let stream = bounded(self.limit, connect(host, self.receive_buffer)).await?;
         stream.set_nodelay(true)?;
+        let (stream, reset) = Socket::new(stream);
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let connection = Connection(
             tokio::spawn(async move {
@@ -177,6 +204,7 @@ impl Call {
             body,
             pending: BytesMut::new(),
             limit: self.limit,
+            reset,
             _connection: connection,
         })
     }
@@ -235,6 +263,11 @@ impl Stream {
         }
     }
 
+    /// Ends the connection with a reset (RST), as a client does whose machine is gone.
+    pub fn reset(self) {
+        self.reset.set();
+    }
+
     /// Reads on to the end, however it ends.
     pub async fn read(mut self) -> Read {
         let mut bytes = std::mem::take(&mut self.pending);
@@ -269,6 +302,13 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+async fn connect(host: &str, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let Some(bytes) = receive_buffer else { return TcpStream::connect(host).await };
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(bytes)?;
+    socket.connect(host.parse().map_err(io::Error::other)?).await
 }
 
 async fn bounded<T>(limit: Duration, wait: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -84,7 +84,7 @@ pub(super) static STAGES: [Stage; 6] = [
     },
     Stage {
         name: "chaos",
-        about: "real processes: kill -9 under load, the bill against the ledger",
+        about: "real processes: kill -9 under load, the bill against the ledger, streams that go on",
         env: &[],
         steps: &[Step::Run(&["cargo", "test", "--locked", "-p", "haltline", "--test", "chaos", "--", "--nocapture"])],
         has_tests: true,

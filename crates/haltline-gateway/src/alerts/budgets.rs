@@ -91,7 +91,7 @@ impl Budgets {
         due
     }
 
-    /// Accounts that are no longer there: a window that has ended is forgotten, and a rolling one
+    /// Accounts that are gone: a window that has ended is forgotten, and a rolling one
     /// has nothing spent.
     fn gone(&mut self, at: &BTreeMap<Name, Vec<u8>>, balances: &[Balance]) -> Vec<Due> {
         if self.known.is_empty() {

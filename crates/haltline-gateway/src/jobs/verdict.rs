@@ -148,6 +148,7 @@ mod tests {
         let opens = |seconds| {
             Some(BudgetNote {
                 name: "b".to_owned(),
+                scope: "user".to_owned(),
                 resets_at: Some(now().saturating_add(Duration::from_secs(seconds))),
             })
         };

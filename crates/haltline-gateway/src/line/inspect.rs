@@ -1,5 +1,5 @@
-//! Inspect: would this request be accepted, and what may one attempt of it cost at most? For work
-//! that is done later; holds nothing and sends nothing.
+//! Inspect: would this request be accepted, and what may one attempt of it cost at most? Not a stage:
+//! for work that is done later; holds nothing and sends nothing.
 
 use crate::gateway::Gateway;
 use crate::incoming::Incoming;

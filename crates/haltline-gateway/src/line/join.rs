@@ -42,13 +42,13 @@ pub(crate) async fn join(
                 return Ok(Joined::Another);
             }
         }
-        outlet.prepare(beginning(gateway, request, Some(hash), fingerprint.clone()));
+        prepare(gateway, request, outlet, Some(hash), fingerprint.clone());
         if let Some(delivery) = kept(gateway, request, &hash, fingerprint.as_deref()).await? {
             outlet.answer(delivery);
             return Ok(Joined::Another);
         }
     } else {
-        outlet.prepare(beginning(gateway, request, None, None));
+        prepare(gateway, request, outlet, None, None);
         if request.retry_count > 0 {
             match gateway.registry.same(&live) {
                 Some(Other::Runs(other)) if room_for_another(&other).is_err() => {
@@ -104,16 +104,24 @@ fn leave_registry(gateway: &Gateway, outlet: &Outlet, outcome: Outcome) {
     gateway.registry.leave(live, outlet.once(), answer);
 }
 
-fn beginning(gateway: &Gateway, request: &Request, once: Option<[u8; 16]>, fingerprint: Option<String>) -> Beginning {
-    let goes_on = request.asked.stream() && gateway.live.load().settings.streams.on_cut != OnCut::End;
-    Beginning {
+fn prepare(
+    gateway: &Gateway,
+    request: &Request,
+    outlet: &mut Outlet,
+    once: Option<[u8; 16]>,
+    fingerprint: Option<String>,
+) {
+    let streams = gateway.live.load().settings.streams;
+    let goes_on = request.asked.stream() && streams.on_cut != OnCut::End;
+    outlet.prepare(Beginning {
+        is_kept: streams.kept,
         owner: request.owner.clone(),
         session: request.subjects.session.clone(),
         once,
         fingerprint,
         is_job: request.is_job,
         again: goes_on.then(|| (request.again(), request.body().clone())),
-    }
+    });
 }
 
 /// Waits until the other journey has something to show, and shows it. `false` when it has nothing

@@ -5,9 +5,10 @@ use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::metrics::{AttemptLabels, DegradedLabels, RequestLabels, TokenLabels};
 use crate::settings::ReviewSettings;
-use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord, What};
+use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord, Step, What};
 use haltline_types::{Code, Name, NanoUsd};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// As much of a forbidden prompt is kept; a record must fit a frame of the journal.
 const PROMPT_CHARS: usize = 32 * 1024;
@@ -16,25 +17,39 @@ const PROMPT_CHARS: usize = 32 * 1024;
 pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u16) {
     trip.step(What::Ended { outcome });
     count(gateway, &trip, outcome);
-    let record = RequestRecord {
+    let steps = trip.log.close();
+    keep(gateway, &of_trip(gateway, &trip, outcome, status, steps));
+}
+
+/// The attempts of a stream that another attempt is about to be made for: what is left of the
+/// request if the process dies. The record at its end takes this one's place.
+pub(crate) fn so_far(gateway: &Gateway, trip: &Trip) {
+    keep(gateway, &of_trip(gateway, trip, Outcome::Lost, 200, Vec::new()));
+}
+
+fn of_trip(gateway: &Gateway, trip: &Trip, outcome: Outcome, status: u16, steps: Vec<Step>) -> RequestRecord {
+    RequestRecord {
         id: trip.id,
-        trace_id: trip.trace_id,
+        trace_id: trip.trace_id.clone(),
         started: trip.started,
         ended: gateway.clock.now(),
-        subjects: trip.subjects,
+        subjects: Arc::clone(&trip.subjects),
         surface: Name::new(trip.surface),
-        model: trip.model,
+        model: trip.model.clone(),
         streamed: trip.streamed,
         outcome,
         status,
         first_token: trip.first_token,
         cap_lowered_to: trip.cap_lowered_to,
-        degraded_to: trip.degraded.map(|degraded| degraded.to),
-        blocked: trip.blocked,
-        attempts: trip.attempts,
-        steps: trip.log.close(),
-    };
-    if let Err(error) = gateway.records.record(&record) {
+        degraded_to: trip.degraded.as_ref().map(|degraded| degraded.to.clone()),
+        blocked: trip.blocked.clone(),
+        attempts: trip.attempts.clone(),
+        steps,
+    }
+}
+
+fn keep(gateway: &Gateway, record: &RequestRecord) {
+    if let Err(error) = gateway.records.record(record) {
         tracing::error!(%error, request = %record.id, cost = %record.cost(), "the record of a request could not be kept; the ledger has its money");
     }
 }

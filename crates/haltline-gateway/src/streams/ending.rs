@@ -37,6 +37,7 @@ impl Ending {
                 "retry_after_ms": problem.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 "budget": problem.budget.as_ref().map(|budget| json!({
                     "name": budget.name,
+                    "scope": budget.scope,
                     "resets_at_ms": budget.resets_at.map(Timestamp::as_millis),
                 })),
                 "max_tokens_that_fits": problem.max_tokens_that_fits.map(Tokens::get),
@@ -65,6 +66,7 @@ impl Ending {
         problem.retry_after = value["retry_after_ms"].as_u64().map(Duration::from_millis);
         problem.budget = text(&value["budget"]["name"]).map(|name| BudgetNote {
             name,
+            scope: text(&value["budget"]["scope"]).unwrap_or_default(),
             resets_at: value["budget"]["resets_at_ms"].as_i64().map(Timestamp::from_millis),
         });
         problem.max_tokens_that_fits = value["max_tokens_that_fits"].as_u64().map(Tokens::new);
@@ -86,7 +88,11 @@ mod tests {
     #[test]
     fn an_ending_is_read_back() {
         let mut problem = Problem::new(Code::BudgetExceeded, "too much").about("model");
-        problem.budget = Some(BudgetNote { name: "day".to_owned(), resets_at: Some(Timestamp::from_millis(5)) });
+        problem.budget = Some(BudgetNote {
+            name: "day".to_owned(),
+            scope: "user".to_owned(),
+            resets_at: Some(Timestamp::from_millis(5)),
+        });
         problem.max_tokens_that_fits = Some(Tokens::new(7));
         problem.upstream =
             Some(UpstreamNote { status: Some(503), code: Some("x".to_owned()), kind: FaultKind::Truncated });

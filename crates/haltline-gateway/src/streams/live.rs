@@ -250,6 +250,11 @@ impl Live {
 
     /// Waits until there will be no more.
     pub(crate) async fn until_ended(&self) {
+        self.until_after(u64::MAX).await;
+    }
+
+    /// Waits until there is an event after this one, or there will be no more.
+    pub(crate) async fn until_after(&self, cursor: u64) {
         let seat = {
             let mut state = self.state.lock();
             state.next_seat = state.next_seat.wrapping_add(1);
@@ -257,7 +262,7 @@ impl Live {
         };
         poll_fn(|cx| {
             let mut state = self.state.lock();
-            if state.ended.is_some() || state.is_torn {
+            if state.ended.is_some() || state.is_torn || state.last > cursor {
                 return Poll::Ready(());
             }
             state.wait(seat, cx);

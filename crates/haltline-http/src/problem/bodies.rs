@@ -116,6 +116,7 @@ fn facts(problem: &Problem, notes: &Notes) -> Value {
     facts.insert("retryable".into(), problem.should_retry().into());
     if let Some(budget) = &problem.budget {
         facts.insert("budget".into(), budget.name.clone().into());
+        facts.insert("scope".into(), budget.scope.clone().into());
         if let Some(at) = budget.resets_at {
             facts.insert("resets_at".into(), at.to_string().into());
         }

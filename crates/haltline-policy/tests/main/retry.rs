@@ -2,7 +2,7 @@
 
 use crate::fixed;
 use haltline_policy::backoff::{full_jitter, jitter_upwards, pick, step};
-use haltline_policy::retry::{GiveUp, Rest, RetryRules, RetrySituation, RetryVerdict, decide, rest};
+use haltline_policy::retry::{GiveUp, Rest, RetryRules, RetrySituation, RetryVerdict, decide, decide_to_go_on, rest};
 use haltline_types::{Billing, Fault, FaultClass, FaultKind, Origin, Timestamp};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -144,6 +144,38 @@ fn a_provider_that_says_no_is_not_asked_again() {
     let mut auth = fault(FaultKind::Auth);
     auth.retry.should = Some(false);
     assert!(again(verdict(&auth, &RetrySituation { other_endpoints: true, ..situation() }, 0)).1);
+}
+
+#[test]
+fn an_answer_that_broke_off_goes_on_when_and_if_the_provider_lets_it() {
+    let at = RetrySituation { first_byte_delivered: true, ..situation() };
+    let go_on = |fault: &Fault, at: &RetrySituation| decide_to_go_on(&RetryRules::default(), fault, at, 0);
+    let told = |kind, should| {
+        let mut fault = stating(kind, 2);
+        fault.retry.should = Some(should);
+        fault
+    };
+    let wait = |seconds| RetryVerdict::Again { wait: Duration::from_secs(seconds), avoid_endpoint: false };
+    let stop = RetryVerdict::GiveUp;
+    let rows = [
+        (fault(FaultKind::ConnectionLost), wait(0)),
+        (fault(FaultKind::RateLimited), wait(30)),
+        (stating(FaultKind::Overloaded, 20), wait(20)),
+        (stating(FaultKind::RateLimited, 60), wait(60)),
+        (stating(FaultKind::ServerError, 61), stop(GiveUp::WaitTooLong { stated: Duration::from_secs(61) })),
+        (told(FaultKind::Overloaded, true), wait(2)),
+        (told(FaultKind::Overloaded, false), stop(GiveUp::NotRetryable)),
+        (fault(FaultKind::ContentPolicy), stop(GiveUp::NotRetryable)),
+    ];
+    for (fault, expected) in rows {
+        assert_eq!(go_on(&fault, &at), expected, "{fault:?}");
+    }
+    let soon = RetrySituation { deadline: NOW.saturating_add(Duration::from_secs(20)), ..at };
+    assert_eq!(go_on(&stating(FaultKind::Overloaded, 20), &soon), stop(GiveUp::PastDeadline));
+    assert_eq!(
+        go_on(&fault(FaultKind::ServerError), &RetrySituation { attempts_made: 4, ..at }),
+        stop(GiveUp::AttemptsSpent)
+    );
 }
 
 #[test]

@@ -95,7 +95,8 @@ pub(super) fn streams(root: &Section<'_>) -> (StreamSettings, Duration) {
         Some("continue-with-tools") => OnCut::ContinueWithTools,
         _ => usual.on_cut,
     };
-    (StreamSettings { on_disconnect, heartbeat, max_unwatched, on_cut }, keep_for.unwrap_or(DAY))
+    let keep_for = keep_for.unwrap_or(DAY);
+    (StreamSettings { on_disconnect, heartbeat, max_unwatched, on_cut, kept: !keep_for.is_zero() }, keep_for)
 }
 
 pub(super) fn headroom(root: &Section<'_>) -> HeadroomSettings {

@@ -357,3 +357,26 @@ async fn a_process_that_is_told_to_end_leaves_its_streams_to_the_next_one() {
     assert!(setup.spent("day") >= bill.total);
     setup.assert_nothing_held("day");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_many_answers_go_on_side_by_side() {
+    const STREAMS: u64 = 40;
+    // Long enough that none ends before all have begun.
+    // The rest of an answer is a further attempt, and counts in the budget of retries.
+    let rest = format!("{MODEL}[retry]\nper_user_per_hour = 100\n");
+    let mut setup = Setup::start(FakeConfig::with_script(paced(900, Duration::from_millis(200))), &rest).await;
+    let mut open = Vec::new();
+    for number in 0..STREAMS {
+        let mut stream = setup.post(&stream(&format!("many {number}"))).open().await.expect("stream");
+        stream.piece().await.expect("piece").expect("content");
+        open.push(stream);
+    }
+    setup.gateway.kill9().expect("killed");
+    setup.provider.settled_bill(Duration::from_secs(20)).await.expect("bill");
+    setup.gateway.serve().await.expect("ready again");
+    let began = Instant::now();
+    while setup.provider.calls().in_flight < STREAMS {
+        assert!(began.elapsed() < Duration::from_secs(30), "only {} go on", setup.provider.calls().in_flight);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -56,7 +56,7 @@ async fn a_failure_and_a_success_are_told_step_by_step() {
     assert_eq!(answer.status, 200);
     let told = timeline(&setup, &format!("/v1/requests/{}/timeline", id(&answer)), "alice").await;
     // How often something is waited for or sampled is the machine's affair.
-    let certain = |word: &&str| !matches!(*word, "checkpoint" | "waited");
+    let certain = |word: &&str| !matches!(*word, "checkpoint" | "waited" | "watcher_came" | "watcher_left");
     assert_eq!(
         words(&told).into_iter().filter(certain).collect::<Vec<_>>(),
         [

@@ -2,12 +2,13 @@
 //! bill is within the limit, the books cover the bill, equal it where the outcome was seen, and
 //! nothing is stuck.
 
+use crate::books::{compare_with_records, quiet_accounts};
 use haltline_testkit::http_client::Call;
 use haltline_testkit::{
     Behaviour, Ending, FakeConfig, FakeProvider, GatewayOptions, Prices, Report, Script, TestGateway,
 };
 use haltline_types::{NanoUsd, PicoUsdPerToken, Tokens};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -119,7 +120,7 @@ async fn fifty_kills_under_load() {
         client.await.expect("client");
     }
     let bill = provider.settled_bill(Duration::from_secs(30)).await.expect("bill");
-    let accounts = quiet_accounts(&gateway).await;
+    let accounts = quiet_accounts(&gateway, Duration::from_secs(30)).await;
     let limit: NanoUsd = LIMIT.parse().expect("limit");
     assert!(bill.total <= limit, "billed {} of {limit}", bill.total);
     let day = accounts.iter().find(|account| account["budget"] == "day").expect("account");
@@ -127,7 +128,8 @@ async fn fifty_kills_under_load() {
     assert!(spent >= bill.total, "spent {spent} is below the bill of {}", bill.total);
     assert!(spent <= limit, "spent {spent} of {limit}");
     assert!(seen.answered.load(Ordering::Acquire) > 100, "the load was too small to say anything");
-    compare_with_records(&gateway, &provider).await;
+    let compared = compare_with_records(&gateway, &provider).await;
+    assert!(compared > 50, "only {compared} attempts could be compared");
     let verify = gateway.command_line(&["store", "verify"]).expect("verify");
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
     println!(
@@ -165,54 +167,4 @@ async fn storm(client: u64, origin: String, secret: String, stop: Arc<AtomicBool
             }
         };
     }
-}
-
-/// The accounts once nothing is held any more.
-async fn quiet_accounts(gateway: &TestGateway) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
-        let output = gateway.command_line(&["budget", "list", "--format", "json"]).expect("budget list");
-        let text = String::from_utf8(output.stdout).expect("utf-8");
-        let accounts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-        let held = |account: &Value| {
-            account["held"].as_str().is_some_and(|held| {
-                held.trim_start_matches('$').trim_matches(['0', '.']).chars().any(|c| c.is_ascii_digit() && c != '0')
-            })
-        };
-        if !accounts.iter().any(held) {
-            return accounts;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "something is stuck: {accounts:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Ledger = bill for every attempt whose outcome was seen: the provider knows attempts by our ids.
-async fn compare_with_records(gateway: &TestGateway, provider: &FakeProvider) {
-    let admin: Value =
-        serde_json::from_slice(&std::fs::read(gateway.directory().join("data/admin.json")).expect("admin.json"))
-            .expect("json");
-    let token = admin["token"].as_str().expect("token");
-    let mut compared = 0;
-    for line in provider.bill().attempts.iter().filter(|line| line.attempt.is_some()) {
-        let Some((request, number)) = line.attempt.as_deref().and_then(|attempt| attempt.split_once('/')) else {
-            continue;
-        };
-        let url = format!("{}/admin/v1/generation?id={request}", gateway.origin());
-        let answer = Call::get(url).bearer(token).send().await.expect("record");
-        if answer.status == 404 {
-            continue;
-        }
-        let record = answer.json().expect("json");
-        let attempts = record["attempts"].as_array().expect("attempts");
-        let Some(attempt) = attempts.iter().find(|attempt| attempt["number"].to_string() == number) else { continue };
-        let cost: NanoUsd = attempt["cost"].as_str().and_then(|text| text.parse().ok()).expect("cost");
-        if attempt["basis"] == "reported" {
-            assert_eq!(cost, line.cost, "{record}");
-            compared += 1;
-        } else {
-            assert!(cost >= line.cost, "{record} against {line:?}");
-        }
-    }
-    assert!(compared > 50, "only {compared} attempts could be compared");
 }
