@@ -118,7 +118,7 @@ async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std
     if let Some(running) = trip.running.take() {
         gateway.limiter.lock().leave(running);
     }
-    record::record(gateway, trip, outcome, status);
+    record::record(gateway, &trip, outcome, status);
 }
 
 async fn run(

@@ -14,11 +14,11 @@ use std::sync::Arc;
 const PROMPT_CHARS: usize = 32 * 1024;
 
 /// Writes the record and counts.
-pub(crate) fn record(gateway: &Gateway, trip: Trip, outcome: Outcome, status: u16) {
+pub(crate) fn record(gateway: &Gateway, trip: &Trip, outcome: Outcome, status: u16) {
     trip.step(What::Ended { outcome });
-    count(gateway, &trip, outcome);
+    count(gateway, trip, outcome);
     let steps = trip.log.close();
-    keep(gateway, &of_trip(gateway, &trip, outcome, status, steps));
+    keep(gateway, &of_trip(gateway, trip, outcome, status, steps));
 }
 
 /// The attempts of a stream that another attempt is about to be made for: what is left of the
