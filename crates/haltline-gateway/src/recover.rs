@@ -203,7 +203,8 @@ impl Gateway {
     fn tell_session_of_lost(&self, record: &StreamRecord, lost: &Lost<'_>) {
         let (id, begin) = (record.begin.id, &record.begin);
         let (Some(session), Some(head)) = (&begin.session, Head::of_bytes(id, &begin.head)) else { return };
-        let model = lost.holds.first().and_then(|hold| hold.subjects.model.clone());
+        let of_hold = lost.holds.first().and_then(|hold| hold.subjects.model.clone());
+        let model = of_hold.or_else(|| lost.known.as_ref().map(|known| known.model.clone()));
         let attempts = lost.attempts(self.clock.now());
         self.recovered_in_session(Recovered {
             owner: begin.owner.clone(),

@@ -73,7 +73,7 @@ pub(crate) struct Recovered {
     pub(crate) surface: Surface,
     /// The model by the name under which it was asked for.
     pub(crate) model: Name,
-    /// Attempts that were open.
+    /// Attempts, as far as they are known.
     pub(crate) attempts: u8,
     /// What was charged for them.
     pub(crate) cost: NanoUsd,
