@@ -53,7 +53,8 @@ impl Gateway {
         }
         let mut taken = TakenUp::default();
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        for record in self.streams.unended().await? {
+        let unended = self.streams.unended().await?;
+        for record in unended.into_iter().filter(|record| self.left_over.is_earlier(record)) {
             let holds = holds.remove(&record.begin.id).unwrap_or_default();
             if self.go_on_with(&record, &holds, &places) {
                 taken.going_on += 1;
