@@ -47,6 +47,8 @@ input = "1"
 output = "10"
 [breaker]
 failures = 1000
+[streams]
+on_cut = "end"
 [retry]
 base = "1ms"
 [[budgets]]

@@ -1,5 +1,9 @@
 //! Dead letters: what failed for good, with why, what it has cost, and what a retry may cost. They
-//! are looked at, sent again and discarded by operators.
+//! are looked at, sent again and discarded by operators. How many are kept is in `graves`.
+
+mod graves;
+
+pub(crate) use graves::{GraveBounds, Graves};
 
 use crate::gateway::Gateway;
 use crate::jobs::{Failure, Order, Run, Sheet, instant, unavailable};
@@ -23,6 +27,11 @@ const RETRIED: &str = "state=retried";
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Letters of one page.
 const PAGE_MAX: usize = 200;
+/// A larger request is not kept, in bytes.
+const BODY_MAX: usize = 1 << 20;
+/// Nor is one that was never sent and is larger than this: it has cost nothing, so that a client
+/// could have any number of them kept.
+const UNSENT_BODY_MAX: usize = 16 << 10;
 
 /// What failed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +75,9 @@ pub struct DeadLetter {
     pub(crate) message: Option<Value>,
     pub(crate) failure: Failure,
     pub(crate) runs: Vec<Run>,
+    /// The size of what was to be sent, where that was too large to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<usize>,
     /// In nanodollars.
     pub(crate) ceiling: Option<i64>,
     /// Milliseconds since the epoch.
@@ -116,8 +128,10 @@ pub struct OpenedLetter {
 }
 
 impl DeadLetter {
-    pub(crate) fn of_job(id: String, sheet: &Sheet, problem: &Problem, now: Timestamp) -> Self {
+    pub(crate) fn of_job(id: String, sheet: &Sheet, problem: &Problem, body: &Bytes, now: Timestamp) -> Self {
         let order = &sheet.order;
+        let most = if sheet.attempts() > 0 { BODY_MAX } else { UNSENT_BODY_MAX };
+        let is_kept = body.len() <= most && body.is_empty() == (order.bytes == 0);
         Self {
             id,
             kind: if sheet.is_response() { LetterKind::Response } else { LetterKind::Job },
@@ -129,7 +143,8 @@ impl DeadLetter {
             message: None,
             failure: Failure::of(problem),
             runs: sheet.runs.clone(),
-            ceiling: order.ceiling,
+            left_out: (!is_kept).then_some(order.bytes),
+            ceiling: order.ceiling.filter(|_| is_kept),
             at: now.as_millis(),
             retried_as: None,
         }
@@ -150,6 +165,7 @@ impl DeadLetter {
             message: again,
             failure: Failure { code, message: lost.why.clone(), param: None },
             runs: Vec::new(),
+            left_out: (lost.body.len() > BODY_MAX).then_some(lost.body.len()),
             ceiling: None,
             at: now.as_millis(),
             retried_as: None,
@@ -171,6 +187,7 @@ impl DeadLetter {
         };
         let written = serde_json::to_vec(self).map(Bytes::from).unwrap_or_default();
         let mut documents = vec![document(self.id.clone(), vec![label.to_owned()], written)];
+        let body = body.filter(|_| self.left_out.is_none());
         documents.extend(body.map(|body| document(body_id(&self.id), Vec::new(), body)));
         documents
     }
@@ -298,8 +315,9 @@ impl Gateway {
         Ok(OpenedLetter { letter, body, ceiling })
     }
 
-    /// Sends one again, as a new job of the same owner, or the same message. `most`: what one
-    /// attempt may be billed, by the word of whoever asks. Gives the id of the job or message.
+    /// Sends one again, as a new job of the same owner that is sent once, or the same message.
+    /// `most`: what all of it may be billed, by the word of whoever asks; without it, what one
+    /// attempt may be billed now. Gives the id of the job or message.
     ///
     /// # Errors
     /// `not_found`; `invalid_request` when it was sent again already;
@@ -324,11 +342,18 @@ impl Gateway {
         let body = self.letter_body(id).await?;
         let ceiling = self.retry_ceiling(&letter, &body).await?;
         if most.is_some_and(|most| ceiling > most) {
-            let message = format!("One attempt of `{id}` may cost up to {ceiling}, more than was agreed to.");
+            let message = format!("Sending `{id}` again may cost up to {ceiling}, more than was agreed to.");
             return Err(Problem::new(Code::ReservationTooLarge, message));
         }
         let now = self.clock.now();
-        let order = Order { ceiling: Some(ceiling.get()), bytes: body.len(), ..order };
+        // What was agreed to is all that it may cost.
+        let order = Order {
+            max_attempts: 1,
+            max_cost: Some(most.unwrap_or(ceiling).get()),
+            ceiling: Some(ceiling.get()),
+            bytes: body.len(),
+            ..order
+        };
         let mut sheet = Sheet::new(format!("job_{:032x}", self.fresh_id().as_u128()), order, now);
         sheet.retry_of = Some(id.to_owned());
         letter.retried_as = Some(sheet.id.clone());
@@ -359,6 +384,7 @@ impl Gateway {
         self.letter(id).await?;
         let ids = vec![id.to_owned(), body_id(id)];
         self.documents.remove(Shelf::DeadLetter, ids).await.map_err(unavailable)?;
+        self.graves.gone(id).await;
         Ok(())
     }
 
@@ -370,7 +396,9 @@ impl Gateway {
         let now = self.clock.now();
         let id = format!("{LETTER}{:032x}", self.fresh_id().as_u128());
         let letter = DeadLetter::of_message(id, &lost, None, now);
-        self.documents.put(letter.documents(Some(lost.body), now)).await.map_err(unavailable)?;
+        let documents = letter.documents(Some(lost.body), now);
+        self.graves.make_room(&documents, now).await;
+        self.documents.put(documents).await.map_err(unavailable)?;
         Ok(letter.id)
     }
 
@@ -394,6 +422,12 @@ impl Gateway {
     /// The most that one attempt can be billed now, by prices and keys as they are now.
     async fn retry_ceiling(&self, letter: &DeadLetter, body: &Bytes) -> Result<NanoUsd, Problem> {
         let Some(order) = &letter.order else { return Ok(NanoUsd::ZERO) };
+        if let Some(bytes) = letter.left_out {
+            let message = format!("It cannot be sent again: its request of {bytes} bytes was not kept.");
+            return Err(Problem::new(Code::InvalidRequest, message));
+        }
+        // What the client was willing to pay does not bind whoever agrees to more.
+        let order = Order { max_cost: None, ..order.clone() };
         let incoming = order.incoming(self.key_named(&order.key)?, body.clone(), None)?;
         line::inspect(self, incoming).await?.ceiling.ok_or_else(|| {
             Problem::new(Code::UnpricedModel, "What a retry may cost is not known: its first endpoint cannot be asked.")

@@ -71,6 +71,7 @@ impl Gateway {
         let (requests, is_over) = stopped.await;
         let still = self.sessions.hold_still().await;
         self.shelf.lock().forget_user(user);
+        self.graves.count_anew();
         self.registry.forget(|_, owner| is_theirs(owner));
         let cached_answers = self.forget_cached_user(user);
         let streams = self.streams.forget_user(user).await;

@@ -3,6 +3,7 @@
 use crate::alerts::Alerts;
 use crate::cache::Cache;
 use crate::counting::Counting;
+use crate::dead_letters::{GraveBounds, Graves};
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
 use crate::incoming::{Incoming, Surface};
@@ -14,9 +15,10 @@ use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
 use crate::problem::Problem;
 use crate::quarantine::Quarantine;
 use crate::sessions::Sessions;
-use crate::settings::{Secret, Settings};
+use crate::settings::Settings;
 use crate::shelf::Shelf;
 use crate::streams::{Live as LiveStream, Registry};
+use crate::take_up::LeftOver;
 use crate::webhooks::Hooks;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
@@ -93,6 +95,8 @@ pub struct Gateway {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hooks: Hooks,
+    /// How many dead letters there are.
+    pub(crate) graves: Arc<Graves>,
     pub(crate) alerts: Alerts,
     pub(crate) limiter: Mutex<Limiter>,
     pub(crate) lanes: Lanes,
@@ -108,6 +112,8 @@ pub struct Gateway {
     /// How much is kept for whom.
     pub(crate) rooms: Rooms,
     pub(crate) jobs: Jobs,
+    /// What an earlier process has left and could not be read.
+    pub(crate) left_over: LeftOver,
     /// Requests whose journeys must end now, the drain's time being over.
     pub(crate) cut: CancellationToken,
     /// What is counted.
@@ -125,8 +131,10 @@ impl Gateway {
         let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
         let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
         let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
-        let hooks = Hooks::new(Arc::clone(&parts.documents), parts.webhooks, clock, entropy, &parts.metrics);
-        hooks.know(secrets(&parts.settings));
+        let graves = Arc::new(Graves::new(Arc::clone(&parts.documents), GraveBounds::USUAL));
+        let (documents, letters) = (Arc::clone(&parts.documents), Arc::clone(&graves));
+        let hooks = Hooks::new(documents, parts.webhooks, clock, entropy, letters, &parts.metrics);
+        know_secrets(&hooks, &parts.settings);
         let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
         let journeys = TaskTracker::new();
         // Processes that share a store follow each other.
@@ -148,6 +156,7 @@ impl Gateway {
             clock: parts.clock,
             entropy: parts.entropy,
             hooks,
+            graves,
             alerts,
             limiter: Mutex::new(limiter),
             lanes: Lanes::default(),
@@ -157,6 +166,7 @@ impl Gateway {
             shelf: Mutex::default(),
             rooms: Rooms::default(),
             jobs: Jobs::default(),
+            left_over: LeftOver::default(),
             failures: Mutex::new(FinalAnswers::new(KEEP, REMEMBERED_FAILURES)),
             cache,
             cut: CancellationToken::new(),
@@ -222,7 +232,7 @@ impl Gateway {
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
         }
-        self.hooks.know(secrets(&settings));
+        know_secrets(&self.hooks, &settings);
         self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
         self.live.store(Arc::new(Live { settings, upstreams }));
@@ -361,9 +371,11 @@ impl Gateway {
     }
 
     /// Work that is due from time to time: gauges, and sweeping what nobody uses.
-    pub fn tick(&self) {
+    pub fn tick(self: &Arc<Self>) {
         self.lanes.sweep();
         let now = self.clock.now();
+        self.tick_left_over(now);
+        self.tick_jobs(now);
         self.shelf.lock().sweep(now);
         self.tick_cache(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
@@ -446,10 +458,13 @@ impl Drop for Place {
 }
 
 /// What signs messages to webhooks.
-fn secrets(settings: &Settings) -> impl Iterator<Item = Secret> {
+fn know_secrets(hooks: &Hooks, settings: &Settings) {
     let alerts = settings.alerts.hooks.iter().flat_map(|hook| hook.hook.secrets.iter().cloned());
     let cache = settings.cache.invalidated_webhook.iter().flat_map(|hook| hook.secrets.iter().cloned());
-    alerts.chain(settings.jobs.webhook_secret.clone()).chain(cache)
+    hooks.know(alerts.chain(cache));
+    if let Some(secret) = &settings.jobs.webhook_secret {
+        hooks.know_root(secret.clone());
+    }
 }
 
 pub(crate) fn draining() -> Problem {

@@ -8,6 +8,7 @@ mod make;
 mod notify;
 mod order;
 mod queue;
+mod quota;
 mod resume;
 mod run;
 mod sheet;
@@ -28,23 +29,31 @@ use haltline_ports::{Document, DocumentQuery, DocumentsError, Owner, Shelf};
 use haltline_types::{Code, Name, RequestId, Timestamp, format_duration};
 use parking_lot::Mutex;
 use queue::{Queue, Ticket};
+use quota::Quota;
 use serde_json::{Value, json};
 use sheet::{JOB, is_job_id, request_id, result_id};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Locks by which changes of one document take turns.
 const TURNS: usize = 64;
+/// Between two offers of news that nobody took.
+const NEWS_WAIT: Duration = Duration::from_secs(60);
 /// Jobs of one page.
 const PAGE_MAX: usize = 100;
 
 /// What the gateway knows of jobs besides their documents.
 pub(crate) struct Jobs {
     queue: Mutex<Queue>,
+    quota: Mutex<Quota>,
     turns: Vec<tokio::sync::Mutex<()>>,
     wake: Arc<tokio::sync::Notify>,
     keeps_time: AtomicBool,
+    /// Are there ends that no webhook's carrier took?
+    owes_news: AtomicBool,
+    /// When they were offered last, in milliseconds since the epoch.
+    told: AtomicI64,
     notifier: OnceLock<Arc<dyn JobNotifier>>,
 }
 
@@ -52,9 +61,12 @@ impl Default for Jobs {
     fn default() -> Self {
         Self {
             queue: Mutex::default(),
+            quota: Mutex::default(),
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
             wake: Arc::default(),
             keeps_time: AtomicBool::new(false),
+            owes_news: AtomicBool::new(false),
+            told: AtomicI64::new(i64::MIN / 2),
             notifier: OnceLock::new(),
         }
     }
@@ -251,6 +263,25 @@ impl Gateway {
         Ok(ids.len())
     }
 
+    /// Tells webhooks what nobody took before.
+    pub(crate) fn tick_jobs(self: &Arc<Self>, now: Timestamp) {
+        if self.is_draining() || !self.jobs.owes_news.load(Ordering::Acquire) {
+            return;
+        }
+        let last = self.jobs.told.swap(now.as_millis(), Ordering::AcqRel);
+        if now.since(instant(last)) < NEWS_WAIT {
+            self.jobs.told.store(last, Ordering::Release);
+            return;
+        }
+        let gateway = Arc::clone(self);
+        self.journeys.spawn(async move {
+            if let Err(error) = gateway.tell_what_is_owed().await {
+                gateway.jobs.owes_news.store(true, Ordering::Release);
+                tracing::warn!(%error, "the ends of jobs that are to be told of cannot be read");
+            }
+        });
+    }
+
     /// How full the queue is.
     #[must_use]
     pub fn jobs_standing(&self) -> JobsStanding {
@@ -296,7 +327,11 @@ impl Gateway {
 
     /// Starts what may start now, and sees to it that the rest starts in time.
     pub(crate) fn pump_jobs(self: &Arc<Self>) {
-        while !self.is_draining() {
+        // What waits then is the next process's.
+        if self.is_draining() {
+            return;
+        }
+        loop {
             let places = self.live.load().settings.jobs.concurrency;
             let stop = self.cut.child_token();
             let taken = self.jobs.queue.lock().take(self.clock.now(), places, stop.clone());
@@ -321,7 +356,7 @@ impl Gateway {
         tokio::spawn(async move {
             loop {
                 let sleep = {
-                    let Some(gateway) = weak.upgrade() else { return };
+                    let Some(gateway) = weak.upgrade().filter(|gateway| !gateway.is_draining()) else { return };
                     let due = gateway.jobs.queue.lock().next_due();
                     due.map_or(LONGEST, |due| due.since(gateway.clock.now())).min(LONGEST)
                 };

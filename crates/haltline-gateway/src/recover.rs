@@ -86,7 +86,8 @@ impl Gateway {
         }
         let mut taken = TakenUp::default();
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        for record in self.streams.unended().await? {
+        let unended = self.streams.unended().await?;
+        for record in unended.into_iter().filter(|record| self.left_over.is_earlier(record)) {
             let id = record.begin.id;
             let lost = Lost { holds: holds.remove(&id).unwrap_or_default(), known: self.known_of(id).await };
             if self.go_on_with(&record, &lost, &places) {

@@ -459,7 +459,7 @@ pub struct JobSettings {
     pub max_attempts: u8,
     /// Before the first repetition; doubled with each further one.
     pub retry_base: Duration,
-    /// What webhooks of jobs are signed with.
+    /// From it the secret of each key is made, which signs the webhooks of its jobs.
     pub webhook_secret: Option<Secret>,
     /// May webhooks lead into private networks?
     pub allow_private_webhooks: bool,

@@ -14,6 +14,7 @@ pub(crate) mod tests;
 pub(crate) use letter::Letter;
 pub use signature::check_secret;
 
+use crate::dead_letters::Graves;
 use crate::metrics::{DeliveryLabels, Metrics};
 use crate::settings::Secret;
 use haltline_ports::{
@@ -61,7 +62,7 @@ pub enum HookError {
     Forbidden(String),
     /// The receiver has said that it is gone (410).
     Off,
-    /// Too many messages wait, in all or for this host.
+    /// Too many messages wait, in all, for this host, or of this key.
     Full,
     /// The message is larger than so many bytes.
     TooLarge(usize),
@@ -92,6 +93,7 @@ struct Inner {
     webhooks: Arc<dyn Webhooks>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    graves: Arc<Graves>,
     deliveries: Family<DeliveryLabels, Counter>,
     waiting: Gauge,
     state: Mutex<State>,
@@ -103,6 +105,8 @@ struct State {
     queue: Queue,
     /// By fingerprint.
     secrets: HashMap<String, Secret>,
+    /// From these the secrets of keys are derived.
+    roots: Vec<Secret>,
     /// Receivers that are gone, and until when that is believed.
     off: HashMap<String, Timestamp>,
     /// When the next look at the queue is due.
@@ -112,12 +116,12 @@ struct State {
 
 impl Hooks {
     /// An outbox on these doors.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         documents: Arc<dyn Documents>,
         webhooks: Arc<dyn Webhooks>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        graves: Arc<Graves>,
         metrics: &Metrics,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -125,11 +129,13 @@ impl Hooks {
             webhooks,
             clock,
             entropy,
+            graves,
             deliveries: metrics.deliveries.clone(),
             waiting: metrics.deliveries_waiting.clone(),
             state: Mutex::new(State {
                 queue: Queue::new(Bounds::USUAL),
                 secrets: HashMap::new(),
+                roots: Vec::new(),
                 off: HashMap::new(),
                 timer: None,
                 closed: false,
@@ -183,14 +189,16 @@ impl Hooks {
         data: &Value,
     ) -> Result<Letter, HookError> {
         self.check(hook)?;
-        self.know(hook.secrets.iter().cloned());
+        let unknown = hook.secrets.iter().filter(|secret| !self.can_derive(secret, owner.as_ref()));
+        let unknown: Vec<Secret> = unknown.cloned().collect();
+        self.know(unknown);
         let now = self.0.clock.now();
         {
             let state = self.0.state.lock();
             if state.off.get(&hook.url).is_some_and(|until| now < *until) {
                 return Err(HookError::Off);
             }
-            if !state.queue.has_room(&letter::host(&hook.url), 1) {
+            if !state.queue.has_room(&letter::host(&hook.url), owner.as_ref().map(|owner| &owner.key)) {
                 self.0.count("refused");
                 return Err(HookError::Full);
             }
@@ -250,6 +258,21 @@ impl Hooks {
         }
     }
 
+    /// Remembers a secret from which those of keys are derived.
+    pub(crate) fn know_root(&self, secret: Secret) {
+        let mut state = self.0.state.lock();
+        if state.roots.len() < SECRETS_MAX && !state.roots.contains(&secret) {
+            state.roots.push(secret);
+        }
+    }
+
+    /// A secret of a key is made when it is needed, so that any number of keys may have one.
+    fn can_derive(&self, secret: &Secret, owner: Option<&Owner>) -> bool {
+        let Some(owner) = owner else { return false };
+        let roots = self.0.state.lock().roots.clone();
+        roots.iter().any(|root| signature::derive(root, &owner.key).as_ref() == Some(secret))
+    }
+
     /// A new configuration: hooks that were off may be tried again.
     pub(crate) fn all_on(&self) {
         self.0.state.lock().off.clear();
@@ -277,7 +300,7 @@ impl Hooks {
         {
             let mut state = self.0.state.lock();
             for letter in letters {
-                state.queue.put(&letter.id, &letter.host(), letter.due());
+                state.queue.put(&letter.id, &letter.host(), letter.key(), letter.due());
             }
         }
         self.pump();

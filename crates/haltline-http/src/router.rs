@@ -201,6 +201,15 @@ pub(crate) fn dialects() -> Vec<Entry> {
             ],
         ),
         Entry::new(
+            "/jobs/webhook-secret",
+            get(jobs::webhook_secret),
+            [tell("jobWebhookSecret", "What signs messages to the webhooks of this key's jobs").answers(Answer::json(
+                200,
+                "The secret: `whsec_…`",
+                any_object(),
+            ))],
+        ),
+        Entry::new(
             "/jobs/{id}",
             get(jobs::show).delete(jobs::forget),
             [

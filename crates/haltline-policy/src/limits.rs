@@ -131,11 +131,32 @@ impl Limiter {
     /// # Errors
     /// The limit that has to be waited for longest.
     pub fn admit(&mut self, now: Timestamp, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, LimitRefusal> {
+        self.take(now, subjects, tokens, |_| true)
+    }
+
+    /// The same for what is made now and runs at another time: how many run at once is no matter.
+    ///
+    /// # Errors
+    /// As `admit`, but for `Concurrency`.
+    pub fn note(&mut self, now: Timestamp, subjects: &Subjects, tokens: Tokens) -> Result<(), LimitRefusal> {
+        let report = self.take(now, subjects, tokens, |refusal| refusal.kind != LimitKind::Concurrency)?;
+        self.leave(report.running);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        now: Timestamp,
+        subjects: &Subjects,
+        tokens: Tokens,
+        counts: impl Fn(&LimitRefusal) -> bool,
+    ) -> Result<LimitReport, LimitRefusal> {
         let mut refusal: Option<LimitRefusal> = None;
         for shelf in &self.shelves {
             self.scratch.clear();
             subjects.write_subject(&shelf.rule.scope, &mut self.scratch);
             if let Err(found) = shelf.check(now, &self.scratch, tokens)
+                && counts(&found)
                 && refusal.as_ref().is_none_or(|worst| found.weight() > worst.weight())
             {
                 refusal = Some(found);

@@ -148,6 +148,30 @@ impl DocumentQuery {
     }
 }
 
+/// What is known of a document without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentHead {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub owner: Option<Owner>,
+    /// What it can be listed by.
+    pub labels: Vec<String>,
+    /// When it was made or last changed.
+    pub changed: Timestamp,
+    /// From when on it is gone.
+    pub expires: Option<Timestamp>,
+    /// How many bytes its body has.
+    pub bytes: usize,
+}
+
+impl From<Document> for DocumentHead {
+    fn from(document: Document) -> Self {
+        let Document { id, owner, labels, changed, expires, body, .. } = document;
+        Self { id, owner, labels, changed, expires, bytes: body.len() }
+    }
+}
+
 /// Why documents could not be written or read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentsError(pub String);
@@ -176,6 +200,12 @@ pub trait Documents: Send + Sync {
 
     /// Documents that are not expired at `now`, in the order of their ids.
     fn list(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<Document>, DocumentsError>>;
+
+    /// The same without bodies: for counting what there is.
+    fn heads(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<DocumentHead>, DocumentsError>> {
+        let found = self.list(query, now);
+        Box::pin(async move { Ok(found.await?.into_iter().map(DocumentHead::from).collect()) })
+    }
 
     /// Removes documents. Returns how many there were.
     fn remove(&self, shelf: Shelf, ids: Vec<String>) -> BoxFuture<'_, Result<u64, DocumentsError>>;

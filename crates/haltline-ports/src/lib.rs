@@ -18,8 +18,8 @@ mod webhooks;
 pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride};
 pub use clock::{Clock, Entropy};
 pub use documents::{
-    BODY_BYTES_MAX, Document, DocumentQuery, Documents, DocumentsError, ID_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX,
-    MemoryDocuments, Shelf,
+    BODY_BYTES_MAX, Document, DocumentHead, DocumentQuery, Documents, DocumentsError, ID_BYTES_MAX, LABEL_BYTES_MAX,
+    LABELS_MAX, MemoryDocuments, Shelf,
 };
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;

@@ -2,7 +2,8 @@
 //! written down, and put into the queue.
 
 use super::order::Order;
-use super::queue::{Full, QUEUED_OF_KEY_MAX};
+use super::queue::{Full, QUEUED_BYTES_OF_KEY_MAX, QUEUED_OF_KEY_MAX};
+use super::quota::BYTES_OF_KEY_MAX;
 use super::sheet::{JOB, Sheet, request_document};
 use super::{ticket, unavailable, view};
 use crate::gateway::{Gateway, draining};
@@ -12,7 +13,7 @@ use crate::metrics::RequestLabels;
 use crate::problem::Problem;
 use bytes::Bytes;
 use haltline_ports::{Document, Owner, Shelf};
-use haltline_types::{Code, NanoUsd};
+use haltline_types::{Code, NanoUsd, format_duration};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl Gateway {
         order.max_attempts = new.max_attempts.unwrap_or(usual).clamp(1, ATTEMPTS_MAX);
         order.metadata = new.metadata;
         order.webhook = new.webhook;
-        let inspected = line::inspect(&self, new.incoming).await?;
+        let inspected = line::submitted(&self, new.incoming).await?;
         if inspected.asked.stream() {
             let message = "A job is not streamed; leave `stream` out of its `body`, and ask for its result.";
             return Err(Problem::new(Code::InvalidRequest, message).about("body.stream"));
@@ -166,13 +167,24 @@ impl Gateway {
         body: Bytes,
         more: Vec<Document>,
     ) -> Result<(), Problem> {
+        self.left_over.check_jobs()?;
         let ticket = ticket(sheet);
-        self.jobs.queue.lock().room_for(&ticket.key, ticket.bytes).map_err(full)?;
         let now = self.clock.now();
-        let mut documents = vec![sheet.document(now, Duration::ZERO), request_document(sheet, now, body)];
+        let mut documents = vec![sheet.document(now, Duration::ZERO)];
         documents.extend(more);
-        self.documents.put(documents).await.map_err(unavailable)?;
-        self.jobs.queue.lock().push(ticket);
+        self.jobs.queue.lock().reserve(&ticket).map_err(full)?;
+        let stays = documents.iter().filter(|document| document.shelf == Shelf::Job);
+        let stays = stays.map(|document| document.body.len()).fold(0, usize::saturating_add);
+        if !self.jobs.quota.lock().take(&ticket.key, stays, now, self.jobs_keep_for()) {
+            self.jobs.queue.lock().give_back(&ticket);
+            return Err(too_many(self.jobs_keep_for()));
+        }
+        documents.push(request_document(sheet, now, body));
+        if let Err(error) = self.documents.put(documents).await {
+            self.jobs.queue.lock().give_back(&ticket);
+            return Err(unavailable(error));
+        }
+        self.jobs.queue.lock().push_reserved(ticket);
         self.pump_jobs();
         Ok(())
     }
@@ -184,11 +196,23 @@ fn full(full: Full) -> Problem {
             Code::RateLimited,
             format!("{QUEUED_OF_KEY_MAX} jobs of this key wait already; make more when some have run."),
         ),
+        Full::KeyBytes => Problem::new(
+            Code::RateLimited,
+            format!("The jobs of this key that wait have {QUEUED_BYTES_OF_KEY_MAX} bytes already; make more when some have run."),
+        ),
         Full::All => {
             Problem::new(Code::Overloaded, "The queue of jobs is full; make more when some have run.".to_owned())
         }
     }
     .retry_after(Duration::from_secs(30))
+}
+
+fn too_many(keep_for: Duration) -> Problem {
+    let message = format!(
+        "This key has had {BYTES_OF_KEY_MAX} bytes of jobs written within {}, for which jobs are kept; make more when some of them are gone.",
+        format_duration(keep_for)
+    );
+    Problem::new(Code::RateLimited, message).retry_after(Duration::from_secs(60))
 }
 
 fn hex(bytes: &[u8]) -> String {

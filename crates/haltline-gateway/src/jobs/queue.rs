@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Jobs of one key that may wait.
 pub(super) const QUEUED_OF_KEY_MAX: usize = 1_000;
+/// Bytes of the requests of one key that may wait; a single one may be larger.
+pub(super) const QUEUED_BYTES_OF_KEY_MAX: usize = 128 << 20;
 /// Jobs that may wait in all.
 pub(super) const QUEUED_MAX: usize = 100_000;
 /// Bytes of the requests that may wait in all.
@@ -27,6 +29,8 @@ pub(super) struct Ticket {
 pub(super) enum Full {
     /// The key has as many as it may.
     Key,
+    /// The requests of the key are as large as they may be.
+    KeyBytes,
     /// All keys together have.
     All,
 }
@@ -38,6 +42,13 @@ struct Running {
     stop: CancellationToken,
 }
 
+/// What one key has waiting, in its lane or for later.
+#[derive(Debug, Default)]
+struct Share {
+    jobs: usize,
+    bytes: usize,
+}
+
 /// What waits and what runs.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -46,22 +57,37 @@ pub(super) struct Queue {
     turns: VecDeque<Name>,
     later: BTreeMap<(Timestamp, String), Ticket>,
     running: HashMap<String, Running>,
-    /// Jobs that wait, by key: in its lane or for later.
-    waiting_of: HashMap<Name, usize>,
+    shares: HashMap<Name, Share>,
     waiting: usize,
     bytes: usize,
 }
 
 impl Queue {
-    /// Is there room for one more?
-    pub(super) fn room_for(&self, key: &Name, bytes: usize) -> Result<(), Full> {
-        if self.waiting_of.get(key).is_some_and(|waiting| *waiting >= QUEUED_OF_KEY_MAX) {
-            return Err(Full::Key);
+    /// Takes room for one more, which is then lined up or given back.
+    pub(super) fn reserve(&mut self, ticket: &Ticket) -> Result<(), Full> {
+        if let Some(share) = self.shares.get(&ticket.key) {
+            if share.jobs >= QUEUED_OF_KEY_MAX {
+                return Err(Full::Key);
+            }
+            if share.bytes.saturating_add(ticket.bytes) > QUEUED_BYTES_OF_KEY_MAX {
+                return Err(Full::KeyBytes);
+            }
         }
-        if self.waiting >= QUEUED_MAX || self.bytes.saturating_add(bytes) > QUEUED_BYTES_MAX {
+        if self.waiting >= QUEUED_MAX || self.bytes.saturating_add(ticket.bytes) > QUEUED_BYTES_MAX {
             return Err(Full::All);
         }
+        self.count(ticket);
         Ok(())
+    }
+
+    /// The room that was taken is not needed.
+    pub(super) fn give_back(&mut self, ticket: &Ticket) {
+        self.uncount(ticket);
+    }
+
+    /// At the end of its key's lane, in the room that was taken for it.
+    pub(super) fn push_reserved(&mut self, ticket: Ticket) {
+        self.line_up(ticket);
     }
 
     /// At the end of its key's lane.
@@ -189,7 +215,9 @@ impl Queue {
     }
 
     fn count(&mut self, ticket: &Ticket) {
-        *self.waiting_of.entry(ticket.key.clone()).or_default() += 1;
+        let share = self.shares.entry(ticket.key.clone()).or_default();
+        share.jobs += 1;
+        share.bytes = share.bytes.saturating_add(ticket.bytes);
         self.waiting += 1;
         self.bytes = self.bytes.saturating_add(ticket.bytes);
     }
@@ -197,10 +225,11 @@ impl Queue {
     fn uncount(&mut self, ticket: &Ticket) {
         self.waiting = self.waiting.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(ticket.bytes);
-        if let Some(waiting) = self.waiting_of.get_mut(&ticket.key) {
-            *waiting = waiting.saturating_sub(1);
-            if *waiting == 0 {
-                self.waiting_of.remove(&ticket.key);
+        if let Some(share) = self.shares.get_mut(&ticket.key) {
+            share.jobs = share.jobs.saturating_sub(1);
+            share.bytes = share.bytes.saturating_sub(ticket.bytes);
+            if share.jobs == 0 {
+                self.shares.remove(&ticket.key);
             }
         }
     }
@@ -265,7 +294,7 @@ mod tests {
         assert!(queue.stop("lane", &Name::new("a")) && queue.stop("later", &Name::new("a")));
         assert!(!queue.stop("lane", &Name::new("a")));
         assert_eq!(queue.len(), (0, 0));
-        assert!(queue.lanes.is_empty() && queue.turns.is_empty() && queue.waiting_of.is_empty() && queue.bytes == 0);
+        assert!(queue.lanes.is_empty() && queue.turns.is_empty() && queue.shares.is_empty() && queue.bytes == 0);
         let stop = CancellationToken::new();
         queue.push(ticket("a", "runs"));
         queue.take(at(0), 4, stop.clone());
@@ -310,11 +339,22 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_for_each_key_and_for_all() {
         let mut queue = Queue::default();
+        let large = |key: &str, bytes| Ticket { bytes, ..ticket(key, "large") };
         for number in 0..QUEUED_OF_KEY_MAX {
-            queue.push(ticket("a", &number.to_string()));
+            let small = ticket("a", &number.to_string());
+            assert_eq!(queue.reserve(&small), Ok(()));
+            queue.push_reserved(small);
         }
-        assert_eq!(queue.room_for(&Name::new("a"), 1), Err(Full::Key));
-        assert_eq!(queue.room_for(&Name::new("b"), 1), Ok(()));
-        assert_eq!(queue.room_for(&Name::new("b"), QUEUED_BYTES_MAX), Err(Full::All));
+        assert_eq!(queue.reserve(&ticket("a", "more")), Err(Full::Key));
+        assert_eq!(queue.reserve(&large("b", QUEUED_BYTES_MAX)), Err(Full::All));
+        // A key that has nothing waiting may have a request of any size.
+        assert_eq!(queue.reserve(&large("b", QUEUED_BYTES_OF_KEY_MAX + 1)), Ok(()));
+        assert_eq!(queue.reserve(&large("b", 1)), Err(Full::KeyBytes));
+        queue.give_back(&large("b", QUEUED_BYTES_OF_KEY_MAX + 1));
+        assert_eq!(queue.reserve(&large("b", QUEUED_BYTES_OF_KEY_MAX)), Ok(()));
+        for key in ["c", "d", "e", "f", "g", "h"] {
+            assert_eq!(queue.reserve(&large(key, QUEUED_BYTES_OF_KEY_MAX)), Ok(()), "{key}");
+        }
+        assert_eq!(queue.reserve(&large("i", QUEUED_BYTES_OF_KEY_MAX)), Err(Full::All));
     }
 }

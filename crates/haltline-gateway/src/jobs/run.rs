@@ -12,9 +12,12 @@ use crate::gateway::Gateway;
 use crate::line;
 use crate::problem::Problem;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use haltline_ports::{Document, DocumentsError, KeyRecord, Shelf};
 use haltline_types::{Code, NanoUsd, RequestId, Timestamp};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +47,16 @@ enum Next {
 impl Gateway {
     pub(super) async fn run_job(self: Arc<Self>, ticket: Ticket, stop: CancellationToken) {
         let place = Place { gateway: Arc::clone(&self), id: ticket.id.clone() };
-        let next = self.run_once(&ticket.id, stop).await;
+        let run = AssertUnwindSafe(self.run_once(&ticket.id, stop.clone())).catch_unwind().await;
+        let next = match run {
+            Ok(next) => next,
+            Err(_) => {
+                // The request, if there is one, runs in a task of its own: it ends, and is charged.
+                stop.cancel();
+                let lost = AssertUnwindSafe(self.after_a_panic(&ticket.id)).catch_unwind().await;
+                lost.unwrap_or(Next::Nothing)
+            }
+        };
         drop(place);
         if let Next::Again(at) = next {
             self.jobs.queue.lock().push_later(ticket, at);
@@ -71,6 +83,25 @@ impl Gateway {
             }
         };
         self.end_run(id, request, body, delivery).await
+    }
+
+    /// A run that broke in the middle is looked at as a restart would: its answer may be safe, else
+    /// the attempt is lost.
+    async fn after_a_panic(&self, id: &str) -> Next {
+        tracing::error!(job = id, "the run of a job broke in the middle: this is a defect of Haltline");
+        let taken_up = match self.sheet(id).await {
+            Ok(Some(sheet)) if sheet.state == State::Running => self.take_up_job(sheet, None).await,
+            Ok(_) => return Next::Nothing,
+            Err(error) => Err(error),
+        };
+        match taken_up {
+            Ok(State::Queued) => Next::Again(self.clock.now().saturating_add(UNWRITTEN_WAIT)),
+            Ok(_) => Next::Nothing,
+            Err(error) => {
+                tracing::error!(%error, job = id, "what became of a job's run could not be written; the next start takes it up");
+                Next::Nothing
+            }
+        }
     }
 
     /// Writes down that a request of this id goes out. Nothing to do for a job that has ended.
@@ -143,14 +174,15 @@ impl Gateway {
     }
 
     /// The answer is safe: now the state may say so. The webhook comes first: whoever dies before the
-    /// state is written finds the answer again, and tells it under the same id.
+    /// state is written finds the answer again, and tells it under the same id. News that nobody
+    /// took are told later.
     pub(super) async fn finish(&self, sheet: &mut Sheet, state: State) {
         let now = self.clock.now();
         sheet.state = state;
         sheet.ended = Some(now.as_millis());
         sheet.not_before = None;
         sheet.failure = None;
-        sheet.is_told = self.tell(sheet, "job.completed").await;
+        sheet.is_told = sheet.owes_news() && self.tell(sheet).await;
         if self.write(vec![sheet.document(now, self.jobs_keep_for())]).await {
             self.drop_request(&sheet.id).await;
         }
@@ -218,43 +250,49 @@ impl Gateway {
         sheet.ended = Some(now.as_millis());
         sheet.not_before = None;
         sheet.failure = Some(Failure::of(problem));
-        let letter = DeadLetter::of_job(format!("dl_{:032x}", self.fresh_id().as_u128()), sheet, problem, now);
+        let letter = DeadLetter::of_job(format!("dl_{:032x}", self.fresh_id().as_u128()), sheet, problem, &body, now);
         sheet.dead_letter = Some(letter.id.clone());
         tracing::warn!(job = %sheet.id, letter = %letter.id, code = %problem.code, cost = %sheet.cost(), "a job failed for good");
         let mut documents = letter.documents(Some(body), now);
+        self.graves.make_room(&documents, now).await;
         documents.push(sheet.document(now, self.jobs_keep_for()));
         if sheet.is_response() {
             documents.extend(self.background_failed(sheet, &problem.message).await);
         }
         if self.write(documents).await {
             self.drop_request(&sheet.id).await;
-            self.tell_failure(sheet).await;
+            self.tell_end(sheet).await;
         }
     }
 
-    /// Tells a failure that is written down. What was not told before the end is told by the next
-    /// start.
-    pub(super) async fn tell_failure(&self, sheet: &mut Sheet) {
-        if sheet.order.webhook.is_some() && self.tell(sheet, "job.failed").await {
+    /// Tells the end of a job that is written down. What was not told is told later, by this
+    /// process or the next.
+    pub(super) async fn tell_end(&self, sheet: &mut Sheet) {
+        if sheet.owes_news() && self.tell(sheet).await {
             sheet.is_told = true;
             self.write(vec![sheet.document(self.clock.now(), self.jobs_keep_for())]).await;
         }
     }
 
     /// Has the webhook's carrier taken the news?
-    async fn tell(&self, sheet: &Sheet, kind: &'static str) -> bool {
-        let (Some(url), Some(notifier)) = (&sheet.order.webhook, self.jobs.notifier.get()) else { return false };
+    async fn tell(&self, sheet: &Sheet) -> bool {
+        let Some(url) = &sheet.order.webhook else { return false };
         let note = JobNote {
             id: format!("{}_{}", sheet.id, sheet.state.word()),
-            kind,
+            kind: if sheet.state == State::Failed { "job.failed" } else { "job.completed" },
             owner: sheet.order.owner(),
             url: url.clone(),
             job: view::job(sheet, self.clock.now()),
         };
-        match notifier.notify(note).await {
+        let told = match self.jobs.notifier.get() {
+            Some(notifier) => notifier.notify(note).await,
+            None => Err("nobody carries them".to_owned()),
+        };
+        match told {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(%error, job = %sheet.id, "the webhook of a job could not be taken over");
+                self.jobs.owes_news.store(true, Ordering::Release);
+                tracing::warn!(%error, job = %sheet.id, "the news of a job's end are not taken; they are told later");
                 false
             }
         }

@@ -14,6 +14,9 @@ pub(crate) const JOB: &str = "job_";
 /// What ids of background responses begin with; their jobs go by the same id.
 pub(crate) const RESPONSE: &str = "resp_";
 
+/// The label of jobs whose webhook has not been told of their end.
+pub(crate) const UNTOLD: &str = "news=untold";
+
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,7 +129,7 @@ pub(crate) struct Sheet {
     pub(crate) dead_letter: Option<String>,
     /// The dead letter that it repeats.
     pub(crate) retry_of: Option<String>,
-    /// Has its webhook, if there is one, been told of its failure?
+    /// Has its webhook, if there is one, been told of its end?
     #[serde(default)]
     pub(crate) is_told: bool,
 }
@@ -160,11 +163,21 @@ impl Sheet {
             shelf: Shelf::Job,
             id: self.id.clone(),
             owner: Some(self.order.owner()),
-            labels: vec![self.state.label()],
+            labels: self.labels(),
             changed: now,
             expires: self.state.is_final().then(|| now.saturating_add(keep_for)),
             body: serde_json::to_vec(self).map(Bytes::from).unwrap_or_default(),
         }
+    }
+
+    fn labels(&self) -> Vec<String> {
+        let untold = self.owes_news().then(|| UNTOLD.to_owned());
+        std::iter::once(self.state.label()).chain(untold).collect()
+    }
+
+    /// Is its webhook to be told of its end?
+    pub(crate) fn owes_news(&self) -> bool {
+        matches!(self.state, State::Succeeded | State::Failed) && self.order.webhook.is_some() && !self.is_told
     }
 
     pub(crate) fn is_response(&self) -> bool {

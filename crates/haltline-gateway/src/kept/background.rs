@@ -24,7 +24,7 @@ impl Gateway {
         }
         let owner = line::owner_of(&self, &incoming)?;
         let mut order = Order::of(&incoming, "/v1/responses", &owner);
-        let inspected = line::inspect(&self, incoming).await?;
+        let inspected = line::submitted(&self, incoming).await?;
         let ClientRequest::Responses(request) = &*inspected.asked else {
             return Err(Problem::new(Code::Internal, "The request is none for a response."));
         };

@@ -1,56 +1,35 @@
 //! How much is kept for each key: bounded bytes, of which the oldest give way. What there is, is
-//! read once for each key and then kept count of.
+//! counted once for each key and then kept count of. No key waits for another one's count.
 
 use crate::gateway::Gateway;
+use crate::room::{Room, RoomBounds};
 use haltline_ports::{Document, DocumentQuery, DocumentsError, Shelf as DocumentShelf};
-use haltline_types::{Name, Timestamp};
-use std::collections::{BTreeSet, HashMap};
+use haltline_types::Name;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Keys whose responses are kept count of at once.
 const KEYS_MAX: usize = 10_000;
-/// Documents that are read at once.
-const PAGE: usize = 50;
+/// Documents that are counted at once.
+const PAGE: usize = 1_000;
 /// What a response takes besides its JSON, in bytes.
 const OVERHEAD: usize = 512;
 
+/// One key's responses that are ready; none until they are counted.
+type Counted = Arc<tokio::sync::Mutex<Option<Room>>>;
+
 /// What each key has.
 #[derive(Debug, Default)]
-pub(crate) struct Rooms(tokio::sync::Mutex<HashMap<Name, Room>>);
+pub(crate) struct Rooms(Mutex<HashMap<Name, Counted>>);
 
-/// One key's responses that are ready.
-#[derive(Debug, Default)]
-struct Room {
-    sizes: HashMap<String, (Timestamp, usize)>,
-    order: BTreeSet<(Timestamp, String)>,
-    bytes: usize,
-}
-
-impl Room {
-    fn put(&mut self, id: &str, at: Timestamp, size: usize) {
-        self.remove(id);
-        self.sizes.insert(id.to_owned(), (at, size));
-        self.order.insert((at, id.to_owned()));
-        self.bytes = self.bytes.saturating_add(size);
-    }
-
-    fn remove(&mut self, id: &str) {
-        if let Some((at, size)) = self.sizes.remove(id) {
-            self.order.remove(&(at, id.to_owned()));
-            self.bytes = self.bytes.saturating_sub(size);
+impl Rooms {
+    fn of(&self, key: &Name) -> Counted {
+        let mut rooms = self.0.lock();
+        if rooms.len() >= KEYS_MAX && !rooms.contains_key(key) {
+            rooms.clear();
         }
-    }
-
-    /// Takes the oldest away until it fits, or is there no more.
-    fn give_way(&mut self, bytes_max: usize, gone_before: Timestamp) -> Vec<String> {
-        let mut goes = Vec::new();
-        while let Some((at, id)) = self.order.first().cloned() {
-            if self.bytes <= bytes_max && at >= gone_before {
-                break;
-            }
-            self.remove(&id);
-            goes.push(id);
-        }
-        goes
+        Arc::clone(rooms.entry(key.clone()).or_default())
     }
 }
 
@@ -59,23 +38,22 @@ impl Gateway {
     pub(super) async fn make_room(&self, document: &Document) {
         let Some(key) = document.owner.as_ref().map(|owner| owner.key.clone()) else { return };
         let settings = self.live.load().settings.responses;
+        let bounds = RoomBounds { number: usize::MAX, bytes: settings.bytes_per_key };
+        let counted = self.rooms.of(&key);
         let goes = {
-            let mut rooms = self.rooms.0.lock().await;
-            if rooms.len() >= KEYS_MAX && !rooms.contains_key(&key) {
-                rooms.clear();
-            }
-            let room = match rooms.entry(key.clone()) {
-                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::hash_map::Entry::Vacant(new) => match self.look_around(&key).await {
-                    Ok(room) => new.insert(room),
+            let mut counted = counted.lock().await;
+            if counted.is_none() {
+                match self.look_around(&key).await {
+                    Ok(room) => *counted = Some(room),
                     Err(error) => {
                         tracing::warn!(%error, %key, "the responses of a key cannot be counted; none gives way");
                         return;
                     }
-                },
-            };
+                }
+            }
+            let room = counted.get_or_insert_default();
             room.put(&document.id, document.changed, document.body.len().saturating_add(OVERHEAD));
-            room.give_way(settings.bytes_per_key, self.clock.now().saturating_sub(settings.keep_for))
+            room.give_way(bounds, self.clock.now().saturating_sub(settings.keep_for))
         };
         if !goes.is_empty()
             && let Err(error) = self.documents.remove(DocumentShelf::Response, goes).await
@@ -93,34 +71,15 @@ impl Gateway {
                 after,
                 ..DocumentQuery::of(DocumentShelf::Response, PAGE)
             };
-            let page = self.documents.list(query, self.clock.now()).await?;
+            let page = self.documents.heads(query, self.clock.now()).await?;
             // What is not ready stays.
-            for document in page.iter().filter(|document| document.expires.is_some()) {
-                room.put(&document.id, document.changed, document.body.len().saturating_add(OVERHEAD));
+            for head in page.iter().filter(|head| head.expires.is_some()) {
+                room.put(&head.id, head.changed, head.bytes.saturating_add(OVERHEAD));
             }
             match page.last() {
                 Some(last) if page.len() == PAGE => after = Some(last.id.clone()),
                 _ => return Ok(room),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_give_way_and_what_is_put_again_counts_once() {
-        let mut room = Room::default();
-        let at = Timestamp::from_secs;
-        for (number, id) in ["a", "b", "c"].into_iter().enumerate() {
-            room.put(id, at(i64::try_from(number).expect("small")), 100);
-        }
-        room.put("a", at(3), 100);
-        assert_eq!(room.bytes, 300);
-        assert_eq!(room.give_way(250, at(0)), ["b"]);
-        assert_eq!(room.give_way(250, at(3)), ["c"]);
-        assert_eq!((room.bytes, room.order.len(), room.sizes.len()), (100, 1, 1));
     }
 }

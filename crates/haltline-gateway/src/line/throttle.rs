@@ -26,6 +26,12 @@ pub(crate) fn admit(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> R
     ask(gateway, subjects, tokens).map_err(|refusal| refused(&refusal))
 }
 
+/// Counts a request that is made now and runs at another time, unless that is too many.
+pub(crate) fn note(gateway: &Gateway, subjects: &Subjects) -> Result<(), Problem> {
+    let now = gateway.clock.now();
+    gateway.limiter.lock().note(now, subjects, Tokens::ZERO).map_err(|refusal| refused(&refusal))
+}
+
 fn ask(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, LimitRefusal> {
     let now = gateway.clock.now();
     gateway.limiter.lock().admit(now, subjects, tokens)

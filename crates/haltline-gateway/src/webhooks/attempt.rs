@@ -1,7 +1,7 @@
 //! One attempt to deliver a message, and what follows from it: done, again later, or given up.
 
 use super::letter::{Letter, PREFIX};
-use super::signature::{seconds, sign};
+use super::signature::{derive, fingerprint, seconds, sign};
 use super::{Hooks, OFF, OFF_MAX};
 use crate::alerts::DEAD_LETTERS;
 use crate::dead_letters::{DeadLetter, LETTER, LostMessage};
@@ -85,7 +85,15 @@ impl Hooks {
     fn headers(&self, letter: &Letter, now: Timestamp) -> Option<HeaderMap> {
         let secrets: Vec<Secret> = {
             let state = self.0.state.lock();
-            letter.signed_by.iter().filter_map(|known| state.secrets.get(known).cloned()).collect()
+            let derived = || {
+                let roots = letter.key().map(|key| state.roots.iter().filter_map(move |root| derive(root, key)));
+                roots.into_iter().flatten()
+            };
+            let known = |print: &String| {
+                let listed = state.secrets.get(print).cloned();
+                listed.or_else(|| derived().find(|secret| fingerprint(secret) == *print))
+            };
+            letter.signed_by.iter().filter_map(known).collect()
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -159,6 +167,7 @@ impl Hooks {
             let dead = DeadLetter::of_message(id, &lost, serde_json::to_value(&again).ok(), now);
             let documents = dead.documents(Some(lost.body), now);
             let ids = documents.iter().map(|document| document.id.clone()).collect();
+            self.0.graves.make_room(&documents, now).await;
             if let Err(error) = self.0.documents.put(documents).await {
                 tracing::error!(id = letter.id, %error, "a dead letter could not be written; the message waits");
                 return Some(now.saturating_add(STORE_WAIT));

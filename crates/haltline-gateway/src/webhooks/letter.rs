@@ -4,7 +4,7 @@
 use super::signature::fingerprint;
 use super::{Hook, HookError};
 use haltline_ports::{Document, Owner, Reach, Shelf};
-use haltline_types::Timestamp;
+use haltline_types::{Name, Timestamp};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -93,6 +93,11 @@ impl Letter {
 
     pub(super) fn due(&self) -> Timestamp {
         Timestamp::from_millis(self.due)
+    }
+
+    /// Whose share of the queue it takes; none for the operator's own.
+    pub(super) fn key(&self) -> Option<&Name> {
+        self.owner.as_ref().map(|owner| &owner.key)
     }
 
     pub(super) const fn reach(&self) -> Reach {

@@ -5,7 +5,7 @@
 use crate::settings::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use haltline_types::Timestamp;
+use haltline_types::{Name, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -38,6 +38,16 @@ pub(super) fn fingerprint(secret: &Secret) -> String {
 /// Whole seconds since the epoch, as `webhook-timestamp` has them.
 pub(super) const fn seconds(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(1000)
+}
+
+/// The secret of one key's messages, from the one in the configuration: HMAC-SHA256 with it over the
+/// key's name. Whoever knows it can make neither the other nor that of another key. `None` when the
+/// configured one cannot sign.
+pub(super) fn derive(secret: &Secret, owner: &Name) -> Option<Secret> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key(secret).ok()?).ok()?;
+    mac.update(b"haltline job webhook secret\n");
+    mac.update(owner.as_bytes());
+    Some(Secret::new(format!("{PREFIX}{}", STANDARD.encode(mac.finalize().into_bytes()))))
 }
 
 fn one(secret: &Secret, id: &str, at: Timestamp, body: &str) -> Option<String> {
@@ -95,6 +105,17 @@ mod tests {
         assert_ne!(fingerprint(&first), fingerprint(&second));
         assert!(!both.contains(fingerprint(&first).as_str()));
         assert_eq!(sign(&[], "m", at, "{}"), None);
+    }
+
+    #[test]
+    fn each_key_has_a_secret_of_its_own_that_depends_on_the_configured_one() {
+        let configured = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let of = |secret: &Secret, name: &str| derive(secret, &Name::new(name)).expect("a secret");
+        let (a, b) = (of(&configured, "a"), of(&configured, "b"));
+        assert_eq!(check_secret(&a), Ok(()));
+        assert!(a != b && a != configured && a == of(&configured, "a"));
+        assert_ne!(a, of(&secret(&format!("whsec_{}", STANDARD.encode([7; 32]))), "a"));
+        assert_eq!(derive(&secret("whsec_"), &Name::new("a")), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chance::SeededEntropy;
-use crate::dead_letters::DeadLetter;
+use crate::dead_letters::{DeadLetter, GraveBounds};
 use bytes::Bytes;
 use haltline_ports::{BoxFuture, MemoryDocuments, WebhookFault};
 use haltline_types::Name;
@@ -124,6 +124,7 @@ impl Site {
             Arc::clone(&receivers) as Arc<dyn Webhooks>,
             Arc::new(Running(began)),
             Arc::new(SeededEntropy::new(7)),
+            Arc::new(Graves::new(Arc::clone(&documents) as Arc<dyn Documents>, GraveBounds::USUAL)),
             &metrics,
         );
         Self { documents, receivers, hooks, metrics, began }
@@ -262,6 +263,36 @@ async fn nothing_is_sent_unsigned_because_its_secret_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_keys_messages_are_signed_with_its_own_secret_also_by_the_next_process() {
+    let configured = Secret::new(SECRET.to_owned());
+    let of = |key: &str| signature::derive(&configured, &Name::new(key)).expect("a secret");
+    let first = Site::new([Ok(500), Ok(500)]);
+    first.hooks.know_root(configured.clone());
+    for key in ["a", "b"] {
+        let hook = Hook { secrets: vec![of(key)], ..hook(&format!("https://{key}.example/")) };
+        let owner = Owner { key: Name::new(key), user: None };
+        first.hooks.send_of(Some(owner), &hook, "job.completed", &json!({})).await.expect("taken");
+    }
+    assert!(first.hooks.0.state.lock().secrets.is_empty(), "they take no room");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.hooks.close(Duration::from_secs(1)).await;
+    let second = Site::on(Arc::clone(&first.documents), [], Duration::ZERO);
+    second.hooks.know_root(configured.clone());
+    second.hooks.take_up().await.expect("documents");
+    second.until_all_is_sent().await;
+    let seen: Vec<Seen> = first.seen().into_iter().chain(second.seen()).collect();
+    assert_eq!(seen.len(), 4);
+    for seen in seen {
+        let key = if seen.url.contains("//a.") { "a" } else { "b" };
+        let at = Timestamp::from_secs(seen.header("webhook-timestamp").parse().expect("seconds"));
+        let signed = |secret| signature::sign(&[secret], seen.header("webhook-id"), at, &seen.body.to_string());
+        assert_eq!(signed(of(key)).as_deref(), Some(seen.header("webhook-signature")));
+        let others = [configured.clone(), of(if key == "a" { "b" } else { "a" })];
+        assert!(others.into_iter().all(|other| signed(other).as_deref() != Some(seen.header("webhook-signature"))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn few_are_under_way_at_once_and_fewer_to_one_host() {
     let site = Site::on(Arc::default(), [], Duration::from_secs(1));
     for number in 0..60 {
@@ -289,6 +320,28 @@ async fn what_is_not_allowed_too_large_or_too_much_is_not_taken() {
     }
     assert_eq!(site.hooks.send(&hook("https://a.example/"), "test.event", &json!({})).await, Err(HookError::Full));
     site.hooks.send(&hook("https://b.example/"), "test.event", &json!({})).await.expect("another host has room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_fill_the_outbox_do_not_silence_the_operator() {
+    let site = Site::on(Arc::default(), [], Duration::from_secs(8));
+    let alerts = hook("https://alerts.example/");
+    let owner = |key: &str| Some(Owner { key: Name::new(key), user: None });
+    for key in 0..40 {
+        for number in 0..200 {
+            let url = if number % 2 == 0 { alerts.url.clone() } else { format!("https://h{key}-{number}.example/") };
+            let sent = site.hooks.send_of(owner(&format!("k{key}")), &hook(&url), "job.completed", &json!({})).await;
+            assert!(matches!(sent, Ok(_) | Err(HookError::Full)), "{sent:?}");
+        }
+    }
+    let first = site.hooks.send_of(owner("k0"), &hook("https://x.example/"), "job.completed", &json!({})).await;
+    assert_eq!(first, Err(HookError::Full), "a key has its share");
+    assert_eq!(site.hooks.waiting(), 5_000);
+    let began = site.began.elapsed();
+    site.hooks.send(&alerts, "budget.threshold", &json!({})).await.expect("the operator has room");
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let alert = site.seen().into_iter().find(|seen| seen.body["type"] == "budget.threshold").expect("sent");
+    assert!(alert.after - began < Duration::from_secs(9));
 }
 
 #[tokio::test(start_paused = true)]

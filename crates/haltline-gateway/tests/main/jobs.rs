@@ -1,10 +1,13 @@
 //! Jobs while the gateway runs: made, run, repeated, stopped, bounded, and nobody else's.
 
-use crate::world::{ANSWER, Act, World, money, owner};
-use haltline_gateway::JobPage;
-use haltline_types::{Code, NanoUsd};
+use crate::world::{ANSWER, Act, Fate, Node, World, money, owner};
+use haltline_gateway::{JobPage, Letters};
+use haltline_policy::limits::{Algorithm, LimitUnit, RateLimit};
+use haltline_types::{Code, Name, NanoUsd, Scope};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 #[test]
 fn a_job_is_queued_run_and_its_result_is_what_the_surface_would_have_given() {
@@ -47,6 +50,57 @@ fn a_job_is_refused_at_once_as_its_surface_would_refuse_it() {
     order.incoming.key = Some("wrong".to_owned());
     assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::KeyInvalid);
     assert_eq!(world.provider.calls(), 0);
+}
+
+#[test]
+fn rate_limits_count_jobs_when_they_are_made() {
+    let mut world = World::new();
+    world.settings.jobs.concurrency = 1;
+    world.settings.rate_limits = vec![RateLimit {
+        name: Name::new("few"),
+        scope: Scope::parse(["key"]).expect("a scope"),
+        limit: 4,
+        per: Duration::from_secs(3_600),
+        algorithm: Algorithm::SlidingWindow,
+        burst: None,
+        unit: LimitUnit::Requests,
+        // Jobs wait for a place.
+        concurrency: Some(1),
+    }];
+    world.provider.always(Act::Hang);
+    let node = world.start();
+    node.submit("a", "runs");
+    node.until("it runs", || world.provider.calls() == 1);
+    // One for itself, one for its run; two more may be made.
+    for _ in 0..2 {
+        node.submit("a", "waits");
+    }
+    assert_eq!(
+        node.run(node.gateway.submit_job(node.order("a", "more"))).expect_err("refused").code,
+        Code::RateLimited
+    );
+    let background = json!({"model": "chat", "input": "more", "background": true});
+    assert_eq!(node.respond("a", &background).expect_err("refused").code, Code::RateLimited);
+    node.submit("b", "another key");
+}
+
+#[test]
+fn a_job_that_cannot_keep_to_its_max_cost_is_refused_when_it_is_made() {
+    let world = World::new();
+    let node = world.start();
+    let submit = |most: i64| {
+        let mut order = node.order("a", "x");
+        order.incoming.claims.max_cost = Some(NanoUsd::new(most));
+        node.run(node.gateway.submit_job(order))
+    };
+    assert_eq!(submit(0).expect_err("refused").code, Code::ReservationTooLarge);
+    assert_eq!(submit(100_000).expect_err("refused").code, Code::ReservationTooLarge);
+    // With fewer tokens of output it fits.
+    let made = submit(5_000_000).expect("a job");
+    assert!(money(&made["ceiling"]) > NanoUsd::new(5_000_000));
+    node.wait_for("a", made["id"].as_str().expect("an id"), "succeeded");
+    assert!(node.run(node.gateway.dead_letters(Letters::All, None, 10)).expect("letters").is_empty());
+    assert_eq!(world.provider.calls(), 1);
 }
 
 #[test]
@@ -216,21 +270,103 @@ fn the_end_of_a_job_is_told_to_its_webhook() {
 }
 
 #[test]
-fn a_failure_that_was_not_told_is_told_by_the_next_start_and_once() {
+fn an_end_that_was_not_told_is_told_later_and_once() {
+    for (act, status) in [(Act::Fail, "failed"), (Act::Answer, "succeeded")] {
+        let world = World::new();
+        world.provider.always(act);
+        let node = world.start();
+        world.ear.is_deaf.store(true, Ordering::SeqCst);
+        let url = "https://x.test/late";
+        let submit = |node: &Node| {
+            let mut order = node.order("a", "heard later");
+            (order.webhook, order.max_attempts) = (Some(url.to_owned()), Some(1));
+            let made = node.run(node.gateway.submit_job(order)).expect("a job");
+            let id = made["id"].as_str().expect("an id").to_owned();
+            node.wait_for("a", &id, status);
+            id
+        };
+        submit(&node);
+        node.kill();
+        assert!(world.ear.of(url).is_empty());
+        world.ear.is_deaf.store(false, Ordering::SeqCst);
+        for _ in 0..2 {
+            world.start().kill();
+            assert_eq!(world.ear.of(url).len(), 1, "{status}");
+        }
+        // Nor need the process end for it.
+        let node = world.start();
+        world.ear.is_deaf.store(true, Ordering::SeqCst);
+        submit(&node);
+        world.ear.is_deaf.store(false, Ordering::SeqCst);
+        node.until("it is told", || {
+            node.tick();
+            world.ear.of(url).len() == 2
+        });
+    }
+}
+
+#[test]
+fn a_process_that_dies_while_it_tells_loses_nothing_and_says_the_same_again() {
+    for (act, status, kind) in [(Act::Fail, "failed", "job.failed"), (Act::Answer, "succeeded", "job.completed")] {
+        let world = World::new();
+        world.provider.always(act);
+        let node = world.start();
+        *world.ear.kills.lock().expect("unpoisoned") = Some(Arc::clone(&node.documents));
+        let url = "https://x.test/dies";
+        let mut order = node.order("a", "told");
+        (order.webhook, order.max_attempts) = (Some(url.to_owned()), Some(1));
+        let made = node.run(node.gateway.submit_job(order)).expect("a job");
+        let id = made["id"].as_str().expect("an id").to_owned();
+        node.until("it is told", || node.documents.is_dead.load(Ordering::SeqCst));
+        node.kill();
+        let node = world.start();
+        node.wait_for("a", &id, status);
+        node.kill();
+        world.start().kill();
+        let notes = world.ear.of(url);
+        assert_eq!((notes.len(), notes[0].kind, notes[1].kind), (2, kind, kind));
+        assert_eq!(notes[0].id, notes[1].id, "a receiver knows it by its id");
+        assert_eq!(world.provider.calls(), 1);
+    }
+}
+
+#[test]
+fn a_job_whose_run_breaks_does_not_stay_so() {
+    // Its answer is safe: that is the result.
     let world = World::new();
+    let node = world.start();
+    node.documents.at("result_", Fate::Panics);
+    let id = node.submit("a", "breaks at its end");
+    let job = node.wait_for("a", &id, "succeeded");
+    assert_eq!((world.provider.calls(), &job["attempts_made"]), (1, &json!(1)));
+    node.assert_balanced(ANSWER);
+    // Nothing is known of it: the attempt is lost, and it fails.
+    let mut world = World::new();
+    world.settings.jobs.max_attempts = 1;
     world.provider.always(Act::Fail);
     let node = world.start();
-    world.ear.is_deaf.store(true, Ordering::SeqCst);
-    let url = "https://x.test/late";
-    let mut order = node.order("a", "doomed");
-    (order.webhook, order.max_attempts) = (Some(url.to_owned()), Some(1));
-    let made = node.run(node.gateway.submit_job(order)).expect("a job");
-    node.wait_for("a", made["id"].as_str().expect("an id"), "failed");
-    node.kill();
-    assert!(world.ear.of(url).is_empty());
-    world.ear.is_deaf.store(false, Ordering::SeqCst);
-    for _ in 0..2 {
-        world.start().kill();
-        assert_eq!(world.ear.of(url).len(), 1);
-    }
+    node.documents.at("dl_", Fate::Panics);
+    let id = node.submit("a", "breaks in the middle");
+    let job = node.wait_for("a", &id, "failed");
+    assert_eq!((&job["error"]["code"], world.provider.calls()), (&json!("internal"), 1));
+    node.assert_balanced(money(&job["ceiling"]));
+    assert_eq!(node.gateway.jobs_standing().running, 0);
+}
+
+#[test]
+fn what_waits_for_its_time_keeps_nothing_busy_while_the_gateway_drains() {
+    let mut world = World::new();
+    world.settings.jobs.retry_base = Duration::from_millis(100);
+    world.provider.always(Act::Fail);
+    let node = world.start();
+    let id = node.submit("a", "again");
+    node.until("it waits for its time", || {
+        node.job("a", &id).is_ok_and(|job| job["status"] == "queued" && !job["waits_for"].is_null())
+    });
+    node.gateway.stop_accepting();
+    std::thread::sleep(Duration::from_millis(150));
+    let before = world.looks.load(Ordering::SeqCst);
+    std::thread::sleep(Duration::from_millis(200));
+    let looks = world.looks.load(Ordering::SeqCst) - before;
+    assert!(looks < 100, "{looks} looks at the clock in 200 ms");
 }

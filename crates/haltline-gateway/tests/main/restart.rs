@@ -1,8 +1,8 @@
 //! Jobs whose gateway dies: in every state, and between any two writes.
 
-use crate::world::{ANSWER, Act, World, money, owner};
-use haltline_gateway::Letters;
-use haltline_types::NanoUsd;
+use crate::world::{ANSWER, Act, Fate, World, money, owner};
+use haltline_gateway::{Delivery, Letters};
+use haltline_types::{Code, NanoUsd};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
@@ -48,6 +48,51 @@ fn an_answer_that_was_kept_before_the_end_is_the_result_and_is_not_paid_twice() 
     let node = world.start();
     assert_eq!(node.job("a", &id).expect("a job")["status"], "succeeded");
     assert_eq!(world.provider.calls(), 1);
+}
+
+#[test]
+fn an_answer_that_is_only_in_the_streams_is_the_result_and_is_not_paid_twice() {
+    let world = World::new();
+    let node = world.start();
+    // It is settled, and the process dies before the result is a document.
+    node.documents.at("result_", Fate::DiesBefore);
+    let id = node.submit("a", "settled");
+    node.until("it is to be written", || node.documents.is_dead.load(Ordering::SeqCst));
+    node.assert_balanced(ANSWER);
+    assert!(node.run(node.gateway.job_result(&owner("a"), &id)).is_err(), "there is no result yet");
+    node.kill();
+    let node = world.start();
+    let job = node.wait_for("a", &id, "succeeded");
+    assert_eq!((world.provider.calls(), money(&job["cost"])), (1, ANSWER));
+    let result = node.run(node.gateway.job_result(&owner("a"), &id)).expect("a result");
+    let result: serde_json::Value = serde_json::from_slice(&result).expect("JSON");
+    assert_eq!(result["choices"][0]["message"]["content"], "Hello.");
+    node.assert_balanced(ANSWER);
+}
+
+#[test]
+fn documents_that_cannot_be_read_do_not_keep_the_gateway_from_serving() {
+    let mut world = World::new();
+    world.provider.then([Act::Hang]);
+    let node = world.start();
+    let id = node.submit("a", "goes on later");
+    node.until("it runs", || world.provider.calls() == 1);
+    node.kill();
+    world.is_damaged = true;
+    let node = world.start();
+    let chat = node.incoming("a", "/v1/chat/completions", &crate::world::question("served"));
+    assert!(matches!(node.run(node.gateway.submit(chat)), Delivery::Whole { .. }));
+    let refused = node.run(node.gateway.submit_job(node.order("a", "new"))).expect_err("refused");
+    assert_eq!(refused.code, Code::StoreUnavailable);
+    node.documents.is_damaged.store(false, Ordering::SeqCst);
+    // New jobs wait for those of the last process.
+    node.until("the jobs are taken up", || {
+        node.tick();
+        node.run(node.gateway.submit_job(node.order("b", "new"))).is_ok()
+    });
+    let job = node.wait_for("a", &id, "succeeded");
+    assert_eq!((job["attempts_made"].clone(), job["attempts"][0]["fault"].clone()), (json!(2), json!("lost")));
+    node.until("all are answered", || world.provider.calls() == 4);
 }
 
 #[test]

@@ -126,19 +126,50 @@ impl Clock for WallClock {
     }
 }
 
+/// What the gateway goes by; looks at it are counted.
+struct CountedClock(Arc<AtomicUsize>);
+
+impl Clock for CountedClock {
+    fn now(&self) -> Timestamp {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        WallClock.now()
+    }
+}
+
+/// What a write of a chosen document does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing is written after it.
+    DiesAfter,
+    /// Neither it nor anything after it is written.
+    DiesBefore,
+    /// It panics, once.
+    Panics,
+}
+
 /// Documents whose last write can be chosen: what comes after it never ends, as if the process had
-/// died.
+/// died. And that cannot be read for a while.
 #[derive(Default)]
 pub(crate) struct Mortal {
     kept: Arc<MemoryDocuments>,
-    /// Dies after a write of an id that begins so.
-    dies_after: Mutex<Option<&'static str>>,
+    /// What happens at a write of an id that begins so.
+    fate: Mutex<Option<(&'static str, Fate)>>,
     pub(crate) is_dead: AtomicBool,
+    pub(crate) is_damaged: AtomicBool,
 }
 
 impl Mortal {
     pub(crate) fn dies_after(&self, prefix: &'static str) {
-        *self.dies_after.lock().expect("unpoisoned") = Some(prefix);
+        self.at(prefix, Fate::DiesAfter);
+    }
+
+    pub(crate) fn at(&self, prefix: &'static str, fate: Fate) {
+        *self.fate.lock().expect("unpoisoned") = Some((prefix, fate));
+    }
+
+    fn check(&self) -> Result<(), DocumentsError> {
+        let is_damaged = self.is_damaged.load(Ordering::SeqCst);
+        if is_damaged { Err(DocumentsError("damaged".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -148,11 +179,20 @@ impl Documents for Mortal {
             if self.is_dead.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
-            let prefix = *self.dies_after.lock().expect("unpoisoned");
-            let ends = prefix.is_some_and(|prefix| documents.iter().any(|document| document.id.starts_with(prefix)));
-            if ends {
+            let fate = {
+                let mut fate = self.fate.lock().expect("unpoisoned");
+                let is_met =
+                    |(prefix, _): &(&str, Fate)| documents.iter().any(|document| document.id.starts_with(prefix));
+                fate.take_if(|fate| is_met(fate)).map(|(_, fate)| fate)
+            };
+            assert_ne!(fate, Some(Fate::Panics), "as it was told to");
+            if fate.is_some() {
                 self.is_dead.store(true, Ordering::SeqCst);
             }
+            if fate == Some(Fate::DiesBefore) {
+                std::future::pending::<()>().await;
+            }
+            self.check()?;
             self.kept.put(documents).await
         })
     }
@@ -162,10 +202,16 @@ impl Documents for Mortal {
     }
 
     fn get(&self, shelf: Shelf, id: &str, now: Timestamp) -> BoxFuture<'_, Result<Option<Document>, DocumentsError>> {
+        if let Err(error) = self.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         self.kept.get(shelf, id, now)
     }
 
     fn list(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<Document>, DocumentsError>> {
+        if let Err(error) = self.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         self.kept.list(query, now)
     }
 
@@ -191,8 +237,13 @@ pub(crate) struct World {
     pub(crate) provider: Arc<Provider>,
     disk: SimDisk,
     kept: Arc<MemoryDocuments>,
+    streams: Arc<MemoryStreams>,
     pub(crate) settings: Settings,
     pub(crate) ear: Arc<Ear>,
+    /// How often gateways looked at the clock.
+    pub(crate) looks: Arc<AtomicUsize>,
+    /// Do gateways find documents that cannot be read?
+    pub(crate) is_damaged: bool,
 }
 
 /// Hears what webhooks are told; while it is deaf, nothing is taken.
@@ -200,6 +251,8 @@ pub(crate) struct World {
 pub(crate) struct Ear {
     pub(crate) heard: Mutex<Vec<JobNote>>,
     pub(crate) is_deaf: AtomicBool,
+    /// The process whose end is the next thing that is heard.
+    pub(crate) kills: Mutex<Option<Arc<Mortal>>>,
 }
 
 impl Ear {
@@ -218,6 +271,9 @@ impl JobNotifier for Ear {
             return Box::pin(std::future::ready(Err("the outbox is gone".to_owned())));
         }
         self.heard.lock().expect("unpoisoned").push(note);
+        if let Some(process) = self.kills.lock().expect("unpoisoned").take() {
+            process.is_dead.store(true, Ordering::SeqCst);
+        }
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -238,8 +294,11 @@ impl World {
             provider: Arc::new(provider),
             disk: SimDisk::new(1),
             kept: Arc::default(),
+            streams: Arc::default(),
             settings: settings(),
             ear: Arc::default(),
+            looks: Arc::default(),
+            is_damaged: false,
         }
     }
 
@@ -247,7 +306,11 @@ impl World {
     pub(crate) fn start(&self) -> Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let documents = Arc::new(Mortal { kept: Arc::clone(&self.kept), ..Mortal::default() });
+        let documents = Arc::new(Mortal {
+            kept: Arc::clone(&self.kept),
+            is_damaged: AtomicBool::new(self.is_damaged),
+            ..Mortal::default()
+        });
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         let options = Options {
             pepper: Some([7; 32]),
@@ -265,10 +328,10 @@ impl World {
             book: Arc::clone(&store) as _,
             records: Arc::clone(&store) as _,
             keys: Arc::clone(&store) as _,
-            streams: Arc::new(MemoryStreams::default()),
+            streams: Arc::clone(&self.streams) as _,
             documents: Arc::clone(&documents) as _,
             webhooks: Arc::new(NoWebhooks),
-            clock,
+            clock: Arc::new(CountedClock(Arc::clone(&self.looks))),
             entropy: Arc::new(SeededEntropy::new(u64::try_from(WallClock.now().as_millis()).expect("positive"))),
             metrics: Metrics::new(&mut Registry::default()),
         });
@@ -277,7 +340,7 @@ impl World {
             let holds = expire_open_holds(node.store.as_ref(), &recovered.open, WallClock.now()).await;
             holds.expect("expired");
             node.gateway.set_job_notifier(Arc::clone(&self.ear) as Arc<dyn JobNotifier>);
-            node.gateway.resume_jobs(&recovered.open).await.expect("taken up");
+            node.gateway.take_up(recovered.open).await;
         });
         node
     }
@@ -437,6 +500,11 @@ impl Node {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("{id} is never {status}");
+    }
+
+    /// Work that is due from time to time.
+    pub(crate) fn tick(&self) {
+        self.run(async { self.gateway.tick() });
     }
 
     /// Waits until something is so.

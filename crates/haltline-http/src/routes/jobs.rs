@@ -1,5 +1,5 @@
 //! Jobs: `POST` and `GET /v1/jobs`, `GET` and `DELETE /v1/jobs/{id}`, `GET …/result`,
-//! `POST …/cancel`.
+//! `POST …/cancel`, `GET /v1/jobs/webhook-secret`.
 
 use super::{notes_without_a_journey, owner};
 use crate::problem::{Audience, chat_problem};
@@ -154,6 +154,11 @@ pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>, head:
         }
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
+}
+
+pub(crate) async fn webhook_secret(State(app): State<App>, head: HeaderMap) -> Response {
+    let secret = app.gateway.job_webhook_secret(headers::presented_key(&head).as_deref());
+    shown(&app, &head, secret.map(|secret| json!({"object": "webhook_secret", "secret": secret.reveal()})))
 }
 
 fn shown(app: &App, head: &HeaderMap, shown: Result<Value, Problem>) -> Response {

@@ -107,6 +107,20 @@ fn an_unchanged_limit_keeps_its_count_and_a_new_one_begins() {
 }
 
 #[test]
+fn what_is_made_for_later_counts_and_needs_no_place() {
+    let rule = RateLimit { concurrency: Some(1), ..limit("one", "user", 4) };
+    let mut limiter = Limiter::new(vec![rule], 100);
+    let first = limiter.admit(at(0), &user("alice"), Tokens::ZERO).expect("first");
+    assert_eq!(limiter.note(at(0), &user("alice"), Tokens::ZERO), Ok(()));
+    assert_eq!(admit(&mut limiter, 0, "alice", 0).expect_err("it runs").kind, LimitKind::Concurrency);
+    limiter.leave(first.running);
+    assert_eq!(limiter.note(at(0), &user("alice"), Tokens::ZERO), Ok(()));
+    assert!(admit(&mut limiter, 0, "alice", 0).is_ok(), "what was noted has no place");
+    let full = limiter.note(at(0), &user("alice"), Tokens::ZERO).expect_err("four in all");
+    assert_eq!(full.kind, LimitKind::Rate);
+}
+
+#[test]
 fn memory_is_bounded_and_what_runs_is_not_forgotten() {
     let rule = RateLimit { concurrency: Some(1), ..limit("one", "user", 1000) };
     let mut limiter = Limiter::new(vec![rule], 50);

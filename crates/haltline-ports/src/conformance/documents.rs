@@ -1,6 +1,6 @@
 //! What every store of documents does.
 
-use crate::{BODY_BYTES_MAX, Document, DocumentQuery, Documents, ID_BYTES_MAX, Owner, Shelf};
+use crate::{BODY_BYTES_MAX, Document, DocumentHead, DocumentQuery, Documents, ID_BYTES_MAX, Owner, Shelf};
 use bytes::Bytes;
 use haltline_types::Timestamp;
 
@@ -42,7 +42,10 @@ fn owner(key: &str, user: Option<&str>) -> Owner {
 }
 
 async fn ids(store: &dyn Documents, query: DocumentQuery) -> Vec<String> {
-    store.list(query, NOW).await.expect("list").into_iter().map(|document| document.id).collect()
+    let listed = store.list(query.clone(), NOW).await.expect("list");
+    let heads: Vec<DocumentHead> = listed.iter().cloned().map(DocumentHead::from).collect();
+    assert_eq!(store.heads(query, NOW).await.expect("heads"), heads, "the same without bodies");
+    listed.into_iter().map(|document| document.id).collect()
 }
 
 async fn comes_back(store: &dyn Documents) {

@@ -5,7 +5,7 @@ use super::write::Command;
 use super::{DocumentFile, Question, read};
 use crate::shared::Shared;
 use crate::store::EmbeddedStore;
-use haltline_ports::{BoxFuture, Document, DocumentQuery, Documents, DocumentsError, Shelf};
+use haltline_ports::{BoxFuture, Document, DocumentHead, DocumentQuery, Documents, DocumentsError, Shelf};
 use haltline_types::{Name, Timestamp};
 use std::sync::Arc;
 
@@ -36,6 +36,12 @@ impl Documents for EmbeddedStore {
     fn list(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<Document>, DocumentsError>> {
         Box::pin(ask(self.shared(), move |documents| {
             documents.reading(Question::Many, |connection| read::list(connection, &query, now))
+        }))
+    }
+
+    fn heads(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<DocumentHead>, DocumentsError>> {
+        Box::pin(ask(self.shared(), move |documents| {
+            documents.reading(Question::Many, |connection| read::heads(connection, &query, now))
         }))
     }
 

@@ -1,11 +1,12 @@
 //! Questions for documents.
 
-use haltline_ports::{Document, DocumentQuery, Owner, Shelf};
+use haltline_ports::{Document, DocumentHead, DocumentQuery, Owner, Shelf};
 use haltline_types::{Name, Timestamp};
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const COLUMNS: &str = "d.id, d.key, d.user, d.labels, d.changed, d.expires, d.body";
+const HEAD_COLUMNS: &str = "d.id, d.key, d.user, d.labels, d.changed, d.expires, length(d.body)";
 /// No text begins with it, and every text is less.
 const END: u8 = 0xff;
 
@@ -25,6 +26,25 @@ pub(super) fn get(
 }
 
 pub(super) fn list(connection: &Connection, query: &DocumentQuery, now: Timestamp) -> rusqlite::Result<Vec<Document>> {
+    asked(connection, query, now, COLUMNS, |row| read(query.shelf, row))
+}
+
+/// The same without bodies, of which only the length is read.
+pub(super) fn heads(
+    connection: &Connection,
+    query: &DocumentQuery,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<DocumentHead>> {
+    asked(connection, query, now, HEAD_COLUMNS, read_head)
+}
+
+fn asked<T>(
+    connection: &Connection,
+    query: &DocumentQuery,
+    now: Timestamp,
+    columns: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
     let prefix = query.prefix.as_deref().unwrap_or_default();
     let after = query.after.as_deref();
     let (from, until) = if query.backwards {
@@ -46,13 +66,13 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery, now: Timestam
     if query.owner.is_some() {
         params.extend([&key as &dyn ToSql, &user]);
     }
-    let mut statement = connection.prepare_cached(&list_sql(query))?;
-    statement.query_map(params.as_slice(), |row| read(query.shelf, row))?.collect()
+    let mut statement = connection.prepare_cached(&list_sql(query, columns))?;
+    statement.query_map(params.as_slice(), read)?.collect()
 }
 
 /// One of eight statements: with a label or none, with an owner or none, forwards or backwards.
 /// Each walks an index in the order of the ids.
-fn list_sql(query: &DocumentQuery) -> String {
+fn list_sql(query: &DocumentQuery, columns: &str) -> String {
     let (source, walked, label, next) = match &query.label {
         Some(_) => ("labels l JOIN documents d ON d.n = l.document", "l", " AND l.label = ?6", 7),
         None => ("documents d", "d", "", 6),
@@ -63,7 +83,7 @@ fn list_sql(query: &DocumentQuery) -> String {
     };
     let order = if query.backwards { "DESC" } else { "ASC" };
     format!(
-        "SELECT {COLUMNS} FROM {source}
+        "SELECT {columns} FROM {source}
          WHERE {walked}.shelf = ?1 AND {walked}.id >= ?2 AND {walked}.id < ?3{label}{owner}
            AND (d.expires IS NULL OR d.expires > ?4)
          ORDER BY {walked}.id {order} LIMIT ?5"
@@ -92,6 +112,17 @@ pub(super) fn beyond(prefix: &str) -> Vec<u8> {
 }
 
 fn read(shelf: Shelf, row: &Row<'_>) -> rusqlite::Result<Document> {
+    let body: Vec<u8> = row.get(6)?;
+    let DocumentHead { id, owner, labels, changed, expires, .. } = head(row, body.len())?;
+    Ok(Document { shelf, id, owner, labels, changed, expires, body: body.into() })
+}
+
+fn read_head(row: &Row<'_>) -> rusqlite::Result<DocumentHead> {
+    let bytes: i64 = row.get(6)?;
+    head(row, usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+fn head(row: &Row<'_>, bytes: usize) -> rusqlite::Result<DocumentHead> {
     let unreadable = |column: usize, kind: Type, error: Box<dyn std::error::Error + Send + Sync>| {
         rusqlite::Error::FromSqlConversionFailure(column, kind, error)
     };
@@ -104,14 +135,12 @@ fn read(shelf: Shelf, row: &Row<'_>) -> rusqlite::Result<Document> {
     } else {
         serde_json::from_str(&labels).map_err(|error| unreadable(3, Type::Text, Box::new(error)))?
     };
-    let body: Vec<u8> = row.get(6)?;
-    Ok(Document {
-        shelf,
+    Ok(DocumentHead {
         id,
         owner: key.map(|key| Owner { key: key.into(), user: user.map(Name::from) }),
         labels,
         changed: Timestamp::from_millis(row.get(4)?),
         expires: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
-        body: body.into(),
+        bytes,
     })
 }

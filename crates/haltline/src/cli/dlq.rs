@@ -90,7 +90,7 @@ fn show(opened: &OpenedDeadLetter, ui: &mut Ui<'_>) -> Result<(), CliError> {
     match (&letter.retried_as, &opened.retry_ceiling, &opened.not_retryable) {
         (Some(job), _, _) => text.push_str(&format!("  sent again as {job}\n")),
         (None, Some(ceiling), _) => {
-            text.push_str(&format!("  one attempt of a retry may cost up to {}\n", dollars(Some(ceiling))));
+            text.push_str(&format!("  a retry is one attempt and may cost up to {}\n", dollars(Some(ceiling))));
         }
         (None, None, why) => {
             text.push_str(&format!("  cannot be sent again: {}\n", why.as_deref().unwrap_or("no reason given")));
@@ -147,8 +147,8 @@ fn retry(
     }
     let what = match wanted.as_slice() {
         [] => return ui.said("There is nothing to send again."),
-        [(id, ceiling)] => format!("One attempt of {id} may cost up to {ceiling}."),
-        many => format!("One attempt of each of these {} may cost up to {sum} in all.", many.len()),
+        [(id, ceiling)] => format!("{id} is sent again once, which may cost up to {ceiling}."),
+        many => format!("Each of these {} is sent again once, which may cost up to {sum} in all.", many.len()),
     };
     if args.dry_run {
         return ui.said(&format!("Would send {} again. {what}", count(wanted.len())));
@@ -160,7 +160,7 @@ fn retry(
     let mut left = 0;
     for (id, ceiling) in &wanted {
         match block_on(admin.retry_dead_letter(id, *ceiling)) {
-            Ok(job) => ui.said(&format!("Sent {id} again as {job}, up to {ceiling} an attempt."))?,
+            Ok(job) => ui.said(&format!("Sent {id} again as {job}, for up to {ceiling} in all."))?,
             // One that cannot be sent must not keep the others.
             Err(error) if args.all && error.exit != Exit::NotReachable => {
                 left += 1;

@@ -11,7 +11,7 @@ pub use reload::Reread;
 
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
-use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, TakenUp, expire_open_holds};
+use haltline_gateway::{Gateway, GatewayParts, Inherited, Metrics, SeededEntropy, TakenUp, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, ServerBounds, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
@@ -125,13 +125,10 @@ impl Instance {
         });
         gateway.read_cache_back();
         gateway.tell_webhooks_of_jobs();
-        let messages = gateway.hooks().take_up().await.context("messages to webhooks cannot be read")?;
+        let Inherited { messages, streams: taken_up, jobs } = gateway.take_up(lost).await;
         if messages > 0 {
             tracing::info!(messages, "messages to webhooks of the last process are sent now");
         }
-        let taken_up =
-            gateway.take_up_streams(&lost).await.context("the streams of the last process cannot be read")?;
-        let jobs = gateway.resume_jobs(&lost).await.context("the jobs of the last process cannot be read")?;
         if jobs > 0 {
             tracing::info!(jobs, "jobs of the last process go on");
         }
