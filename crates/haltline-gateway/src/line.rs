@@ -201,6 +201,7 @@ async fn obtain(
             // Not every model that should go on behind its own words does.
             Err(Short::Problem(problem)) if may_prefix && refused_prefix(rest.as_ref(), &problem) => {
                 may_prefix = false;
+                record::so_far(gateway, trip);
                 problem
             }
             Err(Short::Problem(problem)) => return Err(problem),
@@ -320,10 +321,6 @@ async fn attempt(
     let Until { total_by, deadline } = until;
     let mut router = Router::new(gateway, live, request, &measured);
     loop {
-        // A process that takes the stream up must know which numbers are used.
-        if outlet.is_open() && !trip.attempts.is_empty() {
-            record::so_far(gateway, trip);
-        }
         let routed = router
             .route(trip)
             .map_err(|problem| remember(gateway, whole, prefer(router.last_fault(), trip, problem)))?;
@@ -448,6 +445,10 @@ async fn attempt(
             RetryVerdict::Again { wait, avoid_endpoint } => {
                 router.avoid_last(avoid_endpoint);
                 trip.step(What::Retry { wait, why: fault.kind });
+                // A process that takes the stream up must know which numbers are used.
+                if outlet.is_open() {
+                    record::so_far(gateway, trip);
+                }
                 let news = json!({
                     "state": if goes_on { "continuing" } else { "retrying" },
                     "attempt": trip.attempts_made().saturating_add(1),

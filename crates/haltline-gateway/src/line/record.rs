@@ -21,8 +21,8 @@ pub(crate) fn record(gateway: &Gateway, trip: &Trip, outcome: Outcome, status: u
     keep(gateway, &of_trip(gateway, trip, outcome, status, steps));
 }
 
-/// The attempts of a stream that another attempt is about to be made for: what is left of the
-/// request if the process dies. The record at its end takes this one's place.
+/// The attempts of a stream for which another one is about to be made: what is left of the request
+/// if the process dies. The record at its end takes this one's place.
 pub(crate) fn so_far(gateway: &Gateway, trip: &Trip) {
     keep(gateway, &of_trip(gateway, trip, Outcome::Lost, 200, Vec::new()));
 }

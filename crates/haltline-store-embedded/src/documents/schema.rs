@@ -73,6 +73,16 @@ pub(super) fn open(path: Option<&Path>) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Writes the whole file anew, without what is free in it, then as `checkpoint`.
+pub(super) fn write_anew(connection: &Connection) -> rusqlite::Result<bool> {
+    // The new file is made beside memory, in a temporary file without a name: it may be large.
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    let written = connection.execute_batch("VACUUM");
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    written?;
+    checkpoint(connection)
+}
+
 /// Moves the write-ahead log into the file, and empties it.
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))

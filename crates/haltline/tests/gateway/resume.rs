@@ -1,6 +1,6 @@
 //! Durable streams: watched again from any event on, by whoever may, while they run and after.
 
-use crate::setup::{Setup, ask, code};
+use crate::setup::{Setup, ask, code, money};
 use haltline_testkit::http_client::Call;
 use haltline_testkit::{Answer as BehaviourAnswer, Behaviour, FakeConfig, Pace};
 use haltline_types::Tokens;
@@ -379,4 +379,42 @@ async fn after_a_kill_many_answers_go_on_side_by_side() {
         assert!(began.elapsed() < Duration::from_secs(30), "only {} go on", setup.provider.calls().in_flight);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_over_several_processes_has_one_number_for_each_attempt_and_all_of_their_cost() {
+    use haltline_testkit::{RetryAfter, Script};
+    let busy = Behaviour::status_after(429, RetryAfter::Secs(20));
+    let slow = paced(400, Duration::from_millis(10));
+    let config = FakeConfig::with_script(Script::queue([slow, busy, Behaviour::tokens(9)]));
+    let mut setup = Setup::start(config, MODEL).await;
+    let mut open = setup.post(&stream("three lives")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    open.piece().await.expect("piece").expect("content");
+    // In the answer, and in the pause before the next attempt.
+    for calls in 1..=2 {
+        let began = Instant::now();
+        while setup.provider.calls().chat < calls {
+            assert!(began.elapsed() < Duration::from_secs(20), "call {calls} does not come");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        setup.gateway.kill9().expect("killed");
+        setup.gateway.serve().await.expect("ready again");
+    }
+    let text = again(&setup, &id, 0).await;
+    assert!(text.contains("[DONE]"), "{text}");
+    let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
+    let names: std::collections::BTreeSet<_> = bill.attempts.iter().map(|line| line.attempt.clone()).collect();
+    assert_eq!(names.len(), bill.attempts.len(), "{names:?}");
+    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
+    let record = generation.json().expect("json")["data"].clone();
+    let attempts = record["attempts"].as_array().expect("attempts");
+    let numbers: Vec<u64> = attempts.iter().filter_map(|attempt| attempt["number"].as_u64()).collect();
+    assert!(numbers.len() == 3 && numbers.is_sorted_by(|one, next| one < next), "{record}");
+    assert_eq!(record["outcome"], "answered", "{record}");
+    let costs = attempts.iter().map(|attempt| money(&attempt["cost"]));
+    let sum = costs.fold(haltline_types::NanoUsd::ZERO, |sum, cost| sum.checked_add(cost).expect("a sum"));
+    assert_eq!(sum, setup.spent("day"), "{record}");
+    setup.assert_nothing_held("day");
 }

@@ -62,6 +62,17 @@ impl Setup {
         accounts.first().map_or(NanoUsd::ZERO, |account| money(&account["spent"]))
     }
 
+    /// Everything ends, and nothing is held then.
+    pub(crate) async fn until_nothing_is_held(&self, budget: &str) {
+        for _ in 0..100 {
+            if self.accounts(budget).iter().all(|account| money(&account["held"]) == NanoUsd::ZERO) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        self.assert_nothing_held(budget);
+    }
+
     /// Nothing is held once everything has ended.
     pub(crate) fn assert_nothing_held(&self, budget: &str) {
         for account in self.accounts(budget) {
