@@ -4,10 +4,10 @@
 
 use crate::gateway::Gateway;
 use crate::problem::Problem;
-use crate::streams::Asked;
+use crate::streams::{Asked, Live};
 use haltline_ports::Owner;
 use haltline_types::{Code, Name, RequestId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,7 +59,9 @@ impl Gateway {
     async fn forget_all_of(&self, user: &Name) -> Result<Forgotten, Problem> {
         let is_theirs = |owner: &Owner| owner.user.as_ref() == Some(user);
         let mut jobs = BTreeSet::new();
+        let resumed = self.resumed_of(is_theirs).await;
         let stopped = self.until_ended(
+            &resumed,
             |_, asked| is_theirs(&asked.owner),
             || {
                 let running = self.stop_jobs_of_user(user);
@@ -104,8 +106,9 @@ impl Gateway {
                 tracing::error!(%key, why = problem.message, "not all jobs of a removed key could be cancelled; they fail when they run");
                 0
             });
-            let running = gateway.registry.all_of(|_, asked| asked.owner.key == key);
-            running.iter().for_each(|live| live.stop());
+            let resumed = gateway.resumed_of(|owner| owner.key == key).await;
+            let running = gateway.under_way(&resumed, |_, asked| asked.owner.key == key);
+            running.values().for_each(|live| live.stop());
             Ended { requests: running.len(), jobs }
         });
         task.await.unwrap_or(Ended { requests: 0, jobs: 0 })
@@ -113,13 +116,43 @@ impl Gateway {
 
     /// Stops the journeys that it concerns, and waits until they have ended, which may take too long.
     /// Returns how many there were, and whether all have ended.
-    pub(crate) async fn stop_and_wait(&self, concerns: impl Fn(RequestId, &Asked) -> bool) -> (usize, bool) {
-        self.until_ended(concerns, || true).await
+    /// `resumed`: those that it concerns among streams that a restart has cut and that wait to go on.
+    pub(crate) async fn stop_and_wait(
+        &self,
+        resumed: &[RequestId],
+        concerns: impl Fn(RequestId, &Asked) -> bool,
+    ) -> (usize, bool) {
+        self.until_ended(resumed, concerns, || true).await
+    }
+
+    /// The streams that have not ended, of these owners. One that a restart has cut and that waits for
+    /// its turn to go on is known by its id only.
+    async fn resumed_of(&self, is_theirs: impl Fn(&Owner) -> bool) -> Vec<RequestId> {
+        let unended = self.streams.unended().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "streams that have not ended cannot be looked up");
+            Vec::new()
+        });
+        unended
+            .iter()
+            .map(|record| &record.begin)
+            .filter(|begin| is_theirs(&begin.owner))
+            .map(|begin| begin.id)
+            .collect()
+    }
+
+    fn under_way(
+        &self,
+        resumed: &[RequestId],
+        concerns: impl Fn(RequestId, &Asked) -> bool,
+    ) -> BTreeMap<RequestId, Arc<Live>> {
+        let resumed = resumed.iter().filter_map(|id| self.registry.get(*id));
+        self.registry.all_of(concerns).into_iter().chain(resumed).map(|live| (live.id, live)).collect()
     }
 
     /// The same, and until `is_over` as well.
     async fn until_ended(
         &self,
+        resumed: &[RequestId],
         concerns: impl Fn(RequestId, &Asked) -> bool,
         mut is_over: impl FnMut() -> bool,
     ) -> (usize, bool) {
@@ -127,8 +160,8 @@ impl Gateway {
         loop {
             // First, so that nothing new begins in the place of what is stopped.
             let is_over = is_over();
-            let running = self.registry.all_of(&concerns);
-            for live in &running {
+            let running = self.under_way(resumed, &concerns);
+            for live in running.values() {
                 live.stop();
                 seen.insert(live.id);
             }

@@ -111,7 +111,7 @@ impl Gateway {
         let (_, standing) = self.kept(owner, id).await?;
         let stream = self.response_stream(id);
         // What still runs would be kept at its end.
-        let (_, is_over) = self.stop_and_wait(|id, asked| asked.owner == *owner && stream == Some(id)).await;
+        let (_, is_over) = self.stop_and_wait(&[], |id, asked| asked.owner == *owner && stream == Some(id)).await;
         let _turn = self.jobs.turn(id).await;
         if standing == Standing::Open {
             self.stop_background(owner, id, None).await?;

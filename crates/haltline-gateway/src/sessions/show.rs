@@ -159,9 +159,10 @@ impl Gateway {
         let session = Name::new(id);
         // What runs would leave a stream behind.
         let is_of_it = |_, asked: &Asked| asked.owner == name.owner && asked.session.as_ref() == Some(&session);
-        let (_, is_over) = self.stop_and_wait(is_of_it).await;
+        let newest: Vec<_> = self.streams.newest(&name.owner, &session).into_iter().collect();
+        let (_, is_over) = self.stop_and_wait(&newest, is_of_it).await;
         let mut requests = self.sessions.forget(&name, self.clock.now()).await?.unwrap_or_default();
-        requests.extend(self.streams.newest(&name.owner, &session));
+        requests.extend(newest.into_iter().chain(self.streams.newest(&name.owner, &session)));
         self.forget_streams(&name.owner, requests).await?;
         if is_over { Ok(()) } else { Err(still_running()) }
     }

@@ -232,3 +232,28 @@ async fn what_a_request_was_is_for_its_own_user() {
         assert_eq!(get(&setup, &path, user).await.status, status, "{user:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restart_has_cut_and_waits_to_go_on_is_stopped_as_well() {
+    /// More than go on at once after a start.
+    const MANY: usize = 40;
+    let config = format!("{MODEL}[retry]\nper_user_per_hour = 1000\n");
+    let mut setup = Setup::start(FakeConfig::with_script(endless()), &config).await;
+    let mut open = Vec::new();
+    for number in 0..MANY {
+        open.push(begun(&setup, "alice", &stream(&format!("at length {number}"))).await);
+    }
+    setup.gateway.kill9().expect("killed");
+    setup.provider.set_script(Behaviour::slow(Duration::from_secs(60)));
+    setup.gateway.serve().await.expect("ready again");
+    let said = admin(&setup, "/admin/v1/users/alice/forget").await;
+    assert_eq!(said.status, 200, "{}", String::from_utf8_lossy(&said.body));
+    let said = said.json().expect("json")["message"].as_str().expect("text").to_owned();
+    assert!(said.contains(&format!("{MANY} streams")) && said.contains(&format!("{MANY} requests")), "{said}");
+    setup.provider.set_script(Behaviour::default());
+    for (id, _) in &open {
+        assert_eq!(get(&setup, &format!("/v1/streams/{id}"), "alice").await.status, 404, "{id}");
+    }
+    assert_eq!(get(&setup, "/v1/sessions", "alice").await.json().expect("json")["data"], json!([]));
+    assert!(!is_kept(&setup.gateway.directory().join("data"), "at length"));
+}
