@@ -120,6 +120,8 @@ struct Sums {
     screens: u64,
     events: u64,
     bytes: u64,
+    /// Answers that were on their way from the provider in the same moment.
+    at_once: u64,
     peak_kib: u64,
     slowest_start: Duration,
 }
@@ -163,6 +165,8 @@ async fn play(storm: Storm) {
         (0..storm.streams).map(|number| tokio::spawn(client::live(Arc::clone(&place), number))).collect();
     let mut sums = Sums::default();
     let mut chance = Chance::new(storm.seed, u64::MAX - 1);
+    // In a large storm all have asked before anything dies.
+    tokio::time::sleep(Duration::from_millis(200 * (storm.slower - 1))).await;
     for _ in 0..storm.kills {
         // Not a wait for anything: the moment of the kill is to be anywhere in the work.
         tokio::time::sleep(chance.millis(20, 900) * u32::try_from(storm.slower).expect("a small factor")).await;
@@ -194,6 +198,7 @@ async fn play(storm: Storm) {
         }
     }
     sums.peak_kib = sums.peak_kib.max(peak_kib(&gateway));
+    sums.at_once = provider.calls().in_flight_max;
     assert!(
         wrong.is_empty(),
         "seed {}: {} of {} went wrong:\n{}",
@@ -312,7 +317,8 @@ fn report(
     spent: NanoUsd,
     took: Duration,
 ) -> String {
-    let mut text = format!("storm {}: {} streams, {} kills\n", storm.seed, storm.streams, storm.kills);
+    let mut text =
+        format!("storm {}: {} streams, {} at once, {} kills\n", storm.seed, storm.streams, sums.at_once, storm.kills);
     let refused: u64 = sums.refused.values().sum();
     let _ = writeln!(
         text,

@@ -68,7 +68,8 @@ fn answer(chance: &mut Chance, slower: u64) -> Answer {
         _ => Writing::Whole,
     };
     Answer {
-        latency: chance.millis(0, 40),
+        // In a large storm nobody is done before all have asked.
+        latency: chance.millis(0, 40) + Duration::from_millis(150 * (slower - 1)),
         tokens: Some(Tokens::new(chance.between(1, 180))),
         pace: Pace {
             interval: chance.millis(2, 15) * u32::try_from(slower).expect("a small factor"),

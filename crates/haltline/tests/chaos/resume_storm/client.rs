@@ -87,7 +87,7 @@ impl Client {
 
     async fn run(&mut self) -> Result<Outcome, String> {
         let slower = self.place.slower;
-        tokio::time::sleep(self.chance.millis(0, 400 * slower)).await;
+        tokio::time::sleep(self.chance.millis(0, 300 + 60 * slower)).await;
         let mut repeats = 0;
         let stream = match self.ask(&mut repeats).await? {
             Ok(stream) => stream,
