@@ -110,6 +110,9 @@ fn a_tag_that_an_entry_does_not_know_must_be_older_than_it() {
     assert!(!is_older(u64::MAX, at(5)));
 }
 
+/// The versions of tags when a request began.
+type Seen = Vec<(Mark, u64)>;
+
 proptest! {
     #![proptest_config(fixed(500))]
     /// Entries that began at any moment, tags invalidated at any moment: an entry counts exactly
@@ -118,7 +121,7 @@ proptest! {
     fn an_invalidation_reaches_everything_that_began_before_it(steps in prop::collection::vec((any::<bool>(), 0_u8..4, 0_u8..4), 1..60)) {
         let mut versions = Versions::new(1000);
         let mark = |tag: u8| -> Mark { [tag; 16] };
-        let mut entries: Vec<(Vec<(Mark, u64)>, [u8; 2], bool)> = Vec::new();
+        let mut entries: Vec<(Seen, [u8; 2], bool)> = Vec::new();
         for (is_invalidation, one, two) in steps {
             if is_invalidation {
                 let version = versions.next(at(0));
