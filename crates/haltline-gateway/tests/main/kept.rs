@@ -173,3 +173,14 @@ fn a_key_s_responses_are_bounded_and_the_oldest_give_way() {
     assert_eq!(there, [false, false, true, true]);
     assert!(kept(&node, "b", &theirs).is_ok());
 }
+
+#[test]
+fn no_key_waits_for_the_count_of_another_one() {
+    let world = World::new();
+    let node = world.start();
+    *node.documents.hangs_at.lock().expect("unpoisoned") = Some("a:");
+    node.begin("a", "/v1/responses", &asked("Counted for ever."));
+    node.until("it is answered", || world.provider.calls() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    node.respond("b", &asked("Not counted with it.")).expect("a response");
+}

@@ -156,6 +156,8 @@ pub(crate) struct Mortal {
     fate: Mutex<Option<(&'static str, Fate)>>,
     pub(crate) is_dead: AtomicBool,
     pub(crate) is_damaged: AtomicBool,
+    /// Lists of what begins so never come.
+    pub(crate) hangs_at: Mutex<Option<&'static str>>,
 }
 
 impl Mortal {
@@ -211,6 +213,10 @@ impl Documents for Mortal {
     fn list(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<Document>, DocumentsError>> {
         if let Err(error) = self.check() {
             return Box::pin(std::future::ready(Err(error)));
+        }
+        let hangs_at = *self.hangs_at.lock().expect("unpoisoned");
+        if hangs_at.is_some() && query.prefix.as_deref() == hangs_at {
+            return Box::pin(std::future::pending());
         }
         self.kept.list(query, now)
     }
@@ -500,6 +506,12 @@ impl Node {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("{id} is never {status}");
+    }
+
+    /// Sends a request and does not wait for its answer.
+    pub(crate) fn begin(&self, key: &str, endpoint: &str, body: &Value) {
+        let (gateway, incoming) = (Arc::clone(&self.gateway), self.incoming(key, endpoint, body));
+        self.runtime.spawn(async move { gateway.submit(incoming).await });
     }
 
     /// Work that is due from time to time.
