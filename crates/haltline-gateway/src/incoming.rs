@@ -105,6 +105,8 @@ pub struct Claims {
     pub history_of_session: bool,
     /// The client's own count of its repetitions (`x-stainless-retry-count`).
     pub retry_count: u32,
+    /// Does the client count its repetitions at all, from the first sending on?
+    pub counts_retries: bool,
     /// `x-haltline-cache` and `x-haltline-cache-tags`.
     pub cache: CacheAsk,
     /// `Idempotency-Key`: requests of one caller with the same key are one request.

@@ -74,6 +74,7 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
             return Err(format!("x-haltline-history: `{other}` is not known; the one value there is, is `session`."));
         }
     };
+    claims.counts_retries = headers.contains_key("x-stainless-retry-count");
     claims.retry_count = text(headers, "x-stainless-retry-count").and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(claims)
 }

@@ -46,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) tokens_at_most: Tokens,
     /// How often the client has repeated it by its own count.
     pub(crate) retry_count: u32,
+    /// Does the client count them at all?
+    pub(crate) counts_retries: bool,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) original_timing: bool,
     /// Does a job wait for the answer, and no client?
@@ -187,6 +189,7 @@ pub(crate) async fn accept(
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
         retry_count: incoming.claims.retry_count,
+        counts_retries: incoming.claims.counts_retries,
         idempotency_key: incoming.claims.idempotency_key,
         original_timing: incoming.claims.original_timing,
         is_job: incoming.on_behalf.is_some(),

@@ -78,6 +78,7 @@ impl Live {
             owner: request.owner.clone(),
             session: request.subjects.session.clone(),
             fingerprint: request.fingerprint.clone(),
+            may_come_again: request.counts_retries,
         };
         // It is the same whoever says it first.
         let _ = self.asked.set(asked);

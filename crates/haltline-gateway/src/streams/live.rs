@@ -46,6 +46,9 @@ pub(crate) struct Asked {
     pub(crate) owner: Owner,
     pub(crate) session: Option<Name>,
     pub(crate) fingerprint: Fingerprint,
+    /// May its client ask for the answer again because it did not get it? One that counts its
+    /// repetitions may.
+    pub(crate) may_come_again: bool,
 }
 
 /// A journey that runs, or has just ended.

@@ -163,7 +163,8 @@ impl Registry {
                 inner.alike.remove(&place);
             }
         }
-        if let Some(answer) = answer {
+        // What nobody will ask for would only keep its memory from being used again.
+        if let Some(answer) = answer.filter(|_| asked.may_come_again) {
             inner.remember(live.id, asked, answer);
         }
     }

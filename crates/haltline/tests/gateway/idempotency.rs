@@ -73,7 +73,7 @@ async fn a_client_that_repeats_by_its_own_count_is_given_the_same_answer() {
     let setup = Setup::start(FakeConfig::with_script(slow(10)), MODEL).await;
     for body in [ask("count"), stream("count")] {
         let before = setup.provider.bill().attempts.len();
-        let first = setup.post(&body).send();
+        let first = setup.post(&body).header("x-stainless-retry-count", "0").send();
         let second = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             setup.post(&body).header("x-stainless-retry-count", "1").send().await
