@@ -418,3 +418,26 @@ async fn an_answer_over_several_processes_has_one_number_for_each_attempt_and_al
     assert_eq!(sum, setup.spent("day"), "{record}");
     setup.assert_nothing_held("day");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_connections_watch_a_stream_and_no_more() {
+    let setup = Setup::start(FakeConfig::with_script(paced(300, Duration::from_millis(20))), MODEL).await;
+    let mut open = setup.post(&stream("popular")).open().await.expect("stream");
+    let id = open.headers["x-haltline-stream-id"].to_str().expect("id").to_owned();
+    open.piece().await.expect("piece").expect("content");
+    let watch = || setup.get(&format!("/v1/streams/{id}"));
+    let mut watching = Vec::new();
+    for _ in 1..64 {
+        let watched = watch().open().await.expect("open");
+        assert_eq!(watched.status, 200);
+        watching.push(watched);
+    }
+    let refused = watch().send().await.expect("answer");
+    assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (429, "rate_limited"));
+    drop(watching);
+    let began = Instant::now();
+    while watch().open().await.expect("open").status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "whoever has left still has a place");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
