@@ -199,7 +199,11 @@ async fn obtain(
         let problem = match short {
             Ok(()) => return Ok(()),
             // Not every model that should go on behind its own words does.
-            Err(Short::Problem(problem)) if may_prefix && refused_prefix(rest.as_ref(), &problem) => {
+            Err(Short::Problem(problem))
+                if may_prefix
+                    && refused_prefix(rest.as_ref(), &problem)
+                    && trip.attempts_made() <= live.settings.retry.max_retries =>
+            {
                 may_prefix = false;
                 record::so_far(gateway, trip);
                 problem
@@ -271,7 +275,11 @@ async fn run_on(
     trip.note_request(&request);
     outlet.live().enter(&request);
     outlet.name_response_again().await;
-    let request = admitted_in_turn(gateway, request, trip).await?;
+    let request = admitted_in_turn(gateway, request, trip).await.inspect_err(|_| {
+        if is_left_to_the_next(gateway, &settings, outlet) {
+            outlet.leave_it();
+        }
+    })?;
     let rest = continued::rest_of(gateway, &settings, &request, trip, outlet, true).await.map_err(|why| {
         tracing::info!(request = %trip.id, why, "an answer that a restart has cut is not gone on with");
         interrupted()
@@ -286,7 +294,11 @@ async fn admitted_in_turn(gateway: &Gateway, request: Request, trip: &mut Trip) 
         match throttle::throttle(gateway, request.clone(), trip) {
             Ok(admitted) => return Ok(admitted.request),
             Err(problem) if problem.code == Code::RateLimited && !trip.cut.is_cancelled() => {
-                tokio::time::sleep(problem.retry_after.unwrap_or(std::time::Duration::from_secs(1))).await;
+                let wait = problem.retry_after.unwrap_or(std::time::Duration::from_secs(1));
+                tokio::select! {
+                    () = trip.cut.cancelled() => return Err(problem),
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
             Err(problem) => return Err(problem),
         }
@@ -469,6 +481,10 @@ async fn attempt(
                 trip.waited += pause.elapsed();
                 if trip.cut.is_cancelled() {
                     trip.step(What::Cut { why: "drain".into() });
+                    // Nothing is held, and what was settled is on record.
+                    if is_left_to_the_next(gateway, live, outlet) {
+                        outlet.leave_it();
+                    }
                     let draining = Problem::new(Code::Draining, "The gateway is shutting down.");
                     return Err(prefer(Some(&fault), trip, draining).into());
                 }

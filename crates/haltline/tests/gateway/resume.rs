@@ -441,3 +441,27 @@ async fn so_many_connections_watch_a_stream_and_no_more() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_way_of_going_on_makes_no_more_attempts_than_there_may_be() {
+    use haltline_testkit::{Ending, Script};
+    let cut = Behaviour::ending(Ending::Cut { after: 20 });
+    let refused = Behaviour::status(400);
+    let script = || Script::queue([cut.clone(), refused.clone(), Behaviour::tokens(15)]);
+    let mut setup = Setup::start(FakeConfig::with_script(script()), MODEL).await;
+    for (max_retries, attempts) in [(1, 2), (2, 3)] {
+        // A server whose models go on behind their own words, until one says no.
+        let rest = format!("{MODEL}[retry]\nmax_retries = {max_retries}\nbase = \"10ms\"\n");
+        let kind = "kind = \"openai-compatible\"";
+        let config = setup.config(&rest).replace(kind, &format!("{kind}\nserver = \"vllm\""));
+        setup.gateway.term(Duration::from_secs(10)).await.expect("ended");
+        setup.gateway.write_config(&config).expect("write");
+        setup.gateway.serve().await.expect("ready");
+        setup.provider.set_script(script());
+        let before = setup.provider.seen().len();
+        let text = setup.post(&stream("refuse")).open().await.expect("stream").read().await.text();
+        assert_eq!(setup.provider.seen().len() - before, attempts, "{text}");
+        assert_eq!(text.contains("[DONE]"), attempts == 3, "{text}");
+        setup.assert_nothing_held("day");
+    }
+}
