@@ -227,7 +227,9 @@ async fn a_removed_keys_name_is_not_given_again_and_what_it_ran_ends() {
 async fn what_a_request_was_is_for_its_own_user() {
     let setup = Setup::start(FakeConfig::default(), MODEL).await;
     let answer = setup.post(&ask("mine")).header("x-haltline-user", "alice").send().await.expect("answer");
-    let path = format!("/v1/generation?id={}", answer.header("x-request-id").expect("id"));
+    let id = answer.header("x-request-id").expect("id");
+    setup.generation(id).await;
+    let path = format!("/v1/generation?id={id}");
     for (user, status) in [("alice", 200), ("bob", 404), ("", 200)] {
         assert_eq!(get(&setup, &path, user).await.status, status, "{user:?}");
     }

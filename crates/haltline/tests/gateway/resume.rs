@@ -230,8 +230,7 @@ async fn a_kill_in_mid_stream_leaves_every_event_that_was_seen_and_a_clear_end()
     let last = kept.last().expect("last");
     assert!(last.contains("\"code\":\"interrupted\""), "{last}");
     assert_eq!(ids(&kept), (1..=kept.len() as u64).collect::<Vec<_>>());
-    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
-    let record = generation.json().expect("json")["data"].clone();
+    let record = setup.generation(&id).await;
     assert_eq!(record["outcome"], "lost", "{record}");
     assert_eq!(record["attempts"][0]["basis"], "ceiling", "{record}");
     setup.assert_nothing_held("day");
@@ -284,8 +283,7 @@ async fn what_a_provider_cuts_is_gone_on_with_as_one_answer() {
     assert_eq!(calls.len(), 2, "{text}");
     assert!(whole.len() > 60, "{whole}");
     assert_eq!(events(&again(&setup, &id, 0).await).concat(), seen.concat());
-    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
-    let record = generation.json().expect("json")["data"].clone();
+    let record = setup.generation(&id).await;
     assert_eq!((record["outcome"].as_str(), record["attempts"].as_array().map(Vec::len)), (Some("answered"), Some(2)));
     assert!(setup.spent("day") >= setup.provider.bill().total);
     // Tools could be called twice: such an answer ends with an error.
@@ -321,8 +319,7 @@ async fn a_kill_in_mid_stream_is_gone_on_with_by_the_next_process() {
     assert_eq!(bill.attempts.len(), 2);
     assert!(setup.spent("day") >= bill.total);
     setup.assert_nothing_held("day");
-    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
-    let record = generation.json().expect("json")["data"].clone();
+    let record = setup.generation(&id).await;
     assert_eq!(record["outcome"], "answered", "{record}");
     assert_eq!(record["attempts"][0]["basis"], "ceiling", "{record}");
     assert_eq!(record["attempts"][1]["basis"], "reported", "{record}");
@@ -407,8 +404,7 @@ async fn an_answer_over_several_processes_has_one_number_for_each_attempt_and_al
     let bill = setup.provider.settled_bill(Duration::from_secs(10)).await.expect("bill");
     let names: std::collections::BTreeSet<_> = bill.attempts.iter().map(|line| line.attempt.clone()).collect();
     assert_eq!(names.len(), bill.attempts.len(), "{names:?}");
-    let generation = setup.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
-    let record = generation.json().expect("json")["data"].clone();
+    let record = setup.generation(&id).await;
     let attempts = record["attempts"].as_array().expect("attempts");
     let numbers: Vec<u64> = attempts.iter().filter_map(|attempt| attempt["number"].as_u64()).collect();
     assert!(numbers.len() == 3 && numbers.is_sorted_by(|one, next| one < next), "{record}");

@@ -62,6 +62,26 @@ impl Setup {
         accounts.first().map_or(NanoUsd::ZERO, |account| money(&account["spent"]))
     }
 
+    /// What a request was. Its record is written after the last byte is out; until then that of a
+    /// stream which goes on says that it is lost, as it would be if the process died.
+    pub(crate) async fn generation(&self, id: &str) -> Value {
+        let mut lost = None;
+        for _ in 0..200 {
+            let answer = self.get(&format!("/v1/generation?id={id}")).send().await.expect("answer");
+            if answer.status == 200 {
+                let record = answer.json().expect("json")["data"].clone();
+                if record["outcome"] != "lost" {
+                    return record;
+                }
+                lost = Some(record);
+            } else {
+                assert_eq!(answer.status, 404, "{:?}", answer.json());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        lost.unwrap_or_else(|| panic!("no record of {id}"))
+    }
+
     /// Everything ends, and nothing is held then.
     pub(crate) async fn until_nothing_is_held(&self, budget: &str) {
         for _ in 0..100 {
