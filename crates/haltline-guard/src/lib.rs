@@ -1,0 +1,9 @@
+//! What texts say that they must not: rules for what users, tools and documents bring in, and for
+//! what models give out.
+//!
+//! Pure: no clock, no network, no randomness, no request. A text goes in, findings come out. Which
+//! text is looked at, and what follows from a finding, is decided by the gateway.
+
+mod category;
+
+pub use category::Category;
