@@ -1,6 +1,7 @@
 //! The gateway: what all requests share, and the one door by which they come in.
 
 use crate::alerts::Alerts;
+use crate::auth::Presented;
 use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
@@ -328,12 +329,12 @@ impl Gateway {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// The key that a secret belongs to, if it may be used now.
+    /// The key that a credential belongs to or stands for, if it may be used now.
     ///
     /// # Errors
     /// Why not.
-    pub fn key_of(&self, secret: Option<&str>) -> Result<Arc<KeyRecord>, Problem> {
-        line::check_key(self, secret)
+    pub fn key_of(&self, presented: &Presented) -> Result<Arc<KeyRecord>, Problem> {
+        line::prove(self, presented).map(|identity| identity.key)
     }
 
     /// May a request's body be read? Whoever has no key, or comes while we drain, is told so before
@@ -341,11 +342,11 @@ impl Gateway {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_read_body(&self, surface: Surface, secret: Option<&str>) -> Result<(), Problem> {
+    pub fn may_read_body(&self, surface: Surface, presented: &Presented) -> Result<(), Problem> {
         if self.draining.load(Ordering::Acquire) {
             return Err(draining());
         }
-        let checked = line::check_key(self, secret).map(|_| ());
+        let checked = line::prove(self, presented).map(|_| ());
         if let Err(problem) = &checked {
             let labels = RequestLabels { surface: surface.word(), outcome: "refused", code: problem.code.word() };
             self.metrics.requests.get_or_create(&labels).inc();
@@ -357,8 +358,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used.
-    pub fn models_for(&self, secret: Option<&str>) -> Result<Vec<String>, Problem> {
-        let key = self.key_of(secret)?;
+    pub fn models_for(&self, presented: &Presented) -> Result<Vec<String>, Problem> {
+        let key = self.key_of(presented)?;
         let live = self.live.load();
         let settings = &live.settings;
         let names = settings

@@ -1,12 +1,11 @@
 //! What a surface hands to the line: the request as it arrived, nothing decided.
 
+use crate::auth::{Identity, Presented};
 use crate::cache::CacheAsk;
 use crate::voice::Voice;
 use bytes::Bytes;
-use haltline_ports::KeyRecord;
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::client::{Address, ClientDialect};
-use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -123,10 +122,11 @@ pub struct Incoming {
     pub surface: Surface,
     /// What the address says of the request.
     pub address: Address,
-    /// The key that was presented, whatever the header.
-    pub key: Option<String>,
-    /// The key itself, for work of the gateway's own that nobody presents a secret for: jobs.
-    pub on_behalf: Option<Arc<KeyRecord>>,
+    /// What was presented to come in.
+    pub presented: Presented,
+    /// Whom it is for, where it is work of the gateway's own that nobody presents a credential for:
+    /// jobs.
+    pub on_behalf: Option<Identity>,
     /// What the client says of itself.
     pub claims: Claims,
     /// The client's trace id, 32 hexadecimal digits.

@@ -21,6 +21,7 @@ pub use order::JobEndpoint;
 pub(crate) use order::Order;
 pub(crate) use sheet::{Failure, RESPONSE, Run, Sheet, State};
 
+use crate::auth::Presented;
 use crate::gateway::Gateway;
 use crate::line;
 use crate::problem::Problem;
@@ -228,8 +229,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used, or may not speak for the user.
-    pub fn owner(&self, secret: Option<&str>, claims: &crate::incoming::Claims) -> Result<Owner, Problem> {
-        line::identified_owner(self, secret, claims)
+    pub fn owner(&self, presented: &Presented, claims: &crate::incoming::Claims) -> Result<Owner, Problem> {
+        line::identified_owner(self, presented, claims)
     }
 
     /// Who tells webhooks of jobs that have ended. Set once, before jobs are taken up.

@@ -2,6 +2,7 @@
 //! provider or an HTTP server.
 
 mod alerts;
+mod auth;
 mod cache;
 mod chance;
 mod counting;
@@ -30,6 +31,7 @@ mod timeline;
 mod voice;
 pub mod webhooks;
 
+pub use auth::{Identity, Presented};
 pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
 pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};

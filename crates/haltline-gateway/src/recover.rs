@@ -2,6 +2,7 @@
 //! them is unknown (promise, rule 5); and the streams that it died under are ended, or gone on
 //! with.
 
+use crate::auth::{Identity, Presented};
 use crate::deliver::Outlet;
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
@@ -149,8 +150,8 @@ impl Gateway {
         let incoming = Incoming {
             surface,
             address: Address { model: again.model, stream: true, leave_hosted_tools_out: again.leave_hosted_tools_out },
-            key: None,
-            on_behalf: Some(key),
+            presented: Presented::default(),
+            on_behalf: Some(Identity::of_key(key)),
             claims: Claims {
                 user: owner.user.as_ref().map(ToString::to_string),
                 session: record.begin.session.as_ref().map(ToString::to_string),

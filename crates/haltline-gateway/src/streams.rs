@@ -16,6 +16,7 @@ pub(crate) use live::{Asked, Live, Opened};
 pub(crate) use registry::{Other, RecentAnswer, Registry};
 pub use watcher::Watcher;
 
+use crate::auth::Presented;
 use crate::deliver::{Delivery, Notes};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Surface};
@@ -67,12 +68,12 @@ impl Gateway {
     /// none of it.
     pub async fn watch(
         self: &Arc<Self>,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         id: RequestId,
         from: From,
     ) -> Result<Watched, Problem> {
-        let caller = self.caller(secret, claims)?;
+        let caller = self.caller(presented, claims)?;
         let record = self.stream_of(&caller, id).await?.ok_or_else(|| no_stream(id))?;
         if let Some(live) = self.registry.get(id) {
             live.step(What::Resumed { after: from.after, by: By::Another });
@@ -86,12 +87,12 @@ impl Gateway {
     /// As `watch`.
     pub async fn watch_response(
         self: &Arc<Self>,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         response: &str,
         from: From,
     ) -> Result<Watched, Problem> {
-        let caller = self.caller(secret, claims)?;
+        let caller = self.caller(presented, claims)?;
         let missing = || {
             let message = format!(
                 "There is no stream of the response `{response}` here. It must have been asked for with `stream`."
@@ -109,11 +110,11 @@ impl Gateway {
     /// When the key may not be used.
     pub fn stop_streamed_response(
         &self,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         response: &str,
     ) -> Result<bool, Problem> {
-        let caller = self.caller(secret, claims)?;
+        let caller = self.caller(presented, claims)?;
         let live = self.response_stream(response).and_then(|id| self.registry.get(id));
         let own = live.filter(|live| live.asked.get().is_some_and(|asked| caller.may_see(&asked.owner)));
         if let Some(live) = &own {
@@ -132,8 +133,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used, or there is no such stream of this caller.
-    pub async fn stop_stream(&self, secret: Option<&str>, claims: &Claims, id: RequestId) -> Result<Stop, Problem> {
-        let caller = self.caller(secret, claims)?;
+    pub async fn stop_stream(&self, presented: &Presented, claims: &Claims, id: RequestId) -> Result<Stop, Problem> {
+        let caller = self.caller(presented, claims)?;
         // A journey that has no stream yet can be stopped as well.
         if let Some(live) = self.registry.get(id)
             && live.asked.get().is_some_and(|asked| caller.may_see(&asked.owner))
@@ -158,12 +159,12 @@ impl Gateway {
     /// When the key may not be used.
     pub async fn watch_conversation(
         self: &Arc<Self>,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         session: &str,
         from: From,
     ) -> Result<Option<Watched>, Problem> {
-        let caller = self.caller(secret, claims)?;
+        let caller = self.caller(presented, claims)?;
         let Some(record) = self.newest_of(&caller, session).await? else { return Ok(None) };
         self.show(record, from).await.map(Some)
     }
@@ -174,11 +175,11 @@ impl Gateway {
     /// When the key may not be used.
     pub async fn stop_conversation(
         &self,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         session: &str,
     ) -> Result<Option<Stop>, Problem> {
-        let caller = self.caller(secret, claims)?;
+        let caller = self.caller(presented, claims)?;
         // The stream of an answer that is only asked for is not in the store yet.
         let name = Name::new(session);
         if let Some(live) = self.registry.of_session(&name, |owner| caller.may_see(owner)) {
@@ -269,13 +270,13 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used, or not speak for the user that is claimed.
-    pub fn viewer(&self, secret: Option<&str>, claims: &Claims) -> Result<Viewer, Problem> {
-        self.caller(secret, claims).map(Viewer)
+    pub fn viewer(&self, presented: &Presented, claims: &Claims) -> Result<Viewer, Problem> {
+        self.caller(presented, claims).map(Viewer)
     }
 
     /// Who calls, and for whom.
-    pub(crate) fn caller(&self, secret: Option<&str>, claims: &Claims) -> Result<Caller, Problem> {
-        crate::line::identify(self, secret, claims)
+    pub(crate) fn caller(&self, presented: &Presented, claims: &Claims) -> Result<Caller, Problem> {
+        crate::line::identify(self, presented, claims)
     }
 }
 

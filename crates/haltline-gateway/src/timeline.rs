@@ -2,6 +2,7 @@
 //! connections that watch its stream. Cheap enough for every request: a look at the clock, a lock
 //! that is free, no allocation beyond the first sixteen steps'.
 
+use crate::auth::Presented;
 use crate::gateway::Gateway;
 use crate::incoming::Claims;
 use crate::line;
@@ -69,8 +70,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used, or not speak for the user that is claimed.
-    pub fn owner_of(&self, secret: Option<&str>, claims: &Claims) -> Result<Owner, Problem> {
-        let caller = line::identify(self, secret, claims)?;
+    pub fn owner_of(&self, presented: &Presented, claims: &Claims) -> Result<Owner, Problem> {
+        let caller = line::identify(self, presented, claims)?;
         Ok(Owner { key: caller.key.name.clone(), user: caller.user })
     }
 }

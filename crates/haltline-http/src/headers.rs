@@ -1,6 +1,6 @@
 //! Headers: what clients say of themselves, and what they are told.
 
-use haltline_gateway::{CacheAsk, CacheResult, Claims, Notes, Surface};
+use haltline_gateway::{CacheAsk, CacheResult, Claims, Notes, Presented, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::anthropic::is_known_beta;
@@ -12,7 +12,12 @@ const TAGS_MAX: usize = 16;
 /// The longest name that a client may claim, in bytes.
 const CLAIM_MAX: usize = 256;
 
-/// The key that a client presents, in any of the usual headers.
+/// What a client presents to come in.
+pub(crate) fn presented(headers: &HeaderMap) -> Presented {
+    Presented::new(presented_key(headers))
+}
+
+/// The credential that a client presents, in any of the usual headers.
 pub(crate) fn presented_key(headers: &HeaderMap) -> Option<String> {
     if let Some(value) = text(headers, "authorization") {
         let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));

@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use bytes::Bytes;
-use haltline_gateway::{Claims, Delivery, Gateway, Incoming, Piece, Surface};
+use haltline_gateway::{Claims, Delivery, Gateway, Incoming, Piece, Presented, Surface};
 use haltline_types::{Code, Name};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Ask {
             dropped: Vec::new(),
             stop: None,
             on_behalf: None,
-            key: Some(self.key.clone()),
+            presented: Presented::credential(&self.key),
             claims: Claims { user: self.user.clone(), tags, retry_count, ..Claims::default() },
             trace_id: None,
             pass_headers: http::HeaderMap::new(),

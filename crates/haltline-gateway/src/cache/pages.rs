@@ -2,6 +2,7 @@
 
 use super::ask::checked_tags;
 use super::key::{Marked, Tenant};
+use crate::auth::Presented;
 use crate::gateway::Gateway;
 use crate::problem::Problem;
 use crate::settings::CachePer;
@@ -50,8 +51,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used, the tags are none, or they cannot be invalidated for good.
-    pub async fn invalidate_cache(&self, secret: Option<&str>, tags: &[String]) -> Result<usize, Problem> {
-        let key = self.key_of(secret)?;
+    pub async fn invalidate_cache(&self, presented: &Presented, tags: &[String]) -> Result<usize, Problem> {
+        let key = self.key_of(presented)?;
         let bad = |why: String| Problem::new(Code::InvalidRequest, why).about("tags");
         let tags = checked_tags(tags.iter().map(String::as_str), INVALIDATED_MAX)
             .map_err(|why| bad(format!("`tags`: {why}")))?;

@@ -1,6 +1,7 @@
 //! What a job was told to do: everything that its runs need, but for the request's bytes. The key
 //! stands here by name; no secret is ever written down.
 
+use crate::auth::{Identity, Presented};
 use crate::incoming::{Claims, Incoming, Surface};
 use crate::problem::Problem;
 use bytes::Bytes;
@@ -140,8 +141,8 @@ impl Order {
         Ok(Incoming {
             surface,
             address,
-            key: None,
-            on_behalf: Some(key),
+            presented: Presented::default(),
+            on_behalf: Some(Identity::of_key(key)),
             claims: Claims {
                 user: self.user.clone(),
                 session: self.session.clone(),

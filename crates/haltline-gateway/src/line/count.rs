@@ -52,7 +52,7 @@ impl Gateway {
 
 async fn count(gateway: &Gateway, incoming: Incoming) -> Result<TokenCount, Problem> {
     let live = gateway.live.load_full();
-    let caller = identify::identify(gateway, incoming.key.as_deref(), &incoming.claims)?;
+    let caller = identify::identify(gateway, &incoming.presented, &incoming.claims)?;
     let _place = gateway.counting.client().ok_or_else(|| {
         Problem::new(Code::Overloaded, "Too many requests for counts of tokens are under way; ask again in a second.")
             .retry_after(Duration::from_secs(1))

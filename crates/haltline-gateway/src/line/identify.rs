@@ -1,5 +1,6 @@
 //! Identify: who is calling, and for whom may it speak?
 
+use crate::auth::{Identity, Presented};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
@@ -17,16 +18,19 @@ pub(crate) struct Caller {
     pub(crate) tags: Vec<(Name, Name)>,
 }
 
-/// Checks the key and the claims made in headers.
-pub(crate) fn identify(gateway: &Gateway, key: Option<&str>, claims: &Claims) -> Result<Caller, Problem> {
-    with_claims(check_key(gateway, key)?, claims)
+/// Checks the credential and the claims made in headers.
+pub(crate) fn identify(gateway: &Gateway, presented: &Presented, claims: &Claims) -> Result<Caller, Problem> {
+    with_claims(prove(gateway, presented)?, claims)
 }
 
-/// The caller of a request, whether it presents a secret or is made on behalf of a key.
+/// The caller of a request, whether it presents a credential or is made on behalf of somebody.
 pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, Problem> {
     match &incoming.on_behalf {
-        Some(key) => with_claims(check_record(gateway, Arc::clone(key))?, &incoming.claims),
-        None => identify(gateway, incoming.key.as_deref(), &incoming.claims),
+        Some(identity) => {
+            check_record(gateway, Arc::clone(&identity.key))?;
+            with_claims(identity.clone(), &incoming.claims)
+        }
+        None => identify(gateway, &incoming.presented, &incoming.claims),
     }
 }
 
@@ -36,12 +40,15 @@ pub(crate) fn owner_of(gateway: &Gateway, incoming: &Incoming) -> Result<Owner, 
 }
 
 /// The same of a request without a body.
-pub(crate) fn identified_owner(gateway: &Gateway, key: Option<&str>, claims: &Claims) -> Result<Owner, Problem> {
-    identify(gateway, key, claims).map(|caller| caller.owner())
+pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims: &Claims) -> Result<Owner, Problem> {
+    identify(gateway, presented, claims).map(|caller| caller.owner())
 }
 
-fn with_claims(key: Arc<KeyRecord>, claims: &Claims) -> Result<Caller, Problem> {
+fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
+    let Identity { key, user, tags: proved } = identity;
+    let is_proved = user.is_some();
     let user = match (&key.users, &claims.user) {
+        _ if is_proved => user,
         (UserClaims::None, _) => Some(key.name.clone()),
         (UserClaims::Any, Some(user)) => Some(Name::new(user)),
         (UserClaims::Listed(users), Some(user)) => {
@@ -56,12 +63,19 @@ fn with_claims(key: Arc<KeyRecord>, claims: &Claims) -> Result<Caller, Problem> 
         }
         (UserClaims::Listed(_) | UserClaims::Any, None) => None,
     };
-    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags: claims.tags.clone(), key })
+    let mut tags = proved;
+    for (name, value) in &claims.tags {
+        if !tags.iter().any(|(known, _)| known == name) {
+            tags.push((name.clone(), value.clone()));
+        }
+    }
+    tags.sort();
+    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, key })
 }
 
-/// The key that a secret belongs to, if it may be used now.
-pub(crate) fn check_key(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<KeyRecord>, Problem> {
-    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+/// What a credential proves, if it may be used now.
+pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity, Problem> {
+    let Some(secret) = presented.text() else {
         return Err(Problem::new(
             Code::AuthMissing,
             "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
@@ -73,7 +87,7 @@ pub(crate) fn check_key(gateway: &Gateway, secret: Option<&str>) -> Result<Arc<K
             "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
         ));
     };
-    check_record(gateway, key)
+    check_record(gateway, key).map(Identity::of_key)
 }
 
 /// A key that is known, if it may be used now.

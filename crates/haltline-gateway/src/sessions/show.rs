@@ -4,6 +4,7 @@ use super::head::Head;
 use super::name::{SessionName, shelf_of};
 use super::outline::Row;
 use super::unreadable;
+use crate::auth::Presented;
 use crate::forget::still_running;
 use crate::gateway::Gateway;
 use crate::incoming::Claims;
@@ -62,12 +63,12 @@ impl Gateway {
     /// When the key may not be used, `after` is none of ours, or documents cannot be read.
     pub async fn sessions(
         &self,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         after: Option<&str>,
         limit: Option<usize>,
     ) -> Result<Value, Problem> {
-        let owner = identify(self, secret, claims)?.owner();
+        let owner = identify(self, presented, claims)?.owner();
         self.sessions.flush_all().await?;
         let now = self.clock.now();
         let shelf = shelf_of(self.keys.as_ref(), &owner);
@@ -103,12 +104,12 @@ impl Gateway {
     /// or documents cannot be read.
     pub async fn session(
         &self,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         id: &str,
         page: &Page,
     ) -> Result<Value, Problem> {
-        let (name, head) = self.find_session(secret, claims, id).await?;
+        let (name, head) = self.find_session(presented, claims, id).await?;
         let now = self.clock.now();
         let inner = &self.sessions.inner;
         let outline = inner.outline(&name, now).await.map_err(|error| unreadable(&error))?;
@@ -154,8 +155,8 @@ impl Gateway {
     /// # Errors
     /// When the key may not be used, this owner has no such session, or not everything could be
     /// removed.
-    pub async fn forget_session(&self, secret: Option<&str>, claims: &Claims, id: &str) -> Result<(), Problem> {
-        let (name, _) = self.find_session(secret, claims, id).await?;
+    pub async fn forget_session(&self, presented: &Presented, claims: &Claims, id: &str) -> Result<(), Problem> {
+        let (name, _) = self.find_session(presented, claims, id).await?;
         let session = Name::new(id);
         // What runs would leave a stream behind.
         let is_of_it = |_, asked: &Asked| asked.owner == name.owner && asked.session.as_ref() == Some(&session);
@@ -169,11 +170,11 @@ impl Gateway {
 
     async fn find_session(
         &self,
-        secret: Option<&str>,
+        presented: &Presented,
         claims: &Claims,
         id: &str,
     ) -> Result<(SessionName, Head), Problem> {
-        let owner = identify(self, secret, claims)?.owner();
+        let owner = identify(self, presented, claims)?.owner();
         let name = SessionName::new(self.keys.as_ref(), owner, id);
         self.sessions.flush(&name).await?;
         let found = self.sessions.inner.head(name.key(), self.clock.now()).await;

@@ -3,6 +3,7 @@
 //! make messages that another one believes.
 
 use super::{Hook, HookError, Hooks, letter, signature};
+use crate::auth::Presented;
 use crate::gateway::Gateway;
 use crate::jobs::{JobNote, JobNotifier};
 use crate::problem::Problem;
@@ -58,8 +59,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key may not be used; `not_found` when these messages are not signed.
-    pub fn job_webhook_secret(&self, secret: Option<&str>) -> Result<Secret, Problem> {
-        let key = self.key_of(secret)?;
+    pub fn job_webhook_secret(&self, presented: &Presented) -> Result<Secret, Problem> {
+        let key = self.key_of(presented)?;
         let live = self.live.load();
         let configured = live.settings.jobs.webhook_secret.as_ref();
         configured.and_then(|configured| signature::derive(configured, &key.name)).ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! Jobs while the gateway runs: made, run, repeated, stopped, bounded, and nobody else's.
 
 use crate::world::{ANSWER, Act, Fate, Node, World, money, owner};
-use haltline_gateway::{JobPage, Letters};
+use haltline_gateway::{JobPage, Letters, Presented};
 use haltline_policy::limits::{Algorithm, LimitUnit, RateLimit};
 use haltline_types::{Code, Name, NanoUsd, Scope};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ fn a_job_is_refused_at_once_as_its_surface_would_refuse_it() {
     let streamed = refused(json!({"model": "chat", "messages": user, "stream": true}));
     assert_eq!(streamed.param.as_deref(), Some("body.stream"));
     let mut order = node.order("a", "x");
-    order.incoming.key = Some("wrong".to_owned());
+    order.incoming.presented = Presented::credential("wrong");
     assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::KeyInvalid);
     assert_eq!(world.provider.calls(), 0);
 }

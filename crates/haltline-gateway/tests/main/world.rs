@@ -7,7 +7,7 @@ use haltline_gateway::settings::{
     StreamSettings,
 };
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
-use haltline_gateway::{JobNote, JobNotifier};
+use haltline_gateway::{JobNote, JobNotifier, Presented};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
 use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
@@ -459,7 +459,7 @@ impl Node {
         Incoming {
             surface,
             address,
-            key: Some(format!("secret-{key}")),
+            presented: Presented::credential(&format!("secret-{key}")),
             on_behalf: None,
             claims: Claims::default(),
             trace_id: None,

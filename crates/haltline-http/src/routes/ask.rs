@@ -38,8 +38,11 @@ pub(crate) async fn read(
         Box::new(problem::answer(surface, audience, problem, &notes))
     };
     // Google's clients may put the key into the address.
-    let key = headers::presented_key(&head.headers).or_else(|| headers::key_in_query(surface, head.uri.query()));
-    app.gateway.may_read_body(surface, key.as_deref()).map_err(|problem| refuse(&problem))?;
+    let mut presented = headers::presented(&head.headers);
+    if presented.credential.is_none() {
+        presented.credential = headers::key_in_query(surface, head.uri.query());
+    }
+    app.gateway.may_read_body(surface, &presented).map_err(|problem| refuse(&problem))?;
     let claims =
         headers::claims(&head.headers).map_err(|message| refuse(&Problem::new(Code::InvalidRequest, message)))?;
     let passing = headers::passing(surface, &head.headers)
@@ -49,7 +52,7 @@ pub(crate) async fn read(
     let incoming = Incoming {
         surface,
         address,
-        key,
+        presented,
         on_behalf: None,
         claims,
         trace_id: headers::trace_id(&head.headers),

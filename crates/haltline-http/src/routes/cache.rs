@@ -1,7 +1,7 @@
 //! `POST /v1/cache/invalidate`: answers with these tags are not given again.
 
 use super::notes_without_a_journey;
-use crate::headers::presented_key;
+use crate::headers::presented;
 use crate::problem::chat_problem;
 use crate::request_body;
 use crate::router::App;
@@ -36,12 +36,12 @@ pub(crate) struct Invalidated {
 
 pub(crate) async fn invalidate(State(app): State<App>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let key = presented_key(&head.headers);
+    let presented = presented(&head.headers);
     let done = async {
-        app.gateway.key_of(key.as_deref())?;
+        app.gateway.key_of(&presented)?;
         let body = request_body::read(&head.headers, body, BYTES_MAX).await?;
         let wanted = read(&body)?;
-        app.gateway.invalidate_cache(key.as_deref(), &wanted.tags).await
+        app.gateway.invalidate_cache(&presented, &wanted.tags).await
     };
     match done.await {
         Ok(invalidated) => Json(Invalidated { invalidated }).into_response(),

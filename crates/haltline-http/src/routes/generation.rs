@@ -29,8 +29,7 @@ pub(crate) async fn show(State(app): State<App>, Query(which): Query<Which>, hea
 
 async fn find(app: &App, which: Which, head: &HeaderMap) -> Result<RequestRecord, Problem> {
     let claims = headers::claims(head).map_err(|why| Problem::new(Code::InvalidRequest, why))?;
-    let secret = headers::presented_key(head);
-    let viewer = app.gateway.viewer(secret.as_deref(), &claims)?;
+    let viewer = app.gateway.viewer(&headers::presented(head), &claims)?;
     let missing = || {
         Problem::new(
             Code::InvalidRequest,

@@ -55,8 +55,8 @@ pub(crate) async fn submit(State(app): State<App>, request: Request<Body>) -> Re
 
 async fn make(app: &App, request: Request<Body>) -> Result<Value, Problem> {
     let (head, body) = request.into_parts();
-    let key = headers::presented_key(&head.headers);
-    app.gateway.key_of(key.as_deref())?;
+    let presented = headers::presented(&head.headers);
+    app.gateway.key_of(&presented)?;
     let body = request_body::read(&head.headers, body, app.gateway.body_bytes_max()).await?;
     let wanted: Wanted<'_> = serde_json::from_slice(&body).map_err(|error| {
         let message = format!(
@@ -80,7 +80,7 @@ async fn make(app: &App, request: Request<Body>) -> Result<Value, Problem> {
     let incoming = Incoming {
         surface,
         address,
-        key,
+        presented,
         on_behalf: None,
         claims,
         trace_id: headers::trace_id(&head.headers),
@@ -157,7 +157,7 @@ pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>, head:
 }
 
 pub(crate) async fn webhook_secret(State(app): State<App>, head: HeaderMap) -> Response {
-    let secret = app.gateway.job_webhook_secret(headers::presented_key(&head).as_deref());
+    let secret = app.gateway.job_webhook_secret(&headers::presented(&head));
     shown(&app, &head, secret.map(|secret| json!({"object": "webhook_secret", "secret": secret.reveal()})))
 }
 

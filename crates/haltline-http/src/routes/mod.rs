@@ -40,5 +40,5 @@ pub(crate) fn notes_without_a_journey(gateway: &Gateway, head: &HeaderMap) -> No
 /// Whose things a request without a body is about.
 pub(crate) fn owner(app: &App, head: &HeaderMap) -> Result<Owner, Problem> {
     let claims = headers::claims(head).map_err(|message| Problem::new(Code::InvalidRequest, message))?;
-    app.gateway.owner(headers::presented_key(head).as_deref(), &claims)
+    app.gateway.owner(&headers::presented(head), &claims)
 }

@@ -64,7 +64,7 @@ impl Shape {
 }
 
 pub(crate) async fn list(State(app): State<App>, path: MatchedPath, head: HeaderMap) -> Response {
-    match app.gateway.models_for(headers::presented_key(&head).as_deref()) {
+    match app.gateway.models_for(&headers::presented(&head)) {
         Ok(models) => Json(Shape::of(&path, &head).list(&models)).into_response(),
         Err(problem) => chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head)),
     }
@@ -76,7 +76,7 @@ pub(crate) async fn one(
     Path(id): Path<String>,
     head: HeaderMap,
 ) -> Response {
-    let problem = match app.gateway.models_for(headers::presented_key(&head).as_deref()) {
+    let problem = match app.gateway.models_for(&headers::presented(&head)) {
         Ok(models) if models.contains(&id) => return Json(Shape::of(&path, &head).model(&id)).into_response(),
         Ok(_) => Problem::new(
             Code::UnknownModel,

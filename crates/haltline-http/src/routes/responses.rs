@@ -4,7 +4,7 @@
 use super::ask::answer;
 use super::streams::claims;
 use super::{notes_without_a_journey, owner};
-use crate::headers::presented_key;
+use crate::headers::presented;
 use crate::problem::{Audience, chat_problem};
 use crate::router::App;
 use crate::stream_body::Numbers;
@@ -57,12 +57,11 @@ async fn streamed(app: &App, id: &str, wanted: &Wanted, head: &HeaderMap) -> Res
         })?,
     };
     let from = From { after, original_timing: false };
-    app.gateway.watch_response(presented_key(head).as_deref(), &claims(head)?, id, from).await
+    app.gateway.watch_response(&presented(head), &claims(head)?, id, from).await
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    let stopped = claims(&head)
-        .and_then(|claims| app.gateway.stop_streamed_response(presented_key(&head).as_deref(), &claims, &id));
+    let stopped = claims(&head).and_then(|claims| app.gateway.stop_streamed_response(&presented(&head), &claims, &id));
     match stopped {
         Ok(true) => return Json(json!({"id": id, "object": "response", "status": "cancelled"})).into_response(),
         Ok(false) => {}

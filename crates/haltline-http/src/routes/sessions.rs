@@ -1,7 +1,7 @@
 //! Sessions: `GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`.
 
 use super::notes_without_a_journey;
-use crate::headers::{claims, presented_key};
+use crate::headers::{claims, presented};
 use crate::problem::chat_problem;
 use crate::router::App;
 use axum::Json;
@@ -22,7 +22,7 @@ pub(crate) struct ListPage {
 pub(crate) async fn list(State(app): State<App>, Query(page): Query<ListPage>, head: HeaderMap) -> Response {
     let listed = async {
         let claims = read_claims(&head)?;
-        app.gateway.sessions(presented_key(&head).as_deref(), &claims, page.after.as_deref(), page.limit).await
+        app.gateway.sessions(&presented(&head), &claims, page.after.as_deref(), page.limit).await
     };
     answer(&app, &head, listed.await)
 }
@@ -44,7 +44,7 @@ pub(crate) async fn show(
     let shown = async {
         let claims = read_claims(&head)?;
         let page = read_page(page)?;
-        app.gateway.session(presented_key(&head).as_deref(), &claims, &id, &page).await
+        app.gateway.session(&presented(&head), &claims, &id, &page).await
     };
     answer(&app, &head, shown.await)
 }
@@ -52,7 +52,7 @@ pub(crate) async fn show(
 pub(crate) async fn forget(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
     let forgotten = async {
         let claims = read_claims(&head)?;
-        app.gateway.forget_session(presented_key(&head).as_deref(), &claims, &id).await?;
+        app.gateway.forget_session(&presented(&head), &claims, &id).await?;
         Ok(json!({"id": id, "object": "session", "deleted": true}))
     };
     answer(&app, &head, forgotten.await)

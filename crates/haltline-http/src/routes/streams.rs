@@ -10,7 +10,7 @@ use crate::stream_body::Numbers;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use haltline_gateway::{Claims, From, Problem, Stop, Surface, Watched};
+use haltline_gateway::{Claims, From, Presented, Problem, Stop, Surface, Watched};
 use haltline_types::{Code, RequestId};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -37,9 +37,9 @@ pub(crate) async fn show(
         Ok(asked) => asked,
         Err(problem) => return refuse(&problem),
     };
-    let key = headers::presented_key(&head);
-    let watched = match stream_id(&app, key.as_deref(), &id) {
-        Ok(id) => app.gateway.watch(key.as_deref(), &claims, id, from).await,
+    let presented = headers::presented(&head);
+    let watched = match stream_id(&app, &presented, &id) {
+        Ok(id) => app.gateway.watch(&presented, &claims, id, from).await,
         Err(problem) => Err(problem),
     };
     match watched {
@@ -50,9 +50,9 @@ pub(crate) async fn show(
 
 /// `POST /v1/streams/{id}/stop`.
 pub(crate) async fn stop(State(app): State<App>, Path(id): Path<String>, head: HeaderMap) -> Response {
-    let key = headers::presented_key(&head);
-    let stopped = match (claims(&head), stream_id(&app, key.as_deref(), &id)) {
-        (Ok(claims), Ok(id)) => app.gateway.stop_stream(key.as_deref(), &claims, id).await,
+    let presented = headers::presented(&head);
+    let stopped = match (claims(&head), stream_id(&app, &presented, &id)) {
+        (Ok(claims), Ok(id)) => app.gateway.stop_stream(&presented, &claims, id).await,
         (Err(problem), _) | (_, Err(problem)) => Err(problem),
     };
     match stopped {
@@ -78,8 +78,8 @@ pub(crate) async fn show_chat(
         Ok(asked) => asked,
         Err(problem) => return refuse(&problem),
     };
-    let key = headers::presented_key(&head);
-    match app.gateway.watch_conversation(key.as_deref(), &claims, &chat, from).await {
+    let presented = headers::presented(&head);
+    match app.gateway.watch_conversation(&presented, &claims, &chat, from).await {
         Ok(Some(Watched { surface: Surface::UiStream, delivery })) => {
             answer(surface, Audience::of(&head), delivery, Numbers::wanted(&head))
         }
@@ -99,8 +99,8 @@ pub(crate) async fn stop_chat(State(app): State<App>, Path(chat): Path<String>, 
         Ok(claims) => claims,
         Err(problem) => return refuse(&problem),
     };
-    let key = headers::presented_key(&head);
-    match app.gateway.stop_conversation(key.as_deref(), &claims, &chat).await {
+    let presented = headers::presented(&head);
+    match app.gateway.stop_conversation(&presented, &claims, &chat).await {
         Ok(Some(stop)) => said(&chat, stop),
         Ok(None) => refuse(&Problem::new(Code::NotFound, "This chat has no recent answer.")),
         Err(problem) => refuse(&problem),
@@ -116,8 +116,8 @@ pub(crate) fn claims(head: &HeaderMap) -> Result<Claims, Problem> {
 }
 
 /// Whose id cannot be one, does not exist: but a key comes first.
-fn stream_id(app: &App, key: Option<&str>, id: &str) -> Result<RequestId, Problem> {
-    app.gateway.key_of(key)?;
+fn stream_id(app: &App, presented: &Presented, id: &str) -> Result<RequestId, Problem> {
+    app.gateway.key_of(presented)?;
     let missing = || {
         let shown: String = id.chars().take(64).collect();
         Problem::new(

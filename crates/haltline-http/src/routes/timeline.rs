@@ -108,7 +108,7 @@ pub(crate) async fn time(records: &dyn Records, record: &mut RequestRecord) -> R
 
 fn owner(app: &App, head: &HeaderMap) -> Result<Owner, Problem> {
     let claims = headers::claims(head).map_err(|why| Problem::new(Code::InvalidRequest, why))?;
-    app.gateway.owner_of(headers::presented_key(head).as_deref(), &claims)
+    app.gateway.owner_of(&headers::presented(head), &claims)
 }
 
 fn is_of(record: &RequestRecord, owner: &Owner) -> bool {

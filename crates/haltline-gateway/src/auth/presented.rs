@@ -1,0 +1,49 @@
+//! What a client presents to come in, whatever the header.
+
+use std::fmt;
+
+/// What a client presents to come in.
+#[derive(Clone, Default)]
+pub struct Presented {
+    /// The credential: an API key, or a token that stands for one.
+    pub credential: Option<String>,
+}
+
+impl Presented {
+    /// A credential, or none.
+    #[must_use]
+    pub fn new(credential: Option<String>) -> Self {
+        Self { credential }
+    }
+
+    /// A credential and nothing else.
+    #[must_use]
+    pub fn credential(text: &str) -> Self {
+        Self::new(Some(text.to_owned()))
+    }
+
+    /// The credential, if any was presented.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.credential.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+/// Without the credential: it must not be printed.
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credential = self.credential.as_ref().map(|_| "(secret)");
+        f.debug_struct("Presented").field("credential", &credential).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_never_printed() {
+        let presented = Presented::credential("hl-live-1");
+        assert!(!format!("{presented:?}").contains("hl-live"));
+    }
+}
