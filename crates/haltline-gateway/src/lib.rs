@@ -11,6 +11,7 @@ mod deliver;
 mod endpoints;
 mod forget;
 mod gateway;
+pub mod guard;
 mod incoming;
 mod jobs;
 mod kept;

@@ -6,6 +6,7 @@ mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod documents;
+mod guards;
 mod keys;
 mod owner;
 mod permit;
@@ -20,6 +21,9 @@ pub use clock::{Clock, Entropy};
 pub use documents::{
     BODY_BYTES_MAX, Document, DocumentHead, DocumentQuery, Documents, DocumentsError, ID_BYTES_MAX, LABEL_BYTES_MAX,
     LABELS_MAX, MemoryDocuments, Shelf,
+};
+pub use guards::{
+    Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
 };
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
