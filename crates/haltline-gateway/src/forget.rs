@@ -71,6 +71,7 @@ impl Gateway {
             },
         );
         let (requests, is_over) = stopped.await;
+        self.end_sign_ins_of(None, Some(user)).await;
         let still = self.sessions.hold_still().await;
         self.shelf.lock().forget_user(user);
         self.graves.count_anew();
@@ -102,6 +103,7 @@ impl Gateway {
     pub async fn end_key(self: &Arc<Self>, key: &Name) -> Ended {
         let (gateway, key) = (Arc::clone(self), key.clone());
         let task = self.journeys.spawn(async move {
+            gateway.end_sign_ins_of(Some(&key), None).await;
             let jobs = gateway.cancel_jobs_of_key(&key).await.unwrap_or_else(|problem| {
                 tracing::error!(%key, why = problem.message, "not all jobs of a removed key could be cancelled; they fail when they run");
                 0

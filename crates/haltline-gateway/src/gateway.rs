@@ -2,6 +2,7 @@
 
 use crate::alerts::Alerts;
 use crate::auth::Presented;
+use crate::auth::browser::{self, SignIns};
 use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
@@ -108,6 +109,8 @@ pub struct Gateway {
     /// Answers that are given again.
     pub(crate) cache: Cache,
     pub(crate) sessions: Sessions,
+    /// Browsers that are signed in.
+    pub(crate) sign_ins: SignIns,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -147,6 +150,7 @@ impl Gateway {
                 process,
                 journeys.clone(),
             ),
+            sign_ins: SignIns::new(Arc::clone(&parts.documents)),
             live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
             book: parts.book,
             records: parts.records,
@@ -337,6 +341,18 @@ impl Gateway {
         line::prove(self, presented).map(|identity| identity.key)
     }
 
+    /// The same of a credential that is no browser's: for what only backends may do.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn backend_key(&self, presented: &Presented) -> Result<Arc<KeyRecord>, Problem> {
+        let identity = line::prove(self, presented)?;
+        if identity.sign_in.is_some() {
+            return Err(browser::only_backends("do this"));
+        }
+        Ok(identity.key)
+    }
+
     /// May a request's body be read? Whoever has no key, or comes while we drain, is told so before
     /// it costs any memory.
     ///
@@ -379,6 +395,7 @@ impl Gateway {
         self.tick_jobs(now);
         self.shelf.lock().sweep(now);
         self.tick_cache(now);
+        self.tick_sign_ins(now);
         for (endpoint, breaker) in self.breakers.read().iter() {
             let state = match breaker.lock().state(now) {
                 BreakerState::Closed => 0,

@@ -32,7 +32,8 @@ mod timeline;
 mod voice;
 pub mod webhooks;
 
-pub use auth::{Identity, Presented};
+pub use auth::browser::{Entered, MadeSignIn, NewSignIn, Revoked, ShownSignIn, SignInsOf, SignedIn};
+pub use auth::{Identity, Presented, new_secret};
 pub use cache::{CacheAsk, CacheMode, CachePurge, CacheStats, TAG_BYTES_MAX, TAGS_MAX};
 pub use chance::SeededEntropy;
 pub use dead_letters::{DeadLetter, LetterAttempt, LetterKind, Letters, LostMessage, OpenedLetter};

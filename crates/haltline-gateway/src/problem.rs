@@ -27,6 +27,15 @@ pub struct UpstreamNote {
     pub kind: FaultKind,
 }
 
+/// Whose numbers the caller may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// The key's: it is the key's owner who asks, and no browser of one of its users.
+    pub key: bool,
+    /// The user's: nobody else can claim to be it.
+    pub user: bool,
+}
+
 /// A problem, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -91,13 +100,17 @@ impl Problem {
     pub fn from_refusal(
         refusal: &Refusal,
         cap_that_fits: Option<Tokens>,
-        own_user: bool,
+        own: Own,
         now: Timestamp,
         soon: Duration,
     ) -> Self {
         let dimensions = refusal.scope.dimensions();
         let own = !dimensions.is_empty()
-            && dimensions.iter().any(|d| *d == Dimension::Key || (*d == Dimension::User && own_user));
+            && dimensions.iter().any(|d| match d {
+                Dimension::Key => own.key,
+                Dimension::User => own.user,
+                _ => false,
+            });
         let name = &refusal.budget;
         let resets = match refusal.resets_at {
             Some(at) => format!(" It resets at {at}."),

@@ -151,7 +151,7 @@ impl Gateway {
             surface,
             address: Address { model: again.model, stream: true, leave_hosted_tools_out: again.leave_hosted_tools_out },
             presented: Presented::default(),
-            on_behalf: Some(Identity::of_key(key)),
+            on_behalf: Some(Identity::of_earlier(&key, again.proved.map(Arc::new).as_ref())),
             claims: Claims {
                 user: owner.user.as_ref().map(ToString::to_string),
                 session: record.begin.session.as_ref().map(ToString::to_string),

@@ -70,6 +70,7 @@ impl Gateway {
             rest.lost = lost.into();
             rest.is_trying = true;
         }
+        self.read_sign_ins_back().await;
         let inherited = self.take_up_rest().await;
         self.left_over.0.lock().since = Some(self.clock.now());
         inherited

@@ -32,11 +32,13 @@ pub enum Shelf {
     CachedAnswer,
     /// How often a cache tag was invalidated.
     CacheTag,
+    /// A browser that is signed in.
+    SignIn,
 }
 
 impl Shelf {
     /// All shelves.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Response,
         Self::Session,
         Self::Message,
@@ -46,6 +48,7 @@ impl Shelf {
         Self::Alert,
         Self::CachedAnswer,
         Self::CacheTag,
+        Self::SignIn,
     ];
 
     /// The word by which stores know it.
@@ -61,6 +64,7 @@ impl Shelf {
             Self::Alert => "alert",
             Self::CachedAnswer => "cached_answer",
             Self::CacheTag => "cache_tag",
+            Self::SignIn => "sign_in",
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Code {
     KeyExpired,
     KeyFrozen,
     ModelNotAllowed,
+    NotForBrowsers,
+    Csrf,
     BudgetExceeded,
     ReservationTooLarge,
     ContextLengthExceeded,
@@ -63,7 +65,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -73,6 +75,8 @@ impl Code {
         Self::KeyExpired,
         Self::KeyFrozen,
         Self::ModelNotAllowed,
+        Self::NotForBrowsers,
+        Self::Csrf,
         Self::BudgetExceeded,
         Self::ReservationTooLarge,
         Self::ContextLengthExceeded,
@@ -117,6 +121,8 @@ impl Code {
             Self::ModelNotAllowed => {
                 ("model_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
             }
+            Self::NotForBrowsers => ("not_for_browsers", 403, "permission_error", "permission_error", Permanent),
+            Self::Csrf => ("csrf", 403, "permission_error", "permission_error", UserActionable),
             Self::BudgetExceeded => ("budget_exceeded", 402, "insufficient_quota", "billing_error", UserActionable),
             Self::ReservationTooLarge => {
                 ("reservation_too_large", 402, "insufficient_quota", "billing_error", UserActionable)

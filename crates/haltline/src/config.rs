@@ -175,6 +175,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         cache: cache::cache(root, &models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
+        browser: browser::browser(root),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

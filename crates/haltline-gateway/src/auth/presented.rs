@@ -7,13 +7,15 @@ use std::fmt;
 pub struct Presented {
     /// The credential: an API key, or a token that stands for one.
     pub credential: Option<String>,
+    /// The page that asks, as its browser says (`Origin`).
+    pub origin: Option<String>,
 }
 
 impl Presented {
     /// A credential, or none.
     #[must_use]
     pub fn new(credential: Option<String>) -> Self {
-        Self { credential }
+        Self { credential, ..Self::default() }
     }
 
     /// A credential and nothing else.

@@ -52,7 +52,7 @@ impl Gateway {
     /// # Errors
     /// When the key may not be used, the tags are none, or they cannot be invalidated for good.
     pub async fn invalidate_cache(&self, presented: &Presented, tags: &[String]) -> Result<usize, Problem> {
-        let key = self.key_of(presented)?;
+        let key = self.backend_key(presented)?;
         let bad = |why: String| Problem::new(Code::InvalidRequest, why).about("tags");
         let tags = checked_tags(tags.iter().map(String::as_str), INVALIDATED_MAX)
             .map_err(|why| bad(format!("`tags`: {why}")))?;

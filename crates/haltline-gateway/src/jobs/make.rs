@@ -6,6 +6,7 @@ use super::queue::{Full, QUEUED_BYTES_OF_KEY_MAX, QUEUED_OF_KEY_MAX};
 use super::quota::BYTES_OF_KEY_MAX;
 use super::sheet::{JOB, Sheet, request_document};
 use super::{ticket, unavailable, view};
+use crate::auth::browser;
 use crate::gateway::{Gateway, draining};
 use crate::incoming::Incoming;
 use crate::line;
@@ -67,8 +68,12 @@ impl Gateway {
         if self.is_draining() {
             return Err(draining());
         }
-        let owner = line::owner_of(&self, &new.incoming)?;
-        let mut order = Order::of(&new.incoming, &new.endpoint, &owner);
+        let caller = line::caller(&self, &new.incoming)?;
+        let owner = caller.owner();
+        if new.webhook.is_some() && caller.is_browser() {
+            return Err(browser::only_backends("have a webhook told of a job"));
+        }
+        let mut order = Order::of(&new.incoming, &new.endpoint, &caller);
         self.check_extras(&new)?;
         let once = match &new.once {
             Some(key) => Some(self.once(&owner, key, &new)?),

@@ -1,8 +1,9 @@
 //! What a job was told to do: everything that its runs need, but for the request's bytes. The key
 //! stands here by name; no secret is ever written down.
 
-use crate::auth::{Identity, Presented};
+use crate::auth::{Identity, Presented, Proved};
 use crate::incoming::{Claims, Incoming, Surface};
+use crate::line::Caller;
 use crate::problem::Problem;
 use bytes::Bytes;
 use haltline_ports::{KeyRecord, Owner};
@@ -64,6 +65,9 @@ pub(crate) struct Order {
     pub(crate) owner_user: Option<String>,
     /// The user as it was claimed.
     pub(crate) user: Option<String>,
+    /// What the credential has proved besides the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proved: Option<Arc<Proved>>,
     pub(crate) session: Option<String>,
     #[serde(default)]
     pub(crate) tags: Vec<(String, String)>,
@@ -90,8 +94,8 @@ pub(crate) struct Order {
 
 impl Order {
     /// What a request says of itself besides its body.
-    pub(crate) fn of(incoming: &Incoming, endpoint: &str, owner: &Owner) -> Self {
-        let claims = &incoming.claims;
+    pub(crate) fn of(incoming: &Incoming, endpoint: &str, caller: &Caller) -> Self {
+        let (claims, owner) = (&incoming.claims, caller.owner());
         let pass_headers = incoming
             .pass_headers
             .iter()
@@ -102,6 +106,7 @@ impl Order {
             key: owner.key.to_string(),
             owner_user: owner.user.as_ref().map(ToString::to_string),
             user: claims.user.clone(),
+            proved: caller.proved.clone(),
             session: claims.session.clone(),
             tags: claims.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost: claims.max_cost.map(NanoUsd::get),
@@ -142,7 +147,7 @@ impl Order {
             surface,
             address,
             presented: Presented::default(),
-            on_behalf: Some(Identity::of_key(key)),
+            on_behalf: Some(Identity::of_earlier(&key, self.proved.as_ref())),
             claims: Claims {
                 user: self.user.clone(),
                 session: self.session.clone(),

@@ -1,6 +1,7 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
+use crate::auth::Proved;
 use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
@@ -41,6 +42,10 @@ pub(crate) struct Request {
     pub(crate) speaks_for_any: bool,
     /// May the key speak for more than one user?
     pub(crate) speaks_for_several: bool,
+    /// Is it the key's owner who asks, and no browser of one of its users?
+    pub(crate) is_key_itself: bool,
+    /// What the credential has proved besides the key.
+    pub(crate) proved: Option<Arc<Proved>>,
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
@@ -90,6 +95,7 @@ impl Request {
             tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost_nano_usd: self.max_cost.map(NanoUsd::get),
             no_retry: self.retries_forbidden,
+            proved: self.proved.as_deref().cloned(),
             pass_headers: self.pass_headers.iter().filter_map(header).collect(),
         }
     }
@@ -195,6 +201,8 @@ pub(crate) async fn accept(
         is_job: incoming.on_behalf.is_some(),
         speaks_for_any: caller.key.users == UserClaims::Any,
         speaks_for_several: caller.key.users != UserClaims::None,
+        is_key_itself: !caller.is_browser(),
+        proved: caller.proved.clone(),
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),

@@ -1,6 +1,6 @@
 //! Identify: who is calling, and for whom may it speak?
 
-use crate::auth::{Identity, Presented};
+use crate::auth::{Identity, Presented, Proved, browser};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
@@ -16,6 +16,8 @@ pub(crate) struct Caller {
     pub(crate) user: Option<Name>,
     pub(crate) session: Option<Name>,
     pub(crate) tags: Vec<(Name, Name)>,
+    /// What the credential has proved besides the key.
+    pub(crate) proved: Option<Arc<Proved>>,
 }
 
 /// Checks the credential and the claims made in headers.
@@ -34,18 +36,14 @@ pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, P
     }
 }
 
-/// Whose things a request is about.
-pub(crate) fn owner_of(gateway: &Gateway, incoming: &Incoming) -> Result<Owner, Problem> {
-    caller(gateway, incoming).map(|caller| caller.owner())
-}
-
-/// The same of a request without a body.
+/// Whose things a request without a body is about.
 pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims: &Claims) -> Result<Owner, Problem> {
     identify(gateway, presented, claims).map(|caller| caller.owner())
 }
 
 fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
-    let Identity { key, user, tags: proved } = identity;
+    let proved = identity.earlier.clone().or_else(|| Proved::by(&identity).map(Arc::new));
+    let Identity { key, user, tags, .. } = identity;
     let is_proved = user.is_some();
     let user = match (&key.users, &claims.user) {
         _ if is_proved => user,
@@ -63,14 +61,14 @@ fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
         }
         (UserClaims::Listed(_) | UserClaims::Any, None) => None,
     };
-    let mut tags = proved;
+    let mut tags = tags;
     for (name, value) in &claims.tags {
         if !tags.iter().any(|(known, _)| known == name) {
             tags.push((name.clone(), value.clone()));
         }
     }
     tags.sort();
-    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, key })
+    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, key, proved })
 }
 
 /// What a credential proves, if it may be used now.
@@ -81,6 +79,9 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
             "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
         ));
     };
+    if secret.starts_with(browser::ACCESS) {
+        return gateway.prove_browser(presented, secret);
+    }
     let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
         return Err(Problem::new(
             Code::KeyInvalid,
@@ -108,6 +109,11 @@ pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc
 }
 
 impl Caller {
+    /// Does a browser ask, or was it one that began this?
+    pub(crate) fn is_browser(&self) -> bool {
+        self.proved.as_ref().is_some_and(|proved| proved.is_browser)
+    }
+
     /// As it is known to what is kept for it: by the key, and by the user that a header names. A
     /// body's `user` is not there when the answer is asked for again.
     pub(crate) fn owner(&self) -> Owner {

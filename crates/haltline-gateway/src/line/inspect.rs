@@ -44,7 +44,7 @@ async fn look(gateway: &Gateway, mut incoming: Incoming) -> Result<(Inspected, S
     let caller = identify::caller(gateway, &incoming)?;
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What failed a moment ago may be asked for later.
-    incoming.on_behalf = Some(Identity::of_key(Arc::clone(&caller.key)));
+    incoming.on_behalf = Some(Identity::of_earlier(&caller.key, caller.proved.as_ref()));
     let request = accept::accept(gateway, &live, caller, incoming).await?;
     let measured = Measured::of(&request)?;
     let is_only = matches!(request.routing.models(), [only] if only.targets.len() == 1);

@@ -7,7 +7,7 @@ use crate::line::quote::{MaxPrice, Measured, Quoted};
 use crate::line::route::Routed;
 use crate::line::tighten::{Room, tighten};
 use crate::line::trip::{OpenAttempt, Trip};
-use crate::problem::Problem;
+use crate::problem::{Own, Problem};
 use haltline_ledger::{Hold, Refusal, RefusalReason};
 use haltline_policy::quote::Quote;
 use haltline_ports::{BookError, HoldError, Permit, WaitedFor, What};
@@ -96,7 +96,7 @@ async fn obtain(
         routed,
         subjects: &subjects,
         id: AttemptId { request: trip.id, number },
-        own_user: !request.speaks_for_any,
+        own: Own { key: request.is_key_itself, user: !request.speaks_for_any },
     };
     let left = request.max_cost.map(|most| most.checked_sub(trip.cost()).unwrap_or(NanoUsd::ZERO));
     if left.is_some_and(|most| quoted.quote.ceiling.usd > most) {
@@ -170,14 +170,14 @@ struct Attempt<'a> {
     routed: &'a Routed,
     subjects: &'a Arc<Subjects>,
     id: AttemptId,
-    /// Are the user's numbers the caller's own?
-    own_user: bool,
+    /// Whose numbers are the caller's own.
+    own: Own,
 }
 
 impl<'a> Attempt<'a> {
     fn at(self, quoted: &'a Quoted<'a>) -> Asker<'a> {
-        let Self { gateway, live, routed, subjects, id, own_user } = self;
-        Asker { gateway, live, routed, quoted, subjects, id, own_user }
+        let Self { gateway, live, routed, subjects, id, own } = self;
+        Asker { gateway, live, routed, quoted, subjects, id, own }
     }
 }
 
@@ -188,8 +188,8 @@ struct Asker<'a> {
     quoted: &'a Quoted<'a>,
     subjects: &'a Arc<Subjects>,
     id: AttemptId,
-    /// Are the user's numbers the caller's own?
-    own_user: bool,
+    /// Whose numbers are the caller's own.
+    own: Own,
 }
 
 impl Asker<'_> {
@@ -305,7 +305,7 @@ impl Asker<'_> {
             .lowered(self.gateway, self.routed, refusal.fits.usd, refusal.fits.tokens, Tokens::new(1))
             .map(|quote| quote.cap);
         let soon = Duration::from_secs(1 + self.gateway.entropy.u64() % 5);
-        Problem::from_refusal(refusal, fits, self.own_user, self.gateway.clock.now(), soon)
+        Problem::from_refusal(refusal, fits, self.own, self.gateway.clock.now(), soon)
     }
 }
 

@@ -60,7 +60,7 @@ impl Gateway {
     /// # Errors
     /// When the key may not be used; `not_found` when these messages are not signed.
     pub fn job_webhook_secret(&self, presented: &Presented) -> Result<Secret, Problem> {
-        let key = self.key_of(presented)?;
+        let key = self.backend_key(presented)?;
         let live = self.live.load();
         let configured = live.settings.jobs.webhook_secret.as_ref();
         configured.and_then(|configured| signature::derive(configured, &key.name)).ok_or_else(|| {

@@ -420,6 +420,7 @@ fn settings() -> Settings {
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
         responses: ResponseSettings::default(),
+        browser: None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn invalidate(State(app): State<App>, request: Request<Body>) -
     let (head, body) = request.into_parts();
     let presented = presented(&head.headers);
     let done = async {
-        app.gateway.key_of(&presented)?;
+        app.gateway.backend_key(&presented)?;
         let body = request_body::read(&head.headers, body, BYTES_MAX).await?;
         let wanted = read(&body)?;
         app.gateway.invalidate_cache(&presented, &wanted.tags).await
