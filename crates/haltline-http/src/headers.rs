@@ -14,7 +14,9 @@ const CLAIM_MAX: usize = 256;
 
 /// What a client presents to come in.
 pub(crate) fn presented(headers: &HeaderMap) -> Presented {
-    Presented::new(presented_key(headers))
+    let mut presented = Presented::new(presented_key(headers));
+    presented.origin = text(headers, "origin").map(str::to_owned);
+    presented
 }
 
 /// The credential that a client presents, in any of the usual headers.

@@ -1,6 +1,7 @@
 //! Surfaces: HTTP to the line, and nothing that decides.
 
 pub mod admin;
+mod cors;
 mod headers;
 mod openapi;
 mod paths;

@@ -44,9 +44,10 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key of this gateway: `hl-live-…`."},
+                "key": {"type": "http", "scheme": "bearer", "description": "A key of this gateway: `hl-live-…`; or, for what one user may do, a browser token: `hl-web-…`."},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "googApiKey": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
+                "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "__Secure-haltline-refresh-…", "description": "Set by `/v1/auth/session` for one page; believed only with its `Origin` and `x-haltline-csrf`."},
                 "operator": {"type": "http", "scheme": "bearer", "description": "The token of `admin.json` in the data directory."},
             },
             "responses": errors::responses(),

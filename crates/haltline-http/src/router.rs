@@ -1,13 +1,15 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
+use crate::cors;
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
-    anthropic, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, sessions,
-    streams, timeline, ui,
+    anthropic, auth, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses,
+    sessions, streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
 use axum::Router;
+use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
 use haltline_wire::client::ClientDialect;
@@ -44,7 +46,8 @@ pub fn router(app: App) -> Router {
     for entry in plain() {
         router = router.route(entry.path, only(entry.methods));
     }
-    router.nest("/admin/v1", admin::router()).fallback(google::or_nothing).with_state(app)
+    let cors = middleware::from_fn_with_state(app.clone(), cors::cors);
+    router.nest("/admin/v1", admin::router()).fallback(google::or_nothing).layer(cors).with_state(app)
 }
 
 /// Routes that stand below each of the bases.
@@ -277,6 +280,65 @@ pub(crate) fn dialects() -> Vec<Entry> {
 
 /// Routes that stand in one place.
 pub(crate) fn plain() -> Vec<Entry> {
+    let mut all = browser_sign_in();
+    all.extend(pages_and_operations());
+    all
+}
+
+/// How browsers sign in. In one place: a cookie belongs to a path.
+fn browser_sign_in() -> Vec<Entry> {
+    let operation = |method, id, summary, security| Operation::new(method, id, summary, "Browser sign-ins", security);
+    let csrf = Parameter::header("x-haltline-csrf", "The `csrf` of the last answer.");
+    let tokens = || Answer::json(200, "A new access token; the cookie is set", one::<auth::PageTokens>());
+    vec![
+        Entry::new(
+            "/v1/auth/tokens",
+            post(auth::grant),
+            [operation("post", "grantSignIn", "A backend grants a user's browser a sign-in", Security::Key)
+                .takes(one::<auth::NewTokens>())
+                .answers(Answer::json(201, "A token and a code", one::<auth::GrantedTokens>()))],
+        ),
+        Entry::new(
+            "/v1/auth/revoke",
+            post(auth::revoke),
+            [operation("post", "revokeOwnSignIns", "A backend signs its users out", Security::Key)
+                .takes(one::<auth::RevokeOwn>())
+                .answers(Answer::json(200, "How many", one::<auth::RevokedOwn>()))],
+        ),
+        Entry::new(
+            "/v1/auth/session",
+            post(auth::enter).get(auth::show),
+            [
+                operation("post", "enterSignIn", "A page exchanges its code, once", Security::Anyone)
+                    .takes(one::<auth::CodeExchange>())
+                    .answers(tokens()),
+                operation("get", "showSignIn", "Who is signed in; uses nothing up", Security::Cookie)
+                    .answers(Answer::json(200, "Who", one::<auth::PageSession>())),
+            ],
+        ),
+        Entry::new(
+            "/v1/auth/refresh",
+            post(auth::refresh),
+            [operation(
+                "post",
+                "refreshSignIn",
+                "A new access token for the cookie, which is replaced",
+                Security::Cookie,
+            )
+            .with(csrf)
+            .answers(tokens())],
+        ),
+        Entry::new(
+            "/v1/auth/logout",
+            post(auth::leave),
+            [operation("post", "leaveSignIn", "Ends the sign-in of the cookie", Security::Cookie)
+                .with(csrf)
+                .answers(Answer::empty(204, "It is over"))],
+        ),
+    ]
+}
+
+fn pages_and_operations() -> Vec<Entry> {
     let chat = |id| {
         Operation::new("post", id, "The AI SDK's UI message stream, for useChat", "Models", Security::Key)
             .takes(body_of(ClientDialect::UiStream))

@@ -2,6 +2,7 @@
 //! comes out is plain data; nothing here starts anything.
 
 mod alerts;
+mod browser;
 mod budgets;
 mod cache;
 mod codes;
@@ -71,8 +72,9 @@ const SECTIONS: Keys = Keys {
         "cache",
         "jobs",
         "responses",
+        "auth",
     ],
-    later: &["auth", "telemetry"],
+    later: &["telemetry"],
 };
 
 /// A configuration without errors.

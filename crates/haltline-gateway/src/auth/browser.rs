@@ -164,6 +164,18 @@ impl Gateway {
         self.live.load().settings.browser.clone()
     }
 
+    /// Looks at the rules of sign-ins, without a copy; none where browsers cannot sign in.
+    pub fn with_browser_rules<T>(&self, look: impl FnOnce(Option<&BrowserSettings>) -> T) -> T {
+        look(self.live.load().settings.browser.as_ref())
+    }
+
+    /// What tells the cookies of pages apart that share a gateway: eight hexadecimal digits.
+    #[must_use]
+    pub fn mark_of_page(&self, origin: &str) -> String {
+        let hash = self.keys.hash(&format!("page:{origin}"));
+        hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Reads back who was signed in when the last process ended. What cannot be read is tried again
     /// by `tick`.
     pub(crate) async fn read_sign_ins_back(&self) {

@@ -278,3 +278,49 @@ pub struct Retried {
     /// The job that repeats it.
     pub job: String,
 }
+
+/// A browser that is signed in, or may sign in with a code.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SignIn {
+    /// `sgn_…`.
+    pub id: String,
+    /// Who is signed in.
+    pub user: String,
+    /// The key that granted it.
+    pub key: String,
+    /// The page that it is for.
+    pub origin: Option<String>,
+    /// Models that it is narrowed to; empty = the key's.
+    pub models: Vec<String>,
+    /// Its own budget, in dollars.
+    pub budget: Option<String>,
+    /// When it was granted.
+    pub created: String,
+    /// When it was granted, exchanged or refreshed last.
+    pub used: String,
+    /// When it ends.
+    pub ends: String,
+    /// Has a browser exchanged the code?
+    pub entered: bool,
+}
+
+/// Whose sign-ins are to end: `{"user":"alice"}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeSignIns {
+    /// Of this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Of this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// This one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Everybody's.
+    #[serde(default)]
+    pub all: bool,
+    /// Stop also what their users have under way.
+    #[serde(default)]
+    pub stop: bool,
+}

@@ -8,6 +8,7 @@ mod cache;
 mod dead_letters;
 mod keys;
 mod secret;
+mod sign_ins;
 mod spend;
 mod system;
 pub(crate) mod table;
@@ -17,6 +18,7 @@ mod users;
 pub use budgets::{account, history_line};
 pub use keys::{key_dto, key_record};
 pub use secret::{new_secret, secret_hint};
+pub use sign_ins::sign_in;
 pub use spend::spend_line;
 pub use timelines::{PAGE_BYTES, stream_lines};
 
@@ -81,7 +83,7 @@ async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, cache, store/verify and reload.",
+        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, sign-ins, cache, store/verify and reload.",
     )
 }
 

@@ -2,9 +2,9 @@
 
 use super::dto::{
     Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
+    OpenedDeadLetter, Retried, RetryDeadLetter, RevokeSignIns, Said, SignIn, SpendLine,
 };
-use super::{budgets, cache, dead_letters, keys, spend, system, timelines, users};
+use super::{budgets, cache, dead_letters, keys, sign_ins, spend, system, timelines, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use crate::timeline::{Timeline, Timelines};
 use axum::routing::{delete, get, post};
@@ -177,6 +177,23 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .with(LETTER)
                 .takes(one::<RetryDeadLetter>())
                 .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
+        ),
+        Entry::new(
+            "/sign-ins",
+            get(sign_ins::list),
+            [operation("get", "listSignIns", "Browsers that are signed in")
+                .with(Parameter::query("key", "Only this key's.", false))
+                .with(Parameter::query("user", "Only this user's.", false))
+                .with(Parameter::query("after", "The last id of the page before.", false))
+                .with(Parameter::query("limit", "1 to 500; 100 unless said.", false))
+                .answers(list::<SignIn>())],
+        ),
+        Entry::new(
+            "/sign-ins/revoke",
+            post(sign_ins::revoke),
+            [operation("post", "revokeSignIns", "Signs browsers out: a user's, a key's, one, or all")
+                .takes(one::<RevokeSignIns>())
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
         Entry::new(
             "/users/{user}/forget",

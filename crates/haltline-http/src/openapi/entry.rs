@@ -30,6 +30,8 @@ impl Entry {
 pub(crate) enum Security {
     Anyone,
     Key,
+    /// A page with its refresh cookie.
+    Cookie,
     Operator,
 }
 
@@ -72,6 +74,10 @@ pub(crate) struct Parameter {
 impl Parameter {
     pub(crate) const fn path(name: &'static str, about: &'static str) -> Self {
         Self { name, place: "path", about, required: true }
+    }
+
+    pub(crate) const fn header(name: &'static str, about: &'static str) -> Self {
+        Self { name, place: "header", about, required: true }
     }
 
     pub(crate) const fn query(name: &'static str, about: &'static str, required: bool) -> Self {
@@ -149,6 +155,7 @@ impl Operation {
         let (security, other) = match self.security {
             Security::Anyone => (json!([]), None),
             Security::Key => (json!([{"key": []}, {"apiKey": []}, {"googApiKey": []}]), Some("Problem")),
+            Security::Cookie => (json!([{"refreshCookie": []}]), Some("Problem")),
             Security::Operator => (json!([{"operator": []}]), Some("AdminProblem")),
         };
         if let Some(other) = other {

@@ -2,6 +2,7 @@
 
 pub(crate) mod anthropic;
 pub(crate) mod ask;
+pub(crate) mod auth;
 pub(crate) mod cache;
 pub(crate) mod docs;
 pub(crate) mod errors;

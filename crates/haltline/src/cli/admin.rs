@@ -9,7 +9,7 @@ use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
     Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, SpendLine,
+    OpenedDeadLetter, RevokeSignIns, SignIn, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{BoxFuture, SpendKey, Together};
@@ -76,6 +76,10 @@ pub trait Admin: Send + Sync {
     fn cache_stats(&self) -> Answer<'_, CacheStanding>;
     /// Has answers of the response cache not given again; says what was done.
     fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String>;
+    /// Browsers that are signed in, of a key or user where one is named.
+    fn sign_ins<'a>(&'a self, key: Option<&'a str>, user: Option<&'a str>) -> Answer<'a, Vec<SignIn>>;
+    /// Ends sign-ins; says what was done.
+    fn revoke_sign_ins<'a>(&'a self, order: &'a RevokeSignIns) -> Answer<'a, String>;
     /// Dead letters, the oldest first; with `all` those that were sent again, too.
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>>;
     /// One of them.

@@ -67,6 +67,9 @@ pub enum Command {
     /// What failed for good: look at it, send it again, discard it
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Browsers that are signed in: look who, and sign them out
+    #[command(subcommand)]
+    SignIns(SignInsCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -412,6 +415,46 @@ pub struct CachePurge {
     /// All of them
     #[arg(long, group = "what")]
     pub all: bool,
+}
+
+/// `haltline sign-ins …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SignInsCommand {
+    /// Who is signed in, and until when
+    List(SignInsList),
+    /// End sign-ins at once
+    Revoke(SignInsRevoke),
+}
+
+/// `haltline sign-ins list`.
+#[derive(Clone, Debug, Args)]
+pub struct SignInsList {
+    /// Of this user only
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Of this key only
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// `haltline sign-ins revoke`.
+#[derive(Clone, Debug, Args)]
+pub struct SignInsRevoke {
+    /// This one
+    #[arg(value_name = "ID", required_unless_present_any = ["user", "key", "all"])]
+    pub id: Option<String>,
+    /// Those of this user
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Those of this key
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Everybody's
+    #[arg(long, conflicts_with_all = ["id", "user", "key"])]
+    pub all: bool,
+    /// Stop also what their users have under way; by itself that goes on to its end
+    #[arg(long)]
+    pub stop: bool,
 }
 
 /// `haltline dlq …`.

@@ -5,7 +5,7 @@ use super::unwritten;
 use crate::auth::Presented;
 use crate::gateway::Gateway;
 use crate::problem::Problem;
-use haltline_ports::{DocumentsError, Owner, Shelf};
+use haltline_ports::{Document, DocumentsError, Owner, Shelf};
 use haltline_types::{Code, Name, NanoUsd, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,11 +59,28 @@ pub struct ShownSignIn {
 }
 
 impl SignInsOf {
-    fn has(&self, signed: &SignIn) -> bool {
-        let grant = &signed.grant;
-        self.key.as_ref().is_none_or(|key| **key == *grant.key)
-            && self.user.as_ref().is_none_or(|user| **user == *grant.user)
-            && self.id.as_ref().is_none_or(|id| *id == grant.id)
+    /// Is it one of these?
+    #[must_use]
+    pub fn has(&self, shown: &ShownSignIn) -> bool {
+        self.concerns(&shown.id, &shown.key, &shown.user)
+    }
+
+    fn has_signed(&self, signed: &SignIn) -> bool {
+        self.concerns(&signed.grant.id, &signed.grant.key, &signed.grant.user)
+    }
+
+    fn concerns(&self, id: &str, key: &str, user: &str) -> bool {
+        self.key.as_ref().is_none_or(|named| **named == *key)
+            && self.user.as_ref().is_none_or(|named| **named == *user)
+            && self.id.as_ref().is_none_or(|named| *named == *id)
+    }
+}
+
+impl ShownSignIn {
+    /// As it stands in the store; `None` where that is not ours.
+    #[must_use]
+    pub fn read(document: &Document) -> Option<Self> {
+        SignIn::read(document).map(|signed| shown(&signed))
     }
 }
 
@@ -77,7 +94,7 @@ impl Gateway {
         self.sign_ins.must_be_read()?;
         let (gateway, whose) = (Arc::clone(self), whose.clone());
         let task = self.journeys.spawn(async move {
-            let ended = gateway.sign_ins.register.read().those(|signed| whose.has(signed));
+            let ended = gateway.sign_ins.register.read().those(|signed| whose.has_signed(signed));
             let done = gateway.end_sign_ins(&ended).await;
             let stopped = if stop { gateway.stop_of(&ended) } else { 0 };
             done.map(|()| Revoked { sign_ins: ended.len(), stopped }).map_err(|error| {
@@ -110,7 +127,7 @@ impl Gateway {
     /// When that is not known yet.
     pub fn sign_ins(&self, whose: &SignInsOf, after: Option<&str>, limit: usize) -> Result<Vec<ShownSignIn>, Problem> {
         self.sign_ins.must_be_read()?;
-        let mut all = self.sign_ins.register.read().those(|signed| whose.has(signed));
+        let mut all = self.sign_ins.register.read().those(|signed| whose.has_signed(signed));
         all.sort_by(|a, b| a.grant.id.cmp(&b.grant.id));
         let rest = all.iter().filter(|signed| after.is_none_or(|after| signed.grant.id.as_str() > after));
         Ok(rest.take(limit.min(SHOWN_MAX)).map(|signed| shown(signed)).collect())
@@ -131,7 +148,7 @@ impl Gateway {
     /// Ends those of a key that was removed, or of a user that is forgotten.
     pub(crate) async fn end_sign_ins_of(&self, key: Option<&Name>, user: Option<&Name>) {
         let whose = SignInsOf { key: key.cloned(), user: user.cloned(), id: None };
-        let ended = self.sign_ins.register.read().those(|signed| whose.has(signed));
+        let ended = self.sign_ins.register.read().those(|signed| whose.has_signed(signed));
         if let Err(error) = self.end_sign_ins(&ended).await {
             tracing::error!(%error, "browser sign-ins are ended, but stay on the disk until they expire there");
         }

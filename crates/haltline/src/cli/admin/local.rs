@@ -4,17 +4,18 @@ use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
+use haltline_gateway::{ShownSignIn, SignInsOf};
 use haltline_http::admin::dto::{
     Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, SpendLine,
+    OpenedDeadLetter, RevokeSignIns, SignIn, SpendLine,
 };
-use haltline_http::admin::stream_lines;
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
+use haltline_http::admin::{sign_in, stream_lines};
 use haltline_http::timeline::{Audience, Timeline, Timelines, before, time_tools, time_tools_of, timeline, timelines};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
-    Book, BookError, Clock, Correction, KeyRecord, Keys, KeysError, LimitOverride, Order, REQUESTS_MAX, Records,
-    RecordsError, RequestsQuery, SpendQuery, Streams, Whose,
+    Book, BookError, Clock, Correction, DocumentQuery, Documents, KeyRecord, Keys, KeysError, LimitOverride, Order,
+    REQUESTS_MAX, Records, RecordsError, RequestsQuery, Shelf, SpendQuery, Streams, Whose,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::{Amount, Name, NanoUsd, RequestId, Timestamp};
@@ -64,6 +65,22 @@ impl Local {
         let key = key_dto(&record);
         self.store.replace(record).map_err(|error| keys_error(&error))?;
         Ok(key)
+    }
+
+    /// Sign-ins as they are kept, for when no gateway has them in memory.
+    async fn kept_sign_ins(&self, whose: &SignInsOf) -> Result<Vec<ShownSignIn>, CliError> {
+        const PAGE: usize = 500;
+        let mut query = DocumentQuery::of(Shelf::SignIn, PAGE);
+        let mut all = Vec::new();
+        loop {
+            let page = Documents::list(&*self.store, query.clone(), now()).await;
+            let page = page.map_err(|error| CliError::failed(error.to_string()))?;
+            all.extend(page.iter().filter_map(ShownSignIn::read).filter(|shown| whose.has(shown)));
+            query.after = page.last().map(|document| document.id.clone());
+            if page.len() < PAGE {
+                return Ok(all);
+            }
+        }
     }
 
     fn known_budget(&self, name: &str) -> Result<(), CliError> {
@@ -223,6 +240,23 @@ impl Admin for Local {
 
     fn purge_cache<'a>(&'a self, _order: &'a CachePurgeOrder) -> Answer<'a, String> {
         Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn sign_ins<'a>(&'a self, key: Option<&'a str>, user: Option<&'a str>) -> Answer<'a, Vec<SignIn>> {
+        Box::pin(async move {
+            let whose = SignInsOf { key: key.map(Name::new), user: user.map(Name::new), id: None };
+            Ok(self.kept_sign_ins(&whose).await?.into_iter().map(sign_in).collect())
+        })
+    }
+
+    fn revoke_sign_ins<'a>(&'a self, order: &'a RevokeSignIns) -> Answer<'a, String> {
+        Box::pin(async move {
+            let whose = order.whose().map_err(CliError::usage)?;
+            let ids = self.kept_sign_ins(&whose).await?.into_iter().map(|shown| shown.id).collect();
+            let ended = Documents::remove(&*self.store, Shelf::SignIn, ids).await;
+            let ended = ended.map_err(|error| CliError::failed(error.to_string()))?;
+            Ok(format!("{ended} browser sign-ins are ended."))
+        })
     }
 
     fn dead_letters(&self, _all: bool) -> Answer<'_, Vec<DeadLetter>> {

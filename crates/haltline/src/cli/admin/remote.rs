@@ -6,7 +6,7 @@ use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
     Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
+    OpenedDeadLetter, Retried, RetryDeadLetter, RevokeSignIns, Said, SignIn, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{REQUESTS_MAX, Together};
@@ -170,6 +170,32 @@ impl Admin for Remote {
 
     fn purge_cache<'a>(&'a self, order: &'a CachePurgeOrder) -> Answer<'a, String> {
         Box::pin(async move { self.post("/cache/purge", order).await.map(|said: Said| said.message) })
+    }
+
+    fn sign_ins<'a>(&'a self, key: Option<&'a str>, user: Option<&'a str>) -> Answer<'a, Vec<SignIn>> {
+        const PAGE: usize = 500;
+        Box::pin(async move {
+            let mut all: Vec<SignIn> = Vec::new();
+            loop {
+                let mut path = format!("/sign-ins?limit={PAGE}");
+                let after = all.last().map(|last| last.id.clone());
+                for (name, value) in [("key", key), ("user", user), ("after", after.as_deref())] {
+                    if let Some(value) = value {
+                        path.push_str(&format!("&{name}={}", part(value)));
+                    }
+                }
+                let page: Vec<SignIn> = self.get(&path).await?;
+                let is_last = page.len() < PAGE;
+                all.extend(page);
+                if is_last {
+                    return Ok(all);
+                }
+            }
+        })
+    }
+
+    fn revoke_sign_ins<'a>(&'a self, order: &'a RevokeSignIns) -> Answer<'a, String> {
+        Box::pin(async move { self.post("/sign-ins/revoke", order).await.map(|said: Said| said.message) })
     }
 
     fn dead_letters(&self, all: bool) -> Answer<'_, Vec<DeadLetter>> {
