@@ -17,6 +17,7 @@ mod routes;
 mod sellers;
 mod sessions;
 mod setup;
+mod sign_ins;
 mod stage_two;
 mod storm;
 mod streams;
