@@ -2,7 +2,7 @@
 
 use super::super::{Fact, FactRef, read_record, write_record};
 use super::*;
-use haltline_ports::{By, Planned, Step, ToolReturn, WaitedFor, What};
+use haltline_ports::{By, Guarded, Planned, Step, ToolReturn, WaitedFor, What};
 use haltline_types::{Demand, Name, Subjects, Timestamp};
 use proptest::prelude::*;
 
@@ -143,6 +143,9 @@ fn what() -> impl Strategy<Value = What> {
         (name(), name(), any::<(bool, bool, u64)>()).prop_map(|(name, id, (empty, error, bytes))| {
             What::ToolReturned(Box::new(ToolReturn { name, id, empty, error, bytes, took: None }))
         }),
+        (word(), word(), proptest::collection::vec(name(), 0..4), span()).prop_map(
+            |(direction, verdict, rules, took)| What::Guarded(Box::new(Guarded { direction, verdict, rules, took }))
+        ),
         any::<u64>().prop_map(|steps| What::LeftOut { steps }),
         outcome().prop_map(|outcome| What::Ended { outcome }),
     ];
