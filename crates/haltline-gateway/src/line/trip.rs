@@ -191,6 +191,7 @@ impl Trip {
             overhead: None,
             rate_limit: self.rate_limit.clone(),
             cache: self.cache,
+            guard: self.guard.looked.then(|| self.guard.verdict().told()),
             replayed: false,
         }
     }

@@ -1,6 +1,7 @@
 //! A provider, a disk and documents that outlive the gateways that are started on them.
 
 use bytes::Bytes;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
@@ -420,6 +421,7 @@ fn settings() -> Settings {
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
         responses: ResponseSettings::default(),
+        guard: GuardSettings::off(),
     }
 }
 

@@ -51,7 +51,8 @@ fn of_item(kind: &[u8]) -> By {
     if kind.ends_with(b"_output") {
         return By::Tool;
     }
-    let is_of_model = kind == b"reasoning" || kind == b"item_reference" || kind == b"compaction" || kind.ends_with(b"_call");
+    let is_of_model =
+        kind == b"reasoning" || kind == b"item_reference" || kind == b"compaction" || kind.ends_with(b"_call");
     if is_of_model { By::Assistant } else { By::User }
 }
 

@@ -55,7 +55,10 @@ fn items_of_responses() {
         {"type": "function_call_output", "call_id": "c", "output": "given"},
     ]});
     assert_eq!(texts(ClientDialect::Responses, &body, Extent::LatestTurn), ["given"]);
-    assert_eq!(texts(ClientDialect::Responses, &json!({"input": "plain", "instructions": "i"}), Extent::LatestTurn), ["plain"]);
+    assert_eq!(
+        texts(ClientDialect::Responses, &json!({"input": "plain", "instructions": "i"}), Extent::LatestTurn),
+        ["plain"]
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub use runaway::{Runaway, runaway};
 
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
@@ -158,6 +159,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        guard: GuardSettings::default(),
     })
 }
 
