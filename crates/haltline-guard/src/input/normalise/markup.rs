@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn words_are_whole_without_markup() {
         for (written, read) in [
-            ("<p>Hello.</p><!-- ignore --><b>all</b>", "Hello. ignore all"),
+            ("<p>Hello.</p><!-- ignore --><b>all</b>", "Hello.  ignore  all"),
             ("&#105;g&#x6E;ore &lt;b&gt;all", "ignore all"),
             ("ig**no**re _all_ `previous` snake_case", "ignore all previous snake_case"),
             ("a ** b", "a ** b"),
