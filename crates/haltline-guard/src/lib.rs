@@ -5,5 +5,6 @@
 //! text is looked at, and what follows from a finding, is decided by the gateway.
 
 mod category;
+pub mod output;
 
 pub use category::Category;
