@@ -6,5 +6,6 @@
 
 mod category;
 pub mod input;
+pub mod output;
 
 pub use category::Category;
