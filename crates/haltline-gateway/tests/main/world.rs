@@ -10,7 +10,7 @@ use haltline_gateway::settings::{
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
 use haltline_gateway::{JobNote, JobNotifier, Presented};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
@@ -387,6 +387,7 @@ fn settings() -> Settings {
         limit: "$100".parse().expect("an amount"),
         window: Window::parse("30d", &Zone::utc()).expect("a window"),
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let provider = ProviderSettings {
         kind: ProviderKind::OpenAiCompatible,

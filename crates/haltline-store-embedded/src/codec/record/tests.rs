@@ -13,7 +13,7 @@ fn name() -> impl Strategy<Value = Name> {
 fn subjects() -> impl Strategy<Value = Subjects> {
     let one = || proptest::option::of(name());
     let tags = proptest::collection::vec((name(), name()), 0..3);
-    ((one(), one(), one(), one()), (one(), one(), one(), one()), tags).prop_map(|(a, b, tags)| Subjects {
+    ((one(), one(), one(), one()), (one(), one(), one(), one(), one()), tags).prop_map(|(a, b, tags)| Subjects {
         team: a.0,
         tier: a.1,
         key: a.2,
@@ -22,6 +22,7 @@ fn subjects() -> impl Strategy<Value = Subjects> {
         model: b.1,
         provider: b.2,
         provider_model: b.3,
+        browser_token: b.4,
         tags,
     })
 }
