@@ -73,10 +73,3 @@ fn unreadable(error: &haltline_ports::DocumentsError) -> Problem {
     tracing::error!(%error, "the review queue cannot be read or written");
     Problem::new(Code::StoreUnavailable, "The gateway's store cannot be used at present.")
 }
-
-impl Gateway {
-    /// A text as operators may see it: without credentials.
-    pub(crate) fn redacted<'t>(&self, _live: &crate::gateway::Live, text: &'t str) -> std::borrow::Cow<'t, str> {
-        std::borrow::Cow::Borrowed(text)
-    }
-}

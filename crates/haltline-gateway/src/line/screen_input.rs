@@ -4,15 +4,18 @@
 
 use crate::gateway::{Gateway, Live};
 use crate::guard::settings::{Mode, Part, Reach};
+use crate::guard::redactor;
 use crate::guard::{CaseFinding, Found, Matter, Verdict, case_id, case_material};
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
+use crate::metrics::GuardTimeLabels;
 use crate::problem::Problem;
 use haltline_guard::Category;
-use haltline_guard::input::{Allow, Finding, Findings};
+use haltline_guard::input::{Allow, Finding, Findings, Severity, ViewKind};
 use haltline_ports::{Direction, What};
 use haltline_types::{Code, Name};
 use haltline_wire::spoken::{By, Extent, Spoken, spoken};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Looks at the texts of a request.
@@ -24,40 +27,98 @@ pub(crate) async fn screen_input(
 ) -> Result<(), Problem> {
     let guard = &live.settings.guard.input;
     let mode = guard.mode_for(&request.model, request.subjects.team.as_ref(), request.strict);
-    if mode == Mode::Off && guard.rules.values().all(|mode| *mode == Mode::Off) {
+    let is_off = mode == Mode::Off && guard.secrets == Mode::Off;
+    if is_off && guard.rules.values().all(|mode| *mode == Mode::Off) {
         return Ok(());
     }
     let began = Instant::now();
     trip.guard.looked = true;
-    let texts = texts_of(live, request);
+    let scanned = scan(live, texts_of(live, request)).await;
+    let session = request.subjects.session.as_ref().filter(|_| guard.reach == Reach::Session);
+    let carried = session.map_or(0, |session| gateway.carried.of(&request.owner, session));
     let mut refused = None;
-    if let Err(error) = gateway.cases.prepare(gateway.clock.now()).await {
+    if scanned.iter().any(|one| !one.findings.findings.is_empty())
+        && let Err(error) = gateway.cases.prepare(gateway.clock.now()).await
+    {
         tracing::warn!(%error, "what operators have allowed cannot be read; nothing is allowed");
     }
-    for text in &texts {
-        let findings = guard.ruleset.scan(&text.text, &Allow::none());
-        if findings.findings.is_empty() {
-            continue;
-        }
-        let mut judged = judge(gateway, live, request, &findings, mode);
+    for Scanned { text, findings } in &scanned {
+        let mut judged = judge(gateway, live, request, findings, mode, carried);
         if judged.verdict == Verdict::Allowed {
             continue;
         }
-        let id = remember(gateway, live, request, trip, text, &findings, &mut judged).await;
-        match (judged.verdict, id) {
-            (Verdict::Blocked, Some(id)) if refused.is_none() => {
-                refused = Some((id, text.place.clone(), judged.category))
-            }
-            _ => {}
+        let id = remember(gateway, live, request, trip, text, findings, &mut judged).await;
+        if let (Verdict::Blocked, Some(id), None) = (judged.verdict, id, &refused) {
+            refused = Some((id, text.place.clone(), judged.category));
         }
     }
+    if let Some(session) = session {
+        let points = scanned.iter().map(|one| one.findings.points).fold(0, u32::saturating_add);
+        gateway.carried.add(&request.owner, session, points);
+    }
     trip.guard.input_took = began.elapsed();
+    if trip.guard.looked {
+        let labels = GuardTimeLabels { what: "input" };
+        gateway.metrics.guard_time.get_or_create(&labels).observe(trip.guard.input_took.as_secs_f64());
+    }
     if let Some(step) = trip.guard.step(Direction::Input) {
         trip.step(What::Guarded(Box::new(step)));
     }
     match refused {
         None => Ok(()),
         Some((id, place, category)) => Err(blocked(&id, category).about(place)),
+    }
+}
+
+/// A text and what rules found in it.
+struct Scanned {
+    text: Spoken,
+    findings: Findings,
+}
+
+/// Texts of more bytes are looked at by threads that serve nobody meanwhile.
+const ON_THE_SPOT: usize = 64 << 10;
+
+async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
+    let guard = &live.settings.guard.input;
+    let (ruleset, secrets) = (Arc::clone(&guard.ruleset), guard.secrets != Mode::Off);
+    let bytes: usize = texts.iter().map(|text| text.text.len()).sum();
+    let scan = move || -> Vec<Scanned> {
+        let mut scanned = Vec::with_capacity(texts.len());
+        for text in texts {
+            let mut findings = ruleset.scan(&text.text, &Allow::none());
+            if secrets {
+                note_secrets(&text.text, &mut findings);
+            }
+            scanned.push(Scanned { text, findings });
+        }
+        scanned
+    };
+    if bytes <= ON_THE_SPOT {
+        return scan();
+    }
+    match tokio::task::spawn_blocking(scan).await {
+        Ok(scanned) => scanned,
+        Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+    }
+}
+
+/// Credentials count no points: what follows from them is a setting of its own.
+fn note_secrets(text: &str, findings: &mut Findings) {
+    for hit in redactor::secrets(text) {
+        let from = usize::try_from(hit.at).unwrap_or(usize::MAX);
+        let known = findings.findings.iter().any(|finding| finding.rule == hit.rule);
+        if !known {
+            findings.findings.push(Finding {
+                rule: hit.rule,
+                category: Category::Secret,
+                severity: Severity::High,
+                points: 0,
+                span: Some(from..from.saturating_add(hit.length)),
+                view: ViewKind::Plain,
+                quoted: false,
+            });
+        }
     }
 }
 
@@ -87,9 +148,20 @@ struct Judged {
     modes: Vec<Mode>,
 }
 
-fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings, mode: Mode) -> Judged {
+fn judge(
+    gateway: &Gateway,
+    live: &Live,
+    request: &Request,
+    findings: &Findings,
+    mode: Mode,
+    carried: u32,
+) -> Judged {
     let guard = &live.settings.guard.input;
     let mode_of = |finding: &Finding| {
+        if finding.category == Category::Secret {
+            let own = if request.strict { guard.secrets.max(Mode::Block) } else { guard.secrets };
+            return if guard.secrets == Mode::Off { Mode::Off } else { own };
+        }
         if gateway.cases.is_rule_allowed(&finding.rule, &request.owner.key) {
             return Mode::Off;
         }
@@ -99,7 +171,9 @@ fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings,
     // Points of rules under a mode count for it and for everything more lenient.
     let points = |at_least: Mode| -> u32 {
         let counted = findings.findings.iter().zip(&modes).filter(|(_, mode)| **mode >= at_least);
-        counted.map(|(finding, _)| finding.points).fold(0, u32::saturating_add).min(findings.points)
+        let own = counted.map(|(finding, _)| finding.points).fold(0, u32::saturating_add).min(findings.points);
+        // What turns before have counted weighs only where this one counts as well.
+        if own > 0 && mode >= at_least { own.saturating_add(carried) } else { own }
     };
     let verdict = if points(Mode::Block) >= guard.threshold.block_at {
         Verdict::Blocked
@@ -110,6 +184,8 @@ fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings,
     } else {
         Verdict::Allowed
     };
+    let secrets = findings.findings.iter().zip(&modes).filter(|(finding, _)| finding.category == Category::Secret);
+    let verdict = secrets.map(|(_, mode)| Verdict::under(*mode)).fold(verdict, Verdict::max);
     let category = findings.findings.first().map_or(Category::Override, |finding| finding.category);
     Judged { verdict, category, modes }
 }
@@ -196,7 +272,7 @@ async fn remember(
         text: &text.text,
         now,
     };
-    let shown = gateway.redacted(live, &text.text);
+    let shown = redactor::redacted(&text.text);
     gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
     Some(id)
 }

@@ -133,7 +133,9 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
             BudgetError::RollingOutOfRange(..) => {
                 section.value("window").map_or(section.span.clone(), |value| value.span)
             }
-            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) => placed.limit_span.clone(),
+            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) | BudgetError::ListedOutOfRange(..) => {
+                placed.limit_span.clone()
+            }
             BudgetError::NameTaken(_) | BudgetError::Nameless => name_span.clone(),
         };
         section.walk.report(Diagnostic::new(ConfigCode::OutOfRange, error.to_string()).at(span));
