@@ -9,14 +9,16 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 static RULES: LazyLock<OutputRules> = LazyLock::new(|| {
-    let secrets = SecretOptions { rules: RuleSet::All, in_arguments: InArguments::AsInText, ..SecretOptions::default() };
+    let secrets =
+        SecretOptions { rules: RuleSet::All, in_arguments: InArguments::AsInText, ..SecretOptions::default() };
     let pii = PiiOptions { kinds: PiiKind::ALL.to_vec(), action: Some(Action::Redact), ..PiiOptions::default() };
     let options = OutputOptions { secrets, pii, ..OutputOptions::default() };
     OutputRules::new(&options).unwrap_or_else(|error| unreachable!("built-in rules: {error}"))
 });
 
 static SECRETS: LazyLock<OutputRules> = LazyLock::new(|| {
-    let secrets = SecretOptions { action: Action::Flag, in_arguments: InArguments::Flagged, ..SecretOptions::default() };
+    let secrets =
+        SecretOptions { action: Action::Flag, in_arguments: InArguments::Flagged, ..SecretOptions::default() };
     let options = OutputOptions { secrets, ..OutputOptions::default() };
     OutputRules::new(&options).unwrap_or_else(|error| unreachable!("built-in rules: {error}"))
 });

@@ -3,8 +3,8 @@
 //! is always what was sent.
 
 use crate::gateway::{Gateway, Live};
-use crate::guard::settings::{Mode, Part, Reach};
 use crate::guard::redactor;
+use crate::guard::settings::{Mode, Part, Reach};
 use crate::guard::{CaseFinding, Found, Matter, Verdict, case_id, case_material};
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
@@ -148,14 +148,7 @@ struct Judged {
     modes: Vec<Mode>,
 }
 
-fn judge(
-    gateway: &Gateway,
-    live: &Live,
-    request: &Request,
-    findings: &Findings,
-    mode: Mode,
-    carried: u32,
-) -> Judged {
+fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings, mode: Mode, carried: u32) -> Judged {
     let guard = &live.settings.guard.input;
     let mode_of = |finding: &Finding| {
         if finding.category == Category::Secret {

@@ -8,6 +8,7 @@ mod counts;
 mod dialects;
 mod failures;
 mod forgetting;
+mod guard_input;
 mod idempotency;
 mod jobs;
 mod operator;
