@@ -25,6 +25,7 @@ mod safe_default;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod warnings;
 pub mod worst_case;

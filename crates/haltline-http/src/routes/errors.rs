@@ -35,6 +35,12 @@ pub(crate) fn nothing_there(app: &App, uri: &Uri, head: &HeaderMap) -> Response 
     chat_problem(&problem, &notes_without_a_journey(&app.gateway, head))
 }
 
+/// This listener has the operator's routes only.
+pub(crate) async fn nothing_for_operators(State(app): State<App>, uri: Uri, head: HeaderMap) -> Response {
+    let message = format!("There is nothing at {}: this address is for the command line of the operator.", uri.path());
+    chat_problem(&Problem::new(Code::NotFound, message), &notes_without_a_journey(&app.gateway, &head))
+}
+
 pub(crate) async fn method_not_allowed(State(app): State<App>, method: Method, uri: Uri, head: HeaderMap) -> Response {
     let problem = Problem::new(Code::MethodNotAllowed, format!("{} does not take {method}.", uri.path()));
     chat_problem(&problem, &notes_without_a_journey(&app.gateway, &head))
