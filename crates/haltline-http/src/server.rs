@@ -38,8 +38,10 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text
 pub struct ServerBounds {
     /// Open at once.
     pub connections: usize,
-    /// Of them from one address; 0 = any number. Loopback is not counted.
+    /// Of them from one address; 0 = any number.
     pub per_address: usize,
+    /// Of them from this machine, which is where a proxy or the command line stands; 0 = any number.
+    pub per_loopback: usize,
     /// For the head of a request to arrive, from the connection's start or the last answer.
     pub header_read: Duration,
     /// Headers of one request.
@@ -57,6 +59,7 @@ impl Default for ServerBounds {
         Self {
             connections: 16_384,
             per_address: 2_048,
+            per_loopback: 0,
             header_read: Duration::from_secs(10),
             headers: 100,
             head_bytes: 64 * 1024,
@@ -79,7 +82,7 @@ pub async fn serve<A: Accept>(
 ) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let hall = Hall::new(bounds.handshakes, bounds.handshake);
-    let peers = Peers::new(bounds.per_address);
+    let peers = Peers::new(bounds.per_address, bounds.per_loopback);
     let connections = TaskTracker::new();
     let mut builder = http1::Builder::new();
     builder

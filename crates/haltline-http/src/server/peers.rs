@@ -1,5 +1,5 @@
-//! How many connections each address has open. Loopback is not counted: that is the proxy, or the
-//! command line, of this machine. Of IPv6 the first 64 bits are counted, which are one network.
+//! How many connections each address has open. Loopback has a bound of its own: that is the proxy,
+//! or the command line, of this machine. Of IPv6 the first 64 bits are counted, which are one network.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ const SAID_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct Peers {
     counts: Arc<Mutex<Counts>>,
     most: usize,
+    most_of_loopback: usize,
 }
 
 #[derive(Default)]
@@ -37,21 +38,22 @@ pub(super) struct TooMany {
 }
 
 impl Peers {
-    /// So many for each address; 0 = any number.
-    pub(super) fn new(most: usize) -> Self {
-        Self { counts: Arc::default(), most }
+    /// So many for each address, and for one of loopback; 0 = any number.
+    pub(super) fn new(most: usize, most_of_loopback: usize) -> Self {
+        Self { counts: Arc::default(), most, most_of_loopback }
     }
 
     /// Counts one more.
     pub(super) fn enter(&self, address: IpAddr) -> Result<Counted, TooMany> {
         let address = address.to_canonical();
-        if self.most == 0 || address.is_loopback() {
+        let most = if address.is_loopback() { self.most_of_loopback } else { self.most };
+        if most == 0 {
             return Ok(Counted { counts: Arc::clone(&self.counts), address: None });
         }
         let address = network(address);
         let mut counts = self.counts.lock();
         let open = counts.open.entry(address).or_default();
-        if *open >= self.most {
+        if *open >= most {
             let now = Instant::now();
             let is_news = counts.said.is_none_or(|said| now.duration_since(said) >= SAID_AGAIN);
             if is_news {
@@ -94,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_address_has_its_own_places_and_gives_them_back() {
-        let peers = Peers::new(2);
+        let peers = Peers::new(2, 0);
         let first = peers.enter(ip("192.0.2.1")).ok();
         let _second = peers.enter(ip("::ffff:192.0.2.1")).ok().expect("the same address in other clothes");
         assert_eq!(peers.enter(ip("192.0.2.1")).err(), Some(TooMany { is_news: true }));
@@ -108,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_never_counted_and_nothing_stays_behind() {
-        let peers = Peers::new(1);
+    fn loopback_has_its_own_bound_and_nothing_stays_behind() {
+        let peers = Peers::new(1, 0);
         let _many = (peers.enter(ip("127.0.0.1")).ok(), peers.enter(ip("127.0.0.1")).ok());
         assert!(peers.enter(ip("::1")).is_ok());
         drop(peers.enter(ip("192.0.2.9")).ok());
         assert!(peers.counts.lock().open.is_empty());
-        let unbounded = Peers::new(0);
+        let unbounded = Peers::new(0, 1);
         assert!((0..10).map(|_| unbounded.enter(ip("192.0.2.1"))).collect::<Vec<_>>().iter().all(Result::is_ok));
     }
 }
