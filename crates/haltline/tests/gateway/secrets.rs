@@ -2,14 +2,15 @@
 //! told, whatever goes wrong: a provider that repeats the key it was sent in every part of its
 //! answers, wrong keys, broken configurations, a killed process.
 
-use crate::setup::ask;
+use crate::setup::{Setup, ask};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use haltline_testkit::http_client::Call;
-use haltline_testkit::{GatewayOptions, TestGateway};
+use haltline_testkit::{FakeConfig, GatewayOptions, TestGateway};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -191,9 +192,7 @@ async fn no_secret_reaches_the_log_the_store_or_a_client() {
     gateway.term(std::time::Duration::from_secs(30)).await.expect("ended");
 
     assert!(gateway.log().contains("the old configuration stays in force"));
-    assert!(
-        gateway.log().lines().filter(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\"")).count() > 10
-    );
+    assert!(gateway.log().lines().filter(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\"")).count() > 10);
     assert!(answers.len() > 80);
     for (what, answer) in &answers {
         assert_absent(what, answer, &secrets);
@@ -245,6 +244,29 @@ async fn a_running_gateway_leaves_no_core_dump_unless_told_to() {
         let (soft, hard) = (row.split_whitespace().nth(4), row.split_whitespace().nth(5));
         assert!(dumps || (soft, hard) == (Some("0"), Some("0")), "{row}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_and_a_client_stay_out_of_the_operators_door() {
+    let setup = Setup::start(FakeConfig::default(), "").await;
+    let document = setup.get("/openapi.json").send().await.expect("the document").json().expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").iter().filter(|(path, _)| path.starts_with("/admin/"));
+    let mut asked = 0;
+    for (path, item) in paths {
+        for method in item.as_object().expect("methods").keys() {
+            let url = format!("{}{}", setup.gateway.origin(), path.replace(['{', '}'], ""));
+            for key in ["", setup.secret.as_str(), "hl-admin-", "hl-admin-AAAA"] {
+                let method = method.to_uppercase().parse().expect("a method");
+                let call = Call::new(method, url.clone()).bearer(key).json(&json!({}));
+                let answer = call.send().await.expect("an answer");
+                assert_eq!(answer.status, 401, "{path} with `{key}`");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 80, "only {asked}");
+    let mode = fs::metadata(setup.gateway.directory().join("data/admin.json")).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
