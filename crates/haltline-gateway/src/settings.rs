@@ -6,11 +6,11 @@ use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
+pub use haltline_ports::Secret;
 use haltline_types::{ModelName, Name, Tokens};
 use haltline_wire::PassFields;
 use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -134,30 +134,6 @@ pub struct ProviderKey {
     pub secret: Secret,
     /// Its share of the calls, compared with the other keys of the provider; at least 1.
     pub weight: u32,
-}
-
-/// Text that must not be printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for the one place that writes it to the provider.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// A name that clients may ask for.

@@ -11,6 +11,7 @@ mod keys;
 mod owner;
 mod permit;
 mod records;
+mod secret;
 mod streams;
 mod timeline;
 mod upstream;
@@ -32,6 +33,7 @@ pub use records::{
     AttemptRecord, Basis, Blocked, Order, Outcome, REQUESTS_MAX, Records, RecordsError, RequestRecord, RequestsQuery,
     SpendKey, SpendQuery, SpendRow, Together, Whose,
 };
+pub use secret::Secret;
 #[cfg(any(test, feature = "conformance"))]
 pub use streams::conformance as streams_conformance;
 pub use streams::{

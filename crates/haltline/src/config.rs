@@ -26,6 +26,7 @@ mod safe_default;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod warnings;
 pub mod worst_case;

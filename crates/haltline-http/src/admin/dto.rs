@@ -51,13 +51,20 @@ pub struct Key {
 }
 
 /// A key and, this once, its secret.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MadeKey {
     /// `hl-live-…`: shown now and never again.
     pub secret: String,
     /// The key.
     #[serde(flatten)]
     pub key: Key,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for MadeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MadeKey").field("secret", &"(secret)").field("key", &self.key).finish()
+    }
 }
 
 /// An account: one budget for one subject in one window.

@@ -108,7 +108,7 @@ pub trait Admin: Send + Sync {
 
 /// `admin.json` in the data directory, written by `haltline serve` for its owner only:
 /// `{"url":"http://127.0.0.1:4100","token":"…","pid":4242}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AdminFile {
     /// Where the gateway listens, without a path.
     pub url: String,
@@ -116,6 +116,13 @@ pub struct AdminFile {
     pub token: String,
     /// The gateway's process.
     pub pid: u32,
+}
+
+/// Without the token.
+impl std::fmt::Debug for AdminFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminFile").field("url", &self.url).field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 impl AdminFile {

@@ -5,6 +5,7 @@ use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::outside::{Outside, Secrets};
 use super::value::{Text, Value, pick};
+use haltline_ports::Secret;
 use haltline_types::{Tokens, parse_duration};
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -245,7 +246,7 @@ impl<'w> Section<'w> {
     }
 
     /// A secret, or `None` when there is none or secrets are ignored.
-    pub(super) fn secret(&self, key: &str) -> Option<String> {
+    pub(super) fn secret(&self, key: &str) -> Option<Secret> {
         self.value(key)?.secret(&self.title)
     }
 }

@@ -15,6 +15,7 @@ use haltline_gateway::settings::{
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
     StreamSettings,
 };
+use haltline_http::ServerBounds;
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
 use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
@@ -55,9 +56,16 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let free = tokio::net::TcpListener::bind(listen).await.is_ok();
         let listen = if free { listen } else { SocketAddr::new(listen.ip(), 0) };
-        let instance =
-            Instance::start(Plan { listen, store: StorePlace::Memory, keep_streams: DAY, settings, reread: None })
-                .await?;
+        let instance = Instance::start(Plan {
+            listen,
+            tls: None,
+            bounds: ServerBounds::default(),
+            store: StorePlace::Memory,
+            keep_streams: DAY,
+            settings,
+            reread: None,
+        })
+        .await?;
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);
