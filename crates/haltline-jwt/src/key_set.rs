@@ -19,6 +19,8 @@ pub const KEYS_MAX: usize = 100;
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
+    /// What it was read from.
+    read_from: Box<[u8]>,
     /// Keys that were left aside, and why; for operators.
     pub left_aside: Vec<String>,
 }
@@ -56,7 +58,7 @@ impl KeySet {
         if items.len() > KEYS_MAX {
             return Err(bad(format!("it has more than {KEYS_MAX} keys")));
         }
-        let mut set = Self { keys: Vec::new(), left_aside: Vec::new() };
+        let mut set = Self { keys: Vec::new(), read_from: bytes.into(), left_aside: Vec::new() };
         let mut names = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
             let jwk = item.as_object().ok_or_else(|| bad(format!("keys[{at}] is no object")))?;
@@ -77,6 +79,12 @@ impl KeySet {
             return Err(BadKeySet(format!("it has no key that tokens can be verified with: {why}")));
         }
         Ok(set)
+    }
+
+    /// Was it read from the same bytes?
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.read_from == other.read_from
     }
 
     /// How many keys verify.

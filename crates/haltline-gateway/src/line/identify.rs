@@ -81,6 +81,10 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
             "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
         ));
     };
+    if haltline_jwt::looks_like_a_token(secret) {
+        let proof = gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics)?;
+        return Ok(proof.identity);
+    }
     let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
         return Err(Problem::new(
             Code::KeyInvalid,

@@ -15,7 +15,7 @@ use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
     Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, MemoryStreams, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
+    MemoryDocuments, MemoryStreams, NoKeySets, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -334,6 +334,7 @@ impl World {
             book: Arc::clone(&store) as _,
             records: Arc::clone(&store) as _,
             keys: Arc::clone(&store) as _,
+            key_sets: Arc::new(NoKeySets),
             streams: Arc::clone(&self.streams) as _,
             documents: Arc::clone(&documents) as _,
             webhooks: Arc::new(NoWebhooks),

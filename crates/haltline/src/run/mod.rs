@@ -17,7 +17,7 @@ use haltline_http::{App, ServerBounds, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
-use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
+use haltline_upstream::{HttpKeySets, HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -78,6 +78,7 @@ pub struct Instance {
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
     ticker: JoinHandle<()>,
+    key_fetcher: JoinHandle<()>,
     admin_file: Option<admin_file::WrittenAdminFile>,
 }
 
@@ -116,6 +117,7 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            key_sets: Arc::new(HttpKeySets::new(None)?),
             streams: Arc::clone(&streams),
             documents: Arc::clone(&store) as Arc<dyn Documents>,
             webhooks: Arc::new(HttpWebhooks::new(None)?),
@@ -146,6 +148,7 @@ impl Instance {
         let stop = CancellationToken::new();
         let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
         let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, stop.clone()));
+        let key_fetcher = tokio::spawn(Gateway::keep_key_sets_fresh(Arc::downgrade(&gateway)));
         Ok(Self {
             address,
             gateway,
@@ -157,6 +160,7 @@ impl Instance {
             stop,
             server,
             ticker,
+            key_fetcher,
             admin_file,
         })
     }
@@ -177,6 +181,7 @@ impl Instance {
         self.stop.cancel();
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
+        self.key_fetcher.abort();
         self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
