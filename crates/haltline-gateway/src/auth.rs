@@ -4,7 +4,7 @@
 pub(crate) mod jwt;
 pub(crate) mod note;
 mod presented;
-pub mod settings;
+pub(crate) mod settings;
 
 pub use presented::Presented;
 

@@ -28,3 +28,6 @@ pub use key_set::{BadKeySet, KEYS_MAX, KEY_SET_BYTES_MAX, KeySet};
 pub use refused::Refused;
 pub use rules::Rules;
 pub use token::{TOKEN_BYTES_MAX, Token, looks_like_a_token};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::provider::Model;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
     StreamSettings,
 };
@@ -65,6 +65,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        auth: AuthSettings::default(),
     }
 }
 

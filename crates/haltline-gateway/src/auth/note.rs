@@ -3,9 +3,12 @@
 //! the credential was. No secret is in it.
 
 use super::Identity;
-use super::settings::AuthSettings;
+use crate::gateway::Gateway;
+use crate::jobs::Order;
+use crate::line;
+use crate::problem::Problem;
 use haltline_ports::{KeyRecord, UserClaims};
-use haltline_types::{Name, Timestamp};
+use haltline_types::{Code, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use std::sync::Arc;
 const ISSUER: &str = "jwt:";
 
 /// What an identity consists of besides the name of its key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdentityNote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     team: Option<String>,
@@ -38,33 +41,62 @@ pub(crate) fn issuer_of_key(key: &str) -> Option<&str> {
 }
 
 impl IdentityNote {
-    /// What must be known of it later; `None` where the key's record says it all.
-    pub(crate) fn of(key: &KeyRecord, user: Option<&Name>, proved: &[(Name, Name)]) -> Option<Self> {
-        issuer_of_key(&key.name)?;
-        Some(Self {
+    /// What must be known of a proved user later, beside the name of the key.
+    pub(crate) fn of(key: &KeyRecord, user: &Name, tags: &[(Name, Name)]) -> Self {
+        Self {
             team: key.team.as_ref().map(ToString::to_string),
             tier: key.tier.as_ref().map(ToString::to_string),
-            user: user?.to_string(),
+            user: user.to_string(),
             models: key.models.iter().map(ToString::to_string).collect(),
-            tags: proved.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            tags: tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        }
+    }
+
+    fn identity(&self, key: KeyRecord) -> Identity {
+        let user = Name::new(&self.user);
+        let tags = self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect();
+        let key = KeyRecord { users: UserClaims::Listed(vec![user.clone()]), models: names(&self.models), ..key };
+        Identity { key: Arc::new(key), user: Some(user), tags }
+    }
+}
+
+fn names(texts: &[String]) -> Vec<Name> {
+    texts.iter().map(|text| Name::new(text)).collect()
+}
+
+impl Gateway {
+    /// Whom work is for that was written down with this key and this note. The key, or the issuer
+    /// that it stands for, must still be one of ours; team, tier, models and tags are those of the
+    /// arrival where a token named them.
+    ///
+    /// # Errors
+    /// `key_invalid` when it is not there any more, and as `check_record`.
+    pub(crate) fn identity_named(&self, key: &str, note: Option<&IdentityNote>) -> Result<Identity, Problem> {
+        let gone = |what: String| Problem::new(Code::KeyInvalid, format!("{what} is not there any more."));
+        if let Some(issuer) = issuer_of_key(key) {
+            let is_known = self.live.load().settings.auth.jwt.contains_key(issuer);
+            let note = note.filter(|_| is_known);
+            let note = note.ok_or_else(|| gone(format!("The issuer \"{issuer}\" whose token this was made with")))?;
+            let name = |text: &String| Name::new(text);
+            let (team, tier) = (note.team.as_ref().map(name), note.tier.as_ref().map(name));
+            let record = virtual_key(Name::new(key), team, tier, Name::new(&note.user), Vec::new());
+            return Ok(note.identity(record));
+        }
+        let known = self.keys.list().into_iter().find(|known| *known.name == *key);
+        let record = known.ok_or_else(|| gone(format!("The key \"{key}\" that this was made with")))?;
+        let record = line::check_record(self, record)?;
+        Ok(match note {
+            Some(note) => note.identity(KeyRecord::clone(&record)),
+            None => Identity::of_key(record),
         })
     }
 
-    /// The identity again, as it was; `None` when its issuer's tokens are not taken any more.
-    pub(crate) fn identity(&self, key: &str, settings: &AuthSettings) -> Option<Identity> {
-        let issuer = issuer_of_key(key)?;
-        settings.jwt.get(issuer)?;
-        let name = |text: &String| Name::new(text);
-        let user = Name::new(&self.user);
-        let record = virtual_key(
-            Name::new(key),
-            self.team.as_ref().map(name),
-            self.tier.as_ref().map(name),
-            user.clone(),
-            self.models.iter().map(name).collect(),
-        );
-        let tags = self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect();
-        Some(Identity { key: Arc::new(record), user: Some(user), tags })
+    /// Whom a job is for.
+    ///
+    /// # Errors
+    /// As `identity_named`.
+    pub(crate) fn identity_of(&self, order: &Order) -> Result<Identity, Problem> {
+        self.identity_named(&order.key, order.identity.as_ref())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
     StreamSettings,
 };
@@ -421,6 +421,7 @@ fn settings() -> Settings {
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
         responses: ResponseSettings::default(),
+        auth: AuthSettings::default(),
     }
 }
 

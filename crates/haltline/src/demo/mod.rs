@@ -10,7 +10,7 @@ pub use runaway::{Runaway, runaway};
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
     StreamSettings,
 };
@@ -158,6 +158,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        auth: AuthSettings::default(),
     })
 }
 
