@@ -1,7 +1,10 @@
 //! Who may come in: what a client presents, and what that proves. What the proof allows is decided
 //! by the stages of the line.
 
+pub(crate) mod jwt;
+pub(crate) mod note;
 mod presented;
+pub(crate) mod settings;
 
 pub use presented::Presented;
 

@@ -2,6 +2,7 @@
 
 use crate::alerts::Alerts;
 use crate::auth::Presented;
+use crate::auth::jwt::Issuers;
 use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
@@ -29,8 +30,8 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
-    Webhooks,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, KeySets, Keys, Records, Streams,
+    Upstream, Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -64,6 +65,8 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Who fetches the keys of identity providers.
+    pub key_sets: Arc<dyn KeySets>,
     /// Where the events of answers are kept.
     pub streams: Arc<dyn Streams>,
     /// Small things that are kept, for clients and for itself.
@@ -82,6 +85,8 @@ pub struct GatewayParts {
 pub(crate) struct Live {
     pub(crate) settings: Settings,
     pub(crate) upstreams: Upstreams,
+    /// Whose tokens are taken.
+    pub(crate) issuers: Arc<Issuers>,
 }
 
 /// What all requests share.
@@ -90,6 +95,7 @@ pub struct Gateway {
     pub(crate) book: Arc<dyn Book>,
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) key_sets: Arc<dyn KeySets>,
     pub(crate) streams: Arc<dyn Streams>,
     /// Journeys that run.
     pub(crate) registry: Registry,
@@ -142,6 +148,7 @@ impl Gateway {
         let hooks = Hooks::new(documents, parts.webhooks, clock, entropy, letters, &parts.metrics);
         know_secrets(&hooks, &parts.settings);
         let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
+        let issuers = Arc::new(Issuers::new(&parts.settings.auth, None));
         let journeys = TaskTracker::new();
         // Processes that share a store follow each other.
         let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
@@ -152,10 +159,11 @@ impl Gateway {
                 process,
                 journeys.clone(),
             ),
-            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
+            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams, issuers }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
+            key_sets: parts.key_sets,
             streams: parts.streams,
             registry: Registry::default(),
             carried: Carried::default(),
@@ -243,7 +251,9 @@ impl Gateway {
         know_secrets(&self.hooks, &settings);
         self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
-        self.live.store(Arc::new(Live { settings, upstreams }));
+        let issuers = Arc::new(Issuers::new(&settings.auth, Some(&self.live.load().issuers)));
+        self.live.store(Arc::new(Live { settings, upstreams, issuers: Arc::clone(&issuers) }));
+        issuers.wake();
         if other_breakers {
             self.breakers.write().clear();
             self.alerts.breakers_are_new();

@@ -26,7 +26,7 @@ mod trip;
 
 pub(crate) use accept::{Fingerprint, Request, allowed, body_of};
 pub use count::TokenCount;
-pub(crate) use identify::{Caller, check_record, identified_owner, identify, owner_of, prove};
+pub(crate) use identify::{Caller, caller, check_record, identified_owner, identify, prove};
 pub(crate) use inspect::{inspect, submitted};
 pub(crate) use trip::{Keeping, Trip};
 

@@ -69,6 +69,13 @@ pub(crate) struct LatencyLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct IssuerLabels {
+    /// The name that the operator gave the issuer.
+    pub(crate) issuer: String,
+    pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct AlertLabels {
     pub(crate) kind: &'static str,
 }
@@ -116,6 +123,8 @@ pub struct Metrics {
     pub(crate) endpoint_latency: Family<LatencyLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_held: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) jwt_checks: Family<IssuerLabels, Counter>,
+    pub(crate) key_set_fetches: Family<IssuerLabels, Counter>,
     pub(crate) alerts: Family<AlertLabels, Counter>,
     pub(crate) deliveries: Family<DeliveryLabels, Counter>,
     pub(crate) deliveries_waiting: Gauge,
@@ -166,6 +175,8 @@ impl Metrics {
             endpoint_latency: Family::default(),
             account_spent: Family::default(),
             account_held: Family::default(),
+            jwt_checks: Family::default(),
+            key_set_fetches: Family::default(),
             alerts: Family::default(),
             deliveries: Family::default(),
             deliveries_waiting: Gauge::default(),
@@ -244,6 +255,16 @@ impl Metrics {
             "account_held",
             "Held in the current windows, all subjects of a budget together",
             metrics.account_held.clone(),
+        );
+        registry.register(
+            "jwt_checks",
+            "Tokens that were checked, by issuer and result; without those remembered from a moment ago",
+            metrics.jwt_checks.clone(),
+        );
+        registry.register(
+            "key_set_fetches",
+            "Fetches of identity providers' keys, by issuer and result",
+            metrics.key_set_fetches.clone(),
         );
         registry.register("alerts", "Alerts that were given, by kind", metrics.alerts.clone());
         registry.register(

@@ -1,6 +1,7 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
+pub use crate::auth::settings::{AuthSettings, FetchSettings, IssuerSettings, KeySource, KeysFrom, Mapping, Said};
 use crate::guard::settings::GuardSettings;
 use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
@@ -17,6 +18,8 @@ use std::time::Duration;
 /// The whole of it.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Who may come in besides the bearers of API keys.
+    pub auth: AuthSettings,
     /// Providers by name.
     pub providers: BTreeMap<Name, ProviderSettings>,
     /// Names that clients may ask for besides `provider/model`.

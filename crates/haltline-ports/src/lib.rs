@@ -7,6 +7,7 @@ mod clock;
 pub mod conformance;
 mod documents;
 mod guards;
+mod key_sets;
 mod keys;
 mod owner;
 mod permit;
@@ -26,6 +27,7 @@ pub use documents::{
 pub use guards::{
     Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
 };
+pub use key_sets::{Fetched, KeySets, NoKeySets};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
 pub use permit::Permit;

@@ -3,9 +3,9 @@
 use crate::provider::Model;
 use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
-    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
+    ModelSettings, ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings,
+    SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -67,6 +67,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
         guard: GuardSettings::off(),
+        auth: AuthSettings::default(),
     }
 }
 

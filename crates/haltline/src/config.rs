@@ -2,6 +2,7 @@
 //! comes out is plain data; nothing here starts anything.
 
 mod alerts;
+mod auth;
 mod budgets;
 mod cache;
 mod codes;
@@ -70,11 +71,12 @@ const SECTIONS: Keys = Keys {
         "keys",
         "guard",
         "alerts",
+        "auth",
         "cache",
         "jobs",
         "responses",
     ],
-    later: &["auth", "telemetry"],
+    later: &["telemetry"],
 };
 
 /// A configuration without errors.
@@ -160,6 +162,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();
     let guard = guard::guard(root, &models.keys());
     let settings = Settings {
+        auth: auth::auth(root),
         providers,
         models: models.iter().map(|(name, model)| (name.clone(), model.settings.clone())).collect(),
         prices: prices.all.clone(),

@@ -67,8 +67,9 @@ impl Gateway {
         if self.is_draining() {
             return Err(draining());
         }
-        let owner = line::owner_of(&self, &new.incoming)?;
-        let mut order = Order::of(&new.incoming, &new.endpoint, &owner);
+        let caller = line::caller(&self, &new.incoming)?;
+        let owner = caller.owner();
+        let mut order = Order::of(&new.incoming, &new.endpoint, &caller);
         self.check_extras(&new)?;
         let once = match &new.once {
             Some(key) => Some(self.once(&owner, key, &new)?),

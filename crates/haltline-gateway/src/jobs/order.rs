@@ -1,17 +1,18 @@
 //! What a job was told to do: everything that its runs need, but for the request's bytes. The key
 //! stands here by name; no secret is ever written down.
 
+use crate::auth::note::IdentityNote;
 use crate::auth::{Identity, Presented};
 use crate::incoming::{Claims, Incoming, Surface};
+use crate::line::Caller;
 use crate::problem::Problem;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, Owner};
+use haltline_ports::Owner;
 use haltline_types::{Code, Name, NanoUsd};
 use haltline_wire::client::Address;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,9 @@ pub(crate) struct Order {
     pub(crate) model: String,
     /// The key, by name.
     pub(crate) key: String,
+    /// Whom it is for, where the key's name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<IdentityNote>,
     /// The user that it belongs to.
     pub(crate) owner_user: Option<String>,
     /// The user as it was claimed.
@@ -92,7 +96,8 @@ pub(crate) struct Order {
 
 impl Order {
     /// What a request says of itself besides its body.
-    pub(crate) fn of(incoming: &Incoming, endpoint: &str, owner: &Owner) -> Self {
+    pub(crate) fn of(incoming: &Incoming, endpoint: &str, caller: &Caller) -> Self {
+        let owner = caller.owner();
         let claims = &incoming.claims;
         let pass_headers = incoming
             .pass_headers
@@ -102,6 +107,7 @@ impl Order {
             endpoint: endpoint.to_owned(),
             model: String::new(),
             key: owner.key.to_string(),
+            identity: caller.note(),
             owner_user: owner.user.as_ref().map(ToString::to_string),
             user: claims.user.clone(),
             session: claims.session.clone(),
@@ -129,7 +135,7 @@ impl Order {
     /// The request of a run.
     pub(crate) fn incoming(
         &self,
-        key: Arc<KeyRecord>,
+        identity: Identity,
         body: Bytes,
         stop: Option<CancellationToken>,
     ) -> Result<Incoming, Problem> {
@@ -145,7 +151,7 @@ impl Order {
             surface,
             address,
             presented: Presented::default(),
-            on_behalf: Some(Identity::of_key(key)),
+            on_behalf: Some(identity),
             claims: Claims {
                 user: self.user.clone(),
                 session: self.session.clone(),

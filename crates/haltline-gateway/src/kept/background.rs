@@ -22,8 +22,9 @@ impl Gateway {
         if self.is_draining() {
             return Err(draining());
         }
-        let owner = line::owner_of(&self, &incoming)?;
-        let mut order = Order::of(&incoming, "/v1/responses", &owner);
+        let caller = line::caller(&self, &incoming)?;
+        let owner = caller.owner();
+        let mut order = Order::of(&incoming, "/v1/responses", &caller);
         let inspected = line::submitted(&self, incoming).await?;
         let ClientRequest::Responses(request) = &*inspected.asked else {
             return Err(Problem::new(Code::Internal, "The request is none for a response."));

@@ -1,6 +1,7 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
+use crate::auth::note::IdentityNote;
 use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
@@ -29,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) model: Name,
     /// Whose answer it is, if it is kept.
     pub(crate) owner: Owner,
+    /// What is written down of its caller for a process that goes on with its answer.
+    pub(crate) note: Option<IdentityNote>,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -87,6 +90,7 @@ impl Request {
             value.to_str().ok().map(|value| (name.to_string(), value.to_owned()))
         };
         Again {
+            identity: self.note.clone(),
             model: address.model.clone(),
             leave_hosted_tools_out: address.leave_hosted_tools_out,
             tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
@@ -185,6 +189,7 @@ pub(crate) async fn accept(
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
         owner,
+        note: caller.note(),
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },

@@ -1,5 +1,6 @@
 //! Identify: who is calling, and for whom may it speak?
 
+use crate::auth::note::IdentityNote;
 use crate::auth::{Identity, Presented};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
@@ -16,6 +17,15 @@ pub(crate) struct Caller {
     pub(crate) user: Option<Name>,
     pub(crate) session: Option<Name>,
     pub(crate) tags: Vec<(Name, Name)>,
+    /// What of it the credential itself has proved, where it names its user.
+    pub(crate) proved: Option<Proved>,
+}
+
+/// What a credential says of its user.
+#[derive(Clone, Debug)]
+pub(crate) struct Proved {
+    user: Name,
+    tags: Vec<(Name, Name)>,
 }
 
 /// Checks the credential and the claims made in headers.
@@ -34,21 +44,16 @@ pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, P
     }
 }
 
-/// Whose things a request is about.
-pub(crate) fn owner_of(gateway: &Gateway, incoming: &Incoming) -> Result<Owner, Problem> {
-    caller(gateway, incoming).map(|caller| caller.owner())
-}
-
-/// The same of a request without a body.
+/// Whose things a request without a body is about.
 pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims: &Claims) -> Result<Owner, Problem> {
     identify(gateway, presented, claims).map(|caller| caller.owner())
 }
 
 fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
-    let Identity { key, user, tags: proved } = identity;
-    let is_proved = user.is_some();
+    let Identity { key, user, tags: proved_tags } = identity;
+    let proved = user.map(|user| Proved { user, tags: proved_tags.clone() });
     let user = match (&key.users, &claims.user) {
-        _ if is_proved => user,
+        _ if proved.is_some() => proved.as_ref().map(|proved| proved.user.clone()),
         (UserClaims::None, _) => Some(key.name.clone()),
         (UserClaims::Any, Some(user)) => Some(Name::new(user)),
         (UserClaims::Listed(users), Some(user)) => {
@@ -63,14 +68,14 @@ fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
         }
         (UserClaims::Listed(_) | UserClaims::Any, None) => None,
     };
-    let mut tags = proved;
+    let mut tags = proved_tags;
     for (name, value) in &claims.tags {
         if !tags.iter().any(|(known, _)| known == name) {
             tags.push((name.clone(), value.clone()));
         }
     }
     tags.sort();
-    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, key })
+    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, proved, key })
 }
 
 /// What a credential proves, if it may be used now.
@@ -81,6 +86,10 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
             "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
         ));
     };
+    if haltline_jwt::looks_like_a_token(secret) {
+        let proof = gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics)?;
+        return Ok(proof.identity);
+    }
     let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
         return Err(Problem::new(
             Code::KeyInvalid,
@@ -108,6 +117,21 @@ pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc
 }
 
 impl Caller {
+    /// What its credential has proved, for work that nobody presents it for again.
+    pub(crate) fn identity(&self) -> Identity {
+        let key = Arc::clone(&self.key);
+        match &self.proved {
+            Some(proved) => Identity { key, user: Some(proved.user.clone()), tags: proved.tags.clone() },
+            None => Identity::of_key(key),
+        }
+    }
+
+    /// What must be written down of it beside its key's name, for work that outlives its request.
+    pub(crate) fn note(&self) -> Option<IdentityNote> {
+        let proved = self.proved.as_ref()?;
+        Some(IdentityNote::of(&self.key, &proved.user, &proved.tags))
+    }
+
     /// As it is known to what is kept for it: by the key, and by the user that a header names. A
     /// body's `user` is not there when the answer is asked for again.
     pub(crate) fn owner(&self) -> Owner {

@@ -1,6 +1,7 @@
 //! What is kept with a stream so that it can be shown again by another process: the facts of its
 //! head, what identifies the request, and, where it may be gone on with, the request itself.
 
+use crate::auth::note::IdentityNote;
 use crate::deliver::{Degraded, Notes};
 use crate::incoming::Surface;
 use bytes::Bytes;
@@ -24,6 +25,9 @@ pub(crate) struct Head {
 /// owner's, by name: no secret is kept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Again {
+    /// Whom it is for, where the key's name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<IdentityNote>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

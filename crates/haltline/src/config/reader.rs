@@ -133,12 +133,18 @@ impl<'w> Section<'w> {
         {
             let text = Text { text: name.get_ref().to_string(), span: name.span() };
             let value = Value { walk: self.walk, key: text.text.clone(), span: inner.span(), value: inner.get_ref() };
-            let title = format!("[{key}.{}]", quoted_if_needed(&text.text));
+            let title = format!("[{}.{}]", self.inner_title(key), quoted_if_needed(&text.text));
             let section = value.into_section(title, name.span());
             sections.push((text, section));
         }
         sections.sort_by_key(|(name, _)| name.span.start);
         sections
+    }
+
+    /// What a section within this one is called.
+    fn inner_title(&self, key: &str) -> String {
+        let own = self.title.strip_prefix('[').and_then(|title| title.strip_suffix(']'));
+        own.map_or_else(|| key.to_owned(), |own| format!("{own}.{key}"))
     }
 
     /// The names in a section of free names, without reading what they stand for.

@@ -11,9 +11,9 @@ use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
 use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
-    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
+    ModelSettings, ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings,
+    SimulatedSettings, StreamSettings,
 };
 use haltline_http::ServerBounds;
 use haltline_http::admin::dto::NewKey;
@@ -170,6 +170,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
         guard: GuardSettings::default(),
+        auth: AuthSettings::default(),
     })
 }
 

@@ -18,7 +18,7 @@ use haltline_http::{App, Plain, ServerBounds, operator_router, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
-use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
+use haltline_upstream::{HttpKeySets, HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -92,6 +92,7 @@ pub struct Instance {
     stop: CancellationToken,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
     ticker: JoinHandle<()>,
+    key_fetcher: JoinHandle<()>,
     admin_file: Option<admin_file::WrittenAdminFile>,
 }
 
@@ -134,6 +135,7 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            key_sets: Arc::new(HttpKeySets::new(None)?),
             streams: Arc::clone(&streams),
             documents: Arc::clone(&store) as Arc<dyn Documents>,
             webhooks: Arc::new(HttpWebhooks::new(None)?),
@@ -181,6 +183,7 @@ impl Instance {
             Some(tls) => tokio::spawn(haltline_http::serve(listener, tls, router, plan.bounds, stop.clone())),
         });
         let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, tls.clone(), stop.clone()));
+        let key_fetcher = tokio::spawn(Gateway::keep_key_sets_fresh(Arc::downgrade(&gateway)));
         Ok(Self {
             address,
             tls,
@@ -193,6 +196,7 @@ impl Instance {
             stop,
             servers,
             ticker,
+            key_fetcher,
             admin_file,
         })
     }
@@ -216,6 +220,7 @@ impl Instance {
             server.await.context("the server's task failed")??;
         }
         self.ticker.abort();
+        self.key_fetcher.abort();
         self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
