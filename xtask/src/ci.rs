@@ -2,6 +2,7 @@
 //! the first failure, and prints the number of tests as the very last line. What the stages are
 //! stands in `ci/stages.rs`; how tests are counted in `ci/tally.rs`.
 
+mod advisories;
 mod stages;
 mod tally;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use stages::{Check, STAGES, Stage, Step};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use tally::Tally;
@@ -57,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<ExitCode> 
         println!("\n=== [{}/{}] {}: {}", index + 1, chosen.len(), stage.name, stage.about);
         let outcome = run_stage(workspace, stage, &shared);
         let verdict = outcome.error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("FAILED: {error}"));
-        println!("=== {}: {verdict} ({})", stage.name, clock(outcome.took));
+        println!("=== {}: {verdict} ({}, {} free on the disk)", stage.name, clock(outcome.took), free_space(workspace));
         let failed = outcome.error.is_some();
         outcomes.push(outcome);
         if failed {
@@ -65,6 +67,14 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<ExitCode> 
         }
     }
     Ok(summary(&chosen, &outcomes))
+}
+
+/// What is left on the disk: a full one makes installers and linkers fail without a word.
+fn free_space(workspace: &Workspace) -> String {
+    match rustix::fs::statvfs(workspace.root()) {
+        Ok(disk) => format!("{} GiB", disk.f_bavail.saturating_mul(disk.f_frsize) >> 30),
+        Err(_) => "an unknown space".to_owned(),
+    }
 }
 
 fn choose(wanted: &[String]) -> Result<Vec<&'static Stage>> {
@@ -133,6 +143,13 @@ fn run_step(workspace: &Workspace, stage: &Stage, step: &Step, shared: &OsString
             let words = [tool.as_str(), "--locked", "check", "licenses", "bans", "sources"];
             run_command(workspace, stage, &words, shared, tally)
         }
+        Step::Advisories => {
+            let tool = deny_tool(workspace, stage, shared)?;
+            let config = advisories::prepare(&tools(workspace))?;
+            let config = config.to_string_lossy();
+            let words = [tool.as_str(), "--locked", "--offline", "--config", &config, "check", "advisories"];
+            run_command(workspace, stage, &words, shared, tally)
+        }
     }
 }
 
@@ -170,11 +187,16 @@ fn run_command(
     Ok(())
 }
 
+/// Where programs that we build for ourselves are kept.
+fn tools(workspace: &Workspace) -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into);
+    workspace.root().join(folder).join("tools")
+}
+
 /// The pinned cargo-deny, built into the target folder when it is not there. The development
 /// profile: it takes a third of the time, and a check takes a second either way.
 fn deny_tool(workspace: &Workspace, stage: &Stage, shared: &OsString) -> Result<String> {
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into);
-    let root = workspace.root().join(folder).join("tools").join(format!("cargo-deny-{DENY_VERSION}"));
+    let root = tools(workspace).join(format!("cargo-deny-{DENY_VERSION}"));
     let tool = root.join("bin").join("cargo-deny");
     if !tool.is_file() {
         let package = format!("cargo-deny@{DENY_VERSION}");

@@ -7,6 +7,7 @@ mod manifests;
 mod portable;
 mod rust;
 mod source;
+mod threats;
 
 use crate::problem::Problem;
 use crate::workspace::Workspace;
@@ -40,6 +41,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Vec<Problem>> {
     }
     problems.extend(documents::stages(&files));
     problems.extend(documents::error_pages(&files));
+    problems.extend(threats::check(&files));
     problems.sort();
     Ok(problems)
 }

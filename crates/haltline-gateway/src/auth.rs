@@ -2,16 +2,18 @@
 //! by the stages of the line.
 
 pub(crate) mod browser;
+pub(crate) mod jwt;
+pub(crate) mod note;
 mod presented;
-mod proved;
 mod secret;
+pub(crate) mod settings;
 
 pub use presented::Presented;
-pub(crate) use proved::Proved;
 pub use secret::new_secret;
 
 use haltline_ports::KeyRecord;
 use haltline_types::Name;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a credential proves.
@@ -25,16 +27,22 @@ pub struct Identity {
     pub user: Option<Name>,
     /// Tags that the credential names: no header changes them.
     pub tags: Vec<(Name, Name)>,
-    /// The sign-in, where the credential is a browser's: what only backends may do is refused.
-    pub(crate) sign_in: Option<Arc<browser::Grant>>,
-    /// What was proved when the work began, where nobody presents anything now.
-    pub(crate) earlier: Option<Arc<Proved>>,
+    /// Where the credential is a browser's: what only backends may do is refused.
+    pub(crate) browser: Option<OfBrowser>,
+}
+
+/// What a browser token says of the work that is done with it, also long after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OfBrowser {
+    /// The sign-in, where it has a budget of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) counted: Option<String>,
 }
 
 impl Identity {
     /// What an API key proves by itself.
     #[must_use]
     pub fn of_key(key: Arc<KeyRecord>) -> Self {
-        Self { key, user: None, tags: Vec::new(), sign_in: None, earlier: None }
+        Self { key, user: None, tags: Vec::new(), browser: None }
     }
 }

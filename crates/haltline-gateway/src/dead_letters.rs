@@ -428,7 +428,7 @@ impl Gateway {
         }
         // What the client was willing to pay does not bind whoever agrees to more.
         let order = Order { max_cost: None, ..order.clone() };
-        let incoming = order.incoming(self.key_named(&order.key)?, body.clone(), None)?;
+        let incoming = order.incoming(self.identity_of(&order)?, body.clone(), None)?;
         line::inspect(self, incoming).await?.ceiling.ok_or_else(|| {
             Problem::new(Code::UnpricedModel, "What a retry may cost is not known: its first endpoint cannot be asked.")
         })

@@ -3,11 +3,13 @@
 use crate::alerts::Alerts;
 use crate::auth::Presented;
 use crate::auth::browser::{self, SignIns};
+use crate::auth::jwt::Issuers;
 use crate::cache::Cache;
 use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
+use crate::guard::{Carried, Cases};
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::Jobs;
 use crate::kept::{self, Rooms};
@@ -29,8 +31,8 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
-    Webhooks,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, KeySets, Keys, Records, Streams,
+    Upstream, Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -64,6 +66,8 @@ pub struct GatewayParts {
     pub records: Arc<dyn Records>,
     /// API keys.
     pub keys: Arc<dyn Keys>,
+    /// Who fetches the keys of identity providers.
+    pub key_sets: Arc<dyn KeySets>,
     /// Where the events of answers are kept.
     pub streams: Arc<dyn Streams>,
     /// Small things that are kept, for clients and for itself.
@@ -82,6 +86,8 @@ pub struct GatewayParts {
 pub(crate) struct Live {
     pub(crate) settings: Settings,
     pub(crate) upstreams: Upstreams,
+    /// Whose tokens are taken.
+    pub(crate) issuers: Arc<Issuers>,
 }
 
 /// What all requests share.
@@ -90,6 +96,7 @@ pub struct Gateway {
     pub(crate) book: Arc<dyn Book>,
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) key_sets: Arc<dyn KeySets>,
     pub(crate) streams: Arc<dyn Streams>,
     /// Journeys that run.
     pub(crate) registry: Registry,
@@ -111,6 +118,10 @@ pub struct Gateway {
     pub(crate) sessions: Sessions,
     /// Browsers that are signed in.
     pub(crate) sign_ins: SignIns,
+    /// What guards have found, for operators to look at.
+    pub(crate) cases: Cases,
+    /// Points of sessions' turns before.
+    pub(crate) carried: Carried,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -140,6 +151,7 @@ impl Gateway {
         let hooks = Hooks::new(documents, parts.webhooks, clock, entropy, letters, &parts.metrics);
         know_secrets(&hooks, &parts.settings);
         let alerts = Alerts::new(hooks.clone(), Arc::clone(&parts.documents), &parts.metrics);
+        let issuers = Arc::new(Issuers::new(&parts.settings.auth, None));
         let journeys = TaskTracker::new();
         // Processes that share a store follow each other.
         let process = u64::try_from(parts.clock.now().as_millis()).unwrap_or(0);
@@ -151,12 +163,15 @@ impl Gateway {
                 journeys.clone(),
             ),
             sign_ins: SignIns::new(Arc::clone(&parts.documents)),
-            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
+            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams, issuers }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
+            key_sets: parts.key_sets,
             streams: parts.streams,
             registry: Registry::default(),
+            carried: Carried::default(),
+            cases: Cases::new(Arc::clone(&parts.documents)),
             documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -240,7 +255,9 @@ impl Gateway {
         know_secrets(&self.hooks, &settings);
         self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
-        self.live.store(Arc::new(Live { settings, upstreams }));
+        let issuers = Arc::new(Issuers::new(&settings.auth, Some(&self.live.load().issuers)));
+        self.live.store(Arc::new(Live { settings, upstreams, issuers: Arc::clone(&issuers) }));
+        issuers.wake();
         if other_breakers {
             self.breakers.write().clear();
             self.alerts.breakers_are_new();
@@ -341,14 +358,14 @@ impl Gateway {
         line::prove(self, presented).map(|identity| identity.key)
     }
 
-    /// The same of a credential that is no browser's: for what only backends may do.
+    /// The same of an API key itself, and of no credential of one user: for what only backends may do.
     ///
     /// # Errors
     /// Why not.
     pub fn backend_key(&self, presented: &Presented) -> Result<Arc<KeyRecord>, Problem> {
         let identity = line::prove(self, presented)?;
-        if identity.sign_in.is_some() {
-            return Err(browser::only_backends("do this"));
+        if identity.user.is_some() {
+            return Err(browser::only_backends());
         }
         Ok(identity.key)
     }

@@ -98,6 +98,8 @@ pub struct Claims {
     pub tags: Vec<(Name, Name)>,
     /// `x-haltline-max-cost`: the most that this request may cost.
     pub max_cost: Option<NanoUsd>,
+    /// `x-haltline-guard: strict`: what guards would only note or flag, they refuse.
+    pub strict: bool,
     /// `x-haltline-no-retry`.
     pub no_retry: bool,
     /// `x-haltline-history: session`: the body holds only what is new, and the session the rest.
@@ -116,7 +118,6 @@ pub struct Claims {
 }
 
 /// A request as it arrived.
-#[derive(Debug)]
 pub struct Incoming {
     /// By which way.
     pub surface: Surface,
@@ -141,4 +142,16 @@ pub struct Incoming {
     pub body: Bytes,
     /// When its last byte arrived.
     pub arrived: Instant,
+}
+
+/// Without what was presented, what is on behalf of whom, and the body.
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("surface", &self.surface)
+            .field("address", &self.address)
+            .field("trace_id", &self.trace_id)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }

@@ -109,6 +109,7 @@ impl Problem {
             && dimensions.iter().any(|d| match d {
                 Dimension::Key => own.key,
                 Dimension::User => own.user,
+                Dimension::BrowserToken => true,
                 _ => false,
             });
         let name = &refusal.budget;

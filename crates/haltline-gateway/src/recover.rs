@@ -2,7 +2,7 @@
 //! them is unknown (promise, rule 5); and the streams that it died under are ended, or gone on
 //! with.
 
-use crate::auth::{Identity, Presented};
+use crate::auth::Presented;
 use crate::deliver::Outlet;
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
@@ -140,7 +140,7 @@ impl Gateway {
             return false;
         }
         let owner = &record.begin.owner;
-        let Some(key) = self.keys.list().into_iter().find(|key| key.name == owner.key) else { return false };
+        let Ok(identity) = self.identity_named(&owner.key, again.identity.as_ref()) else { return false };
         let mut pass_headers = http::HeaderMap::new();
         for (name, value) in &again.pass_headers {
             if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
@@ -151,13 +151,14 @@ impl Gateway {
             surface,
             address: Address { model: again.model, stream: true, leave_hosted_tools_out: again.leave_hosted_tools_out },
             presented: Presented::default(),
-            on_behalf: Some(Identity::of_earlier(&key, again.proved.map(Arc::new).as_ref())),
+            on_behalf: Some(identity),
             claims: Claims {
                 user: owner.user.as_ref().map(ToString::to_string),
                 session: record.begin.session.as_ref().map(ToString::to_string),
                 tags: again.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
                 max_cost: again.max_cost_nano_usd.map(NanoUsd::new),
                 no_retry: again.no_retry,
+                strict: again.strict,
                 ..Claims::default()
             },
             trace_id: Some(notes.trace_id.clone()),

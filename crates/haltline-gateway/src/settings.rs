@@ -1,22 +1,26 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
-pub use crate::auth::browser::{BrowserSettings, SameSite};
+pub use crate::auth::browser::{BROWSER_BUDGET, BrowserSettings, SameSite};
+pub use crate::auth::settings::{AuthSettings, FetchSettings, IssuerSettings, KeySource, KeysFrom, Mapping, Said};
+use crate::guard::settings::GuardSettings;
 use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
 use haltline_policy::{breaker::BreakerRules, limits::RateLimit, plan::Strategy, price::Price, retry::RetryRules};
+pub use haltline_ports::Secret;
 use haltline_types::{ModelName, Name, Tokens};
 use haltline_wire::PassFields;
 use haltline_wire::openai::ProviderKind as Server;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The whole of it.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Who may come in besides the bearers of API keys.
+    pub auth: AuthSettings,
     /// Providers by name.
     pub providers: BTreeMap<Name, ProviderSettings>,
     /// Names that clients may ask for besides `provider/model`.
@@ -53,8 +57,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// How responses are kept.
     pub responses: ResponseSettings,
-    /// How browsers sign in; none where they cannot.
-    pub browser: Option<BrowserSettings>,
+    /// What is looked at, and what follows.
+    pub guard: GuardSettings,
 }
 
 /// A provider.
@@ -134,30 +138,6 @@ pub struct ProviderKey {
     pub secret: Secret,
     /// Its share of the calls, compared with the other keys of the provider; at least 1.
     pub weight: u32,
-}
-
-/// Text that must not be printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for the one place that writes it to the provider.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// A name that clients may ask for.

@@ -7,6 +7,7 @@ mod openapi;
 mod paths;
 mod patient;
 mod problem;
+mod protection;
 mod request_body;
 mod router;
 mod routes;
@@ -15,6 +16,7 @@ mod stream_body;
 pub mod timeline;
 
 pub use openapi::document as openapi_document;
+pub use patient::Patient;
 pub use problem::{chat_error_body, error_page, problem_response};
-pub use router::{App, router};
-pub use server::{ServerBounds, serve};
+pub use router::{App, operator_router, router};
+pub use server::{Accept, Accepted, Peer, Plain, Raw, ServerBounds, serve};

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A TCP stream with patience.
-pub(crate) struct Patient {
+pub struct Patient {
     stream: TcpStream,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,

@@ -3,14 +3,14 @@
 use crate::admin::{self, Admin};
 use crate::cors;
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
+use crate::protection;
 use crate::routes::{
     anthropic, auth, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses,
     sessions, streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
-use axum::Router;
-use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
 use haltline_gateway::Gateway;
 use haltline_wire::client::ClientDialect;
 use prometheus_client::registry::Registry;
@@ -47,7 +47,23 @@ pub fn router(app: App) -> Router {
         router = router.route(entry.path, only(entry.methods));
     }
     let cors = middleware::from_fn_with_state(app.clone(), cors::cors);
-    router.nest("/admin/v1", admin::router()).fallback(google::or_nothing).layer(cors).with_state(app)
+    router
+        .nest("/admin/v1", admin::router())
+        .fallback(google::or_nothing)
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(app.clone(), protection::protect))
+        .with_state(app)
+}
+
+/// The operator's routes and the health of the process alone: for a listener of the command line.
+pub fn operator_router(app: App) -> Router {
+    let health = plain().into_iter().filter(|entry| matches!(entry.path, "/livez" | "/readyz" | "/metrics"));
+    health
+        .fold(Router::new(), |router, entry| router.route(entry.path, only(entry.methods)))
+        .nest("/admin/v1", admin::router())
+        .fallback(errors::nothing_for_operators)
+        .layer(middleware::from_fn_with_state(app.clone(), protection::protect))
+        .with_state(app)
 }
 
 /// Routes that stand below each of the bases.

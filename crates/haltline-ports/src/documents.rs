@@ -32,13 +32,15 @@ pub enum Shelf {
     CachedAnswer,
     /// How often a cache tag was invalidated.
     CacheTag,
+    /// What a guard has found, for people to look at; and what they have allowed.
+    Case,
     /// A browser that is signed in.
     SignIn,
 }
 
 impl Shelf {
     /// All shelves.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Response,
         Self::Session,
         Self::Message,
@@ -48,6 +50,7 @@ impl Shelf {
         Self::Alert,
         Self::CachedAnswer,
         Self::CacheTag,
+        Self::Case,
         Self::SignIn,
     ];
 
@@ -64,6 +67,7 @@ impl Shelf {
             Self::Alert => "alert",
             Self::CachedAnswer => "cached_answer",
             Self::CacheTag => "cache_tag",
+            Self::Case => "case",
             Self::SignIn => "sign_in",
         }
     }

@@ -7,10 +7,12 @@ mod clock;
 pub mod conformance;
 mod documents;
 mod guards;
+mod key_sets;
 mod keys;
 mod owner;
 mod permit;
 mod records;
+mod secret;
 mod streams;
 mod timeline;
 mod upstream;
@@ -25,6 +27,7 @@ pub use documents::{
 pub use guards::{
     Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
 };
+pub use key_sets::{Fetched, KeySets, NoKeySets};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;
 pub use permit::Permit;
@@ -32,6 +35,7 @@ pub use records::{
     AttemptRecord, Basis, Blocked, Order, Outcome, REQUESTS_MAX, Records, RecordsError, RequestRecord, RequestsQuery,
     SpendKey, SpendQuery, SpendRow, Together, Whose,
 };
+pub use secret::Secret;
 #[cfg(any(test, feature = "conformance"))]
 pub use streams::conformance as streams_conformance;
 pub use streams::{
@@ -39,8 +43,8 @@ pub use streams::{
     Streams, StreamsError,
 };
 pub use timeline::{
-    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn, WaitedFor, What, Word,
-    shortened, span,
+    By, DETAIL_BYTES_MAX, GUARD_RULES_MAX, Guarded, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn,
+    WaitedFor, What, Word, shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{NoWebhooks, Reach, WebhookFault, Webhooks};

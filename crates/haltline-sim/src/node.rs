@@ -11,7 +11,7 @@ use crate::site::SiteKey;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams, expire_open_holds};
 use haltline_ledger::Balance;
-use haltline_ports::{Book, BookError, Clock, Keys, MemoryStreams, NoWebhooks, Upstream};
+use haltline_ports::{Book, BookError, Clock, Keys, MemoryStreams, NoKeySets, NoWebhooks, Upstream};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, SimDisk, Threads};
 use haltline_types::Timestamp;
 use parking_lot::Mutex;
@@ -113,6 +113,7 @@ impl Node {
             streams: Arc::new(MemoryStreams::default()),
             documents: Arc::clone(&store) as Arc<dyn haltline_ports::Documents>,
             keys: store,
+            key_sets: Arc::new(NoKeySets),
             clock,
             webhooks: Arc::new(NoWebhooks),
             entropy: Arc::new(SeededEntropy::new(seed)),

@@ -1,10 +1,11 @@
 //! The configuration and the keys that simulated nodes run with.
 
 use crate::provider::Model;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
-    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
+    ModelSettings, ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings,
+    SimulatedSettings, StreamSettings,
 };
 use haltline_ledger::Budgets;
 use haltline_policy::breaker::BreakerRules;
@@ -65,7 +66,8 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
-        browser: None,
+        guard: GuardSettings::off(),
+        auth: AuthSettings::default(),
     }
 }
 

@@ -122,9 +122,11 @@ impl Gateway {
                 self.child = None;
                 return Err(io::Error::other(format!("the gateway ended with {status}:\n{}", self.log())));
             }
-            let asked = Call::get(format!("{}/readyz", self.origin())).limit(Duration::from_secs(1)).send().await;
-            if asked.is_ok_and(|answer| answer.status.is_success()) {
-                return Ok(());
+            for origin in [Some(self.origin()), self.operators()].into_iter().flatten() {
+                let asked = Call::get(format!("{origin}/readyz")).limit(Duration::from_secs(1)).send().await;
+                if asked.is_ok_and(|answer| answer.status.is_success()) {
+                    return Ok(());
+                }
             }
             if Instant::now() >= until {
                 let log = self.log();
@@ -225,6 +227,21 @@ impl Gateway {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens, without a scheme.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the command line finds it, if it keeps its data in `{dir}/data` and this process wrote
+    /// that down.
+    fn operators(&self) -> Option<String> {
+        let text = fs::read(self.directory.path().join("data/admin.json")).ok()?;
+        let file: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        (file.get("pid")?.as_u64() == self.pid().map(u64::from)).then_some(())?;
+        Some(file.get("url")?.as_str()?.to_owned())
     }
 
     /// The directory of its configuration, data and output.

@@ -33,6 +33,7 @@ pub enum Code {
     Draining,
     BreakerOpen,
     StoreUnavailable,
+    IdentityUnavailable,
     UpstreamFailed,
     UpstreamTimeout,
     StreamDeadline,
@@ -65,7 +66,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -92,6 +93,7 @@ impl Code {
         Self::Draining,
         Self::BreakerOpen,
         Self::StoreUnavailable,
+        Self::IdentityUnavailable,
         Self::UpstreamFailed,
         Self::UpstreamTimeout,
         Self::StreamDeadline,
@@ -148,6 +150,7 @@ impl Code {
             Self::Draining => ("draining", 503, "server_error", "overloaded_error", Retryable),
             Self::BreakerOpen => ("breaker_open", 503, "server_error", "overloaded_error", Retryable),
             Self::StoreUnavailable => ("store_unavailable", 503, "server_error", "api_error", OperatorActionable),
+            Self::IdentityUnavailable => ("identity_unavailable", 503, "server_error", "api_error", Retryable),
             Self::UpstreamFailed => ("upstream_failed", 502, "server_error", "api_error", Permanent),
             Self::UpstreamTimeout => ("upstream_timeout", 504, "server_error", "api_error", Permanent),
             Self::StreamDeadline => ("stream_deadline", 504, "server_error", "api_error", Permanent),

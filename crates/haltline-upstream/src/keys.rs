@@ -1,9 +1,9 @@
 //! Several keys of one provider: whose turn it is, which calls stay with one key, and which key
 //! rests because the provider said so. Time is an argument; nothing here sends anything.
 
+use haltline_ports::Secret;
 use haltline_types::{Fault, FaultClass, FaultKind, Name, Timestamp};
 use parking_lot::Mutex;
-use std::fmt;
 use std::time::Duration;
 
 /// A key that the provider does not accept, or whose credit is used up, is tried again after this:
@@ -14,10 +14,10 @@ const REST_UNTIL_MENDED: Duration = Duration::from_secs(5 * 60);
 const REST_WHEN_LIMITED: Duration = Duration::from_secs(5);
 
 /// A key of a provider.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The key itself.
-    pub secret: String,
+    pub secret: Secret,
     /// Its share of the calls, compared with the other keys; at least 1.
     pub weight: u32,
 }
@@ -25,15 +25,8 @@ pub struct ApiKey {
 impl ApiKey {
     /// A key that takes as much as any other.
     #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
+    pub fn new(secret: impl Into<Secret>) -> Self {
         Self { secret: secret.into(), weight: 1 }
-    }
-}
-
-/// Without the secret.
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey").field("secret", &"(secret)").field("weight", &self.weight).finish()
     }
 }
 

@@ -30,6 +30,7 @@ mod connection;
 mod download;
 mod fault;
 mod http2;
+mod key_sets;
 mod keys;
 mod pool;
 mod provider;
@@ -42,6 +43,7 @@ mod upstream;
 mod webhooks;
 
 pub use download::{Download, download};
+pub use key_sets::{HttpKeySets, check_key_set_url};
 pub use keys::ApiKey;
 pub use pool::{PoolSettings, PoolStats};
 pub use provider::Provider;

@@ -315,7 +315,7 @@ fn credentials(provider: &Provider, keys: &[ApiKey]) -> Result<Vec<(HeaderName, 
                 return Err(ConfigError("this kind of provider takes no api_key; leave it out".to_owned()));
             }
             credential
-                .header(&key.secret)
+                .header(key.secret.reveal())
                 .ok_or_else(|| ConfigError("api_key holds a character that cannot be sent in a header".to_owned()))
         })
         .collect()

@@ -67,10 +67,8 @@ impl HttpWebhooks {
     async fn deliver(&self, url: &str, reach: Reach, headers: HeaderMap, body: Bytes) -> Result<u16, WebhookFault> {
         let deadline = Instant::now() + self.within;
         let late = |_| WebhookFault::Unreachable(format!("no answer within {} s", self.within.as_secs()));
-        let target = Target::parse(url, reach)?;
-        let addresses = timeout_at(deadline, self.addresses(&target, reach)).await.map_err(late)??;
-        let sending = self.send(&target, addresses, headers, body);
-        let Exchange { response, carrier } = timeout_at(deadline, sending).await.map_err(late)??;
+        let exchange = timeout_at(deadline, self.exchange(Method::POST, url, reach, headers, body));
+        let Exchange { response, carrier } = exchange.await.map_err(late)??;
         let (head, incoming) = response.into_parts();
         let mut rest = BodyStream::new(incoming, carrier, None);
         let mut left = ANSWER_BYTES_MAX;
@@ -81,6 +79,21 @@ impl HttpWebhooks {
             }
         }
         Ok(head.status.as_u16())
+    }
+
+    /// Sends a request to an address that is judged first, and gives the head of the answer. Whoever
+    /// calls bounds the time.
+    pub(crate) async fn exchange(
+        &self,
+        method: Method,
+        url: &str,
+        reach: Reach,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Exchange, WebhookFault> {
+        let target = Target::parse(url, reach)?;
+        let addresses = self.addresses(&target, reach).await?;
+        self.send(method, &target, addresses, headers, body).await
     }
 
     /// All addresses of the host. One that may not be called speaks against the name.
@@ -106,6 +119,7 @@ impl HttpWebhooks {
 
     async fn send(
         &self,
+        method: Method,
         target: &Target,
         addresses: Vec<SocketAddr>,
         headers: HeaderMap,
@@ -115,7 +129,7 @@ impl HttpWebhooks {
         let base = format!("{}://{}", target.scheme, target.authority);
         let origin = Origin::parse(&base, self.extra_ca.as_deref(), None).map_err(forbidden)?.at(addresses);
         let mut request: WireRequest = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = target.path.clone().into();
         *request.headers_mut() = headers;
         let headers = request.headers_mut();

@@ -2,12 +2,13 @@
 //! comes out is plain data; nothing here starts anything.
 
 mod alerts;
-mod browser;
+mod auth;
 mod budgets;
 mod cache;
 mod codes;
 mod diagnostic;
 mod find;
+mod guard;
 mod jobs;
 mod like;
 mod models;
@@ -26,6 +27,7 @@ mod safe_default;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod warnings;
 pub mod worst_case;
@@ -69,10 +71,10 @@ const SECTIONS: Keys = Keys {
         "keys",
         "guard",
         "alerts",
+        "auth",
         "cache",
         "jobs",
         "responses",
-        "auth",
     ],
     later: &["telemetry"],
 };
@@ -156,15 +158,18 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let prices = prices::prices(root, &names, shipped);
     price_lists::grown_old(root, &lists, &models, &prices.alike);
     let rate_limits = rate_limits::rate_limits(root);
-    let all_budgets =
-        budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();
+    let auth = auth::auth(root);
+    let all_budgets = budgets.placed.iter().map(|placed| placed.budget.clone());
+    let all_budgets = all_budgets.chain(budgets::retries(per_user_per_hour)).chain(budgets::sign_ins(&auth)).collect();
+    let guard = guard::guard(root, &models.keys());
     let settings = Settings {
+        auth,
         providers,
         models: models.iter().map(|(name, model)| (name.clone(), model.settings.clone())).collect(),
         prices: prices.all.clone(),
         budgets: Budgets::new(all_budgets).ok()?,
         degrade: degrade(&budgets),
-        review: rules::review(root),
+        review: guard::provider_reviews(&guard),
         alerts: alerts::alerts(root, &budgets),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
@@ -177,7 +182,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         cache: cache::cache(root, &models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
-        browser: browser::browser(root),
+        guard,
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

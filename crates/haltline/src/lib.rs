@@ -7,4 +7,5 @@ pub mod demo;
 pub mod prices;
 pub mod run;
 pub mod serve;
+pub mod tls;
 pub mod wiring;

@@ -1,12 +1,14 @@
 //! `haltline serve`: from a configuration to a running gateway, and from a signal to its end.
 
+mod core_dumps;
 mod signals;
 mod watch;
 
 use crate::config::{self, Found, Loaded, Paint, Secrets, StoreSettings};
 use crate::prices::remote::Fetching;
-use crate::run::{Instance, Plan, Reread, StorePlace};
+use crate::run::{Again, Instance, Plan, Reread, StorePlace};
 use haltline_gateway::TakenUp;
+use haltline_http::ServerBounds;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,9 +27,18 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
         StorePlace::Directory(path) => format!("file:{}", path.display()),
         StorePlace::Memory => "memory: nothing is kept".to_owned(),
     };
+    if let Some(listen) =
+        listen.filter(|listen| !listen.ip().to_canonical().is_loopback() && loaded.server.tls.is_none())
+    {
+        eprintln!("warning: {listen} is beyond this machine, without TLS; see [server.tls]");
+    }
+    core_dumps::set(loaded.server.core_dumps);
+    let files = loaded.server.tls.as_ref().map(|tls| tls.files.clone()).unwrap_or_default();
     let (path, drain) = (found.path.clone(), loaded.server.drain);
     let plan = Plan {
         listen: listen.unwrap_or(loaded.server.listen),
+        tls: loaded.server.tls.clone(),
+        bounds: ServerBounds { per_address: loaded.server.connections_per_address, ..ServerBounds::default() },
         store: place,
         keep_streams: loaded.streams_keep_for,
         settings: loaded.settings,
@@ -55,7 +66,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
         eprintln!("  Streams    {going_on} that were cut go on, {ended} end with an error that says so");
     }
     eprintln!("Ready in {} ms.", began.elapsed().as_millis());
-    let watcher = path.as_deref().map(watch::Watcher::start).transpose()?;
+    let watcher = path.as_deref().map(|path| watch::Watcher::start(path, files)).transpose()?;
     run(&instance, signals, watcher).await;
     eprintln!("draining: {} requests under way, at most {} s", instance.gateway.in_flight(), drain.as_secs());
     let cut = instance.shutdown(drain).await?;
@@ -84,7 +95,12 @@ async fn run(instance: &Instance, mut signals: signals::Signals, mut watcher: Op
             () = changed => {}
         }
         match instance.reloader.reload().await {
-            Ok(said) => eprintln!("reload: {said}"),
+            Ok(said) => {
+                eprintln!("reload: {said}");
+                if let (Some(watcher), Some(files)) = (&mut watcher, instance.reloader.new_files()) {
+                    watcher.follow(files);
+                }
+            }
             Err(why) => eprintln!("{why}\nreload: the old configuration stays in force"),
         }
     }
@@ -100,6 +116,6 @@ fn reread(found: Found) -> Reread {
         if loaded.warnings.counts().1 > 0 {
             eprintln!("{}", loaded.warnings.to_text(Paint::None).trim_end());
         }
-        Ok(loaded.settings)
+        Ok(Again { settings: loaded.settings, tls: loaded.server.tls })
     })
 }

@@ -25,6 +25,8 @@ pub(super) enum Step {
     Check(Check),
     /// Licences, bans and sources of the dependency tree, by `deny.toml`.
     Deny,
+    /// Withdrawn versions, and advisories where a database is at hand.
+    Advisories,
 }
 
 /// The checks of our own.
@@ -50,6 +52,7 @@ pub(super) static STAGES: [Stage; 6] = [
             Step::Check(Check::Generated),
             Step::Run(&["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Step::Deny,
+            Step::Advisories,
         ],
         has_tests: false,
     },
@@ -110,6 +113,7 @@ impl fmt::Display for Step {
             Self::Check(Check::Unused) => f.write_str("unused dependencies"),
             Self::Check(Check::Generated) => f.write_str("generated files"),
             Self::Deny => f.write_str("cargo deny check licenses bans sources"),
+            Self::Advisories => f.write_str("cargo deny check advisories"),
         }
     }
 }

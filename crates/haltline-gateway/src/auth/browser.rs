@@ -14,8 +14,7 @@ mod settings;
 mod tokens;
 
 pub use enter::{Entered, SignedIn};
-pub(crate) use grant::Grant;
-pub use make::{MadeSignIn, NewSignIn};
+pub use make::{BROWSER_BUDGET, MadeSignIn, NewSignIn};
 pub use revoke::{Revoked, ShownSignIn, SignInsOf};
 pub use settings::{BrowserSettings, SameSite};
 pub(crate) use tokens::ACCESS;
@@ -117,7 +116,7 @@ impl SignIns {
 impl Gateway {
     /// What an access token proves. Whatever is wrong with it, the answer is the same.
     pub(crate) fn prove_browser(&self, presented: &Presented, token: &str) -> Result<Identity, Problem> {
-        if self.live.load().settings.browser.is_none() {
+        if self.live.load().settings.auth.browser.is_none() {
             return Err(not_valid());
         }
         let hash = self.keys.hash(token);
@@ -133,7 +132,7 @@ impl Gateway {
         }
         let key = signed.narrow(&key).ok_or_else(not_valid)?;
         let (user, tags) = (Some(signed.user.clone()), signed.tags.clone());
-        Ok(Identity { key, user, tags, sign_in: Some(Arc::clone(&signed.grant)), earlier: None })
+        Ok(Identity { key, user, tags, browser: Some(signed.mark()) })
     }
 
     /// The key that a sign-in stands on, as it is now. A browser learns nothing of it but whether it
@@ -152,7 +151,7 @@ impl Gateway {
 
     /// The rules of sign-ins, where there are any.
     fn browser_settings(&self) -> Result<BrowserSettings, Problem> {
-        self.live.load().settings.browser.clone().ok_or_else(|| {
+        self.live.load().settings.auth.browser.clone().ok_or_else(|| {
             let message = "Browsers cannot sign in here: the operator has to write [auth.browser] first.";
             Problem::new(Code::NotFound, message)
         })
@@ -161,12 +160,12 @@ impl Gateway {
     /// The rules of sign-ins in force; none where browsers cannot sign in.
     #[must_use]
     pub fn browser(&self) -> Option<BrowserSettings> {
-        self.live.load().settings.browser.clone()
+        self.live.load().settings.auth.browser.clone()
     }
 
     /// Looks at the rules of sign-ins, without a copy; none where browsers cannot sign in.
     pub fn with_browser_rules<T>(&self, look: impl FnOnce(Option<&BrowserSettings>) -> T) -> T {
-        look(self.live.load().settings.browser.as_ref())
+        look(self.live.load().settings.auth.browser.as_ref())
     }
 
     /// What tells the cookies of pages apart that share a gateway: eight hexadecimal digits.
@@ -204,7 +203,7 @@ impl Gateway {
             }
             *swept = now;
         }
-        let idle_for = self.live.load().settings.browser.as_ref().map_or(Duration::MAX, |rules| rules.idle_for);
+        let idle_for = self.live.load().settings.auth.browser.as_ref().map_or(Duration::MAX, |rules| rules.idle_for);
         let is_over =
             |signed: &SignIn| signed.is_over(idle_for, now) || self.keys.find(&signed.grant.key_hash).is_none();
         let over = self.sign_ins.register.read().those(is_over);
@@ -220,9 +219,9 @@ impl Gateway {
     }
 }
 
-/// What a browser token does not let do, however narrow or wide it is.
-pub(crate) fn only_backends(what: &str) -> Problem {
-    let message = format!("A browser may not {what}: present the API key, from your backend.");
+/// What concerns all users of a key, or its backend.
+pub(crate) fn only_backends() -> Problem {
+    let message = "This is for backends: present the API key itself, not a token of one of its users.";
     Problem::new(Code::NotForBrowsers, message)
 }
 
@@ -241,6 +240,3 @@ fn no_chance(error: &std::io::Error) -> Problem {
     tracing::error!(%error, "the system has no randomness");
     Problem::new(Code::Internal, "The gateway cannot make a token at present.")
 }
-
-#[cfg(test)]
-mod tests;

@@ -71,7 +71,7 @@ impl Gateway {
         let caller = line::caller(&self, &new.incoming)?;
         let owner = caller.owner();
         if new.webhook.is_some() && caller.is_browser() {
-            return Err(browser::only_backends("have a webhook told of a job"));
+            return Err(browser::only_backends());
         }
         let mut order = Order::of(&new.incoming, &new.endpoint, &caller);
         self.check_extras(&new)?;

@@ -1,18 +1,18 @@
 //! What a job was told to do: everything that its runs need, but for the request's bytes. The key
 //! stands here by name; no secret is ever written down.
 
-use crate::auth::{Identity, Presented, Proved};
+use crate::auth::note::IdentityNote;
+use crate::auth::{Identity, Presented};
 use crate::incoming::{Claims, Incoming, Surface};
 use crate::line::Caller;
 use crate::problem::Problem;
 use bytes::Bytes;
-use haltline_ports::{KeyRecord, Owner};
+use haltline_ports::Owner;
 use haltline_types::{Code, Name, NanoUsd};
 use haltline_wire::client::Address;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -61,13 +61,13 @@ pub(crate) struct Order {
     pub(crate) model: String,
     /// The key, by name.
     pub(crate) key: String,
+    /// Whom it is for, where the key's name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<IdentityNote>,
     /// The user that it belongs to.
     pub(crate) owner_user: Option<String>,
     /// The user as it was claimed.
     pub(crate) user: Option<String>,
-    /// What the credential has proved besides the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) proved: Option<Arc<Proved>>,
     pub(crate) session: Option<String>,
     #[serde(default)]
     pub(crate) tags: Vec<(String, String)>,
@@ -75,6 +75,8 @@ pub(crate) struct Order {
     pub(crate) max_cost: Option<i64>,
     #[serde(default)]
     pub(crate) no_retry: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) strict: bool,
     #[serde(default)]
     pub(crate) pass_headers: Vec<(String, String)>,
     #[serde(default)]
@@ -95,7 +97,8 @@ pub(crate) struct Order {
 impl Order {
     /// What a request says of itself besides its body.
     pub(crate) fn of(incoming: &Incoming, endpoint: &str, caller: &Caller) -> Self {
-        let (claims, owner) = (&incoming.claims, caller.owner());
+        let owner = caller.owner();
+        let claims = &incoming.claims;
         let pass_headers = incoming
             .pass_headers
             .iter()
@@ -104,13 +107,14 @@ impl Order {
             endpoint: endpoint.to_owned(),
             model: String::new(),
             key: owner.key.to_string(),
+            identity: caller.note(),
             owner_user: owner.user.as_ref().map(ToString::to_string),
             user: claims.user.clone(),
-            proved: caller.proved.clone(),
             session: claims.session.clone(),
             tags: claims.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost: claims.max_cost.map(NanoUsd::get),
             no_retry: claims.no_retry,
+            strict: claims.strict,
             pass_headers: pass_headers.collect(),
             dropped: incoming.dropped.clone(),
             leave_hosted_tools_out: incoming.address.leave_hosted_tools_out,
@@ -131,7 +135,7 @@ impl Order {
     /// The request of a run.
     pub(crate) fn incoming(
         &self,
-        key: Arc<KeyRecord>,
+        identity: Identity,
         body: Bytes,
         stop: Option<CancellationToken>,
     ) -> Result<Incoming, Problem> {
@@ -147,13 +151,14 @@ impl Order {
             surface,
             address,
             presented: Presented::default(),
-            on_behalf: Some(Identity::of_earlier(&key, self.proved.as_ref())),
+            on_behalf: Some(identity),
             claims: Claims {
                 user: self.user.clone(),
                 session: self.session.clone(),
                 tags: self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
                 max_cost: self.max_cost.map(NanoUsd::new),
                 no_retry: self.no_retry,
+                strict: self.strict,
                 ..Claims::default()
             },
             trace_id: self.trace_id.clone(),

@@ -9,11 +9,10 @@ use super::{instant, view};
 use crate::dead_letters::DeadLetter;
 use crate::deliver::{Delivery, Notes};
 use crate::gateway::Gateway;
-use crate::line;
 use crate::problem::Problem;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use haltline_ports::{Document, DocumentsError, KeyRecord, Shelf};
+use haltline_ports::{Document, DocumentsError, Shelf};
 use haltline_types::{Code, NanoUsd, RequestId, Timestamp};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -74,8 +73,9 @@ impl Gateway {
                 return Next::Again(self.clock.now().saturating_add(UNWRITTEN_WAIT));
             }
         };
-        let incoming =
-            self.key_named(&sheet.order.key).and_then(|key| sheet.order.incoming(key, body.clone(), Some(stop)));
+        let incoming = self
+            .identity_of(&sheet.order)
+            .and_then(|identity| sheet.order.incoming(identity, body.clone(), Some(stop)));
         let delivery = match incoming {
             Ok(incoming) => self.journey(request, incoming).await,
             Err(problem) => {
@@ -315,15 +315,6 @@ impl Gateway {
             }
         }
         false
-    }
-
-    /// The key of this name, if it may be used now.
-    pub(crate) fn key_named(&self, name: &str) -> Result<Arc<KeyRecord>, Problem> {
-        let known = self.keys.list().into_iter().find(|key| *key.name == *name);
-        let key = known.ok_or_else(|| {
-            Problem::new(Code::KeyInvalid, format!("The key \"{name}\" of this job is not there any more."))
-        })?;
-        line::check_record(self, key)
     }
 }
 

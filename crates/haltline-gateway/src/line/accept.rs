@@ -1,7 +1,7 @@
 //! Accept: is this a request that we understand, for a model that exists and that the caller may
 //! use? What comes out is validated once and for all.
 
-use crate::auth::Proved;
+use crate::auth::note::IdentityNote;
 use crate::cache::CacheAsk;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::{Incoming, Surface};
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) model: Name,
     /// Whose answer it is, if it is kept.
     pub(crate) owner: Owner,
+    /// What is written down of its caller for a process that goes on with its answer.
+    pub(crate) note: Option<IdentityNote>,
     /// Where it may go.
     pub(crate) routing: Routing,
     /// The output cap where the client gives none.
@@ -38,14 +40,14 @@ pub(crate) struct Request {
     pub(crate) subjects: Subjects,
     pub(crate) max_cost: Option<NanoUsd>,
     pub(crate) retries_forbidden: bool,
+    /// Does the client want guards to be strict?
+    pub(crate) strict: bool,
     /// May the key speak for whomever it names? Then a user's numbers are not only its own.
     pub(crate) speaks_for_any: bool,
     /// May the key speak for more than one user?
     pub(crate) speaks_for_several: bool,
     /// Is it the key's owner who asks, and no browser of one of its users?
     pub(crate) is_key_itself: bool,
-    /// What the credential has proved besides the key.
-    pub(crate) proved: Option<Arc<Proved>>,
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
     pub(crate) tokens_at_most: Tokens,
@@ -90,12 +92,13 @@ impl Request {
             value.to_str().ok().map(|value| (name.to_string(), value.to_owned()))
         };
         Again {
+            identity: self.note.clone(),
             model: address.model.clone(),
             leave_hosted_tools_out: address.leave_hosted_tools_out,
             tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost_nano_usd: self.max_cost.map(NanoUsd::get),
             no_retry: self.retries_forbidden,
-            proved: self.proved.as_deref().cloned(),
+            strict: self.strict,
             pass_headers: self.pass_headers.iter().filter_map(header).collect(),
         }
     }
@@ -188,12 +191,14 @@ pub(crate) async fn accept(
     let bytes = u64::try_from(fingerprint.body.len()).unwrap_or(u64::MAX);
     Ok(Request {
         owner,
+        note: caller.note(),
         routing,
         default_cap,
         subjects: Subjects { model: Some(model.clone()), ..caller.subjects() },
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
+        strict: incoming.claims.strict,
         retry_count: incoming.claims.retry_count,
         counts_retries: incoming.claims.counts_retries,
         idempotency_key: incoming.claims.idempotency_key,
@@ -202,7 +207,6 @@ pub(crate) async fn accept(
         speaks_for_any: caller.key.users == UserClaims::Any,
         speaks_for_several: caller.key.users != UserClaims::None,
         is_key_itself: !caller.is_browser(),
-        proved: caller.proved.clone(),
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),

@@ -1,6 +1,7 @@
 //! Identify: who is calling, and for whom may it speak?
 
-use crate::auth::{Identity, Presented, Proved, browser};
+use crate::auth::note::IdentityNote;
+use crate::auth::{Identity, OfBrowser, Presented, browser};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
@@ -16,8 +17,16 @@ pub(crate) struct Caller {
     pub(crate) user: Option<Name>,
     pub(crate) session: Option<Name>,
     pub(crate) tags: Vec<(Name, Name)>,
-    /// What the credential has proved besides the key.
-    pub(crate) proved: Option<Arc<Proved>>,
+    /// What of it the credential itself has proved, where it names its user.
+    pub(crate) proved: Option<Proved>,
+}
+
+/// What a credential says of its user.
+#[derive(Clone, Debug)]
+pub(crate) struct Proved {
+    user: Name,
+    tags: Vec<(Name, Name)>,
+    browser: Option<OfBrowser>,
 }
 
 /// Checks the credential and the claims made in headers.
@@ -42,11 +51,10 @@ pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims:
 }
 
 fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
-    let proved = identity.earlier.clone().or_else(|| Proved::by(&identity).map(Arc::new));
-    let Identity { key, user, tags, .. } = identity;
-    let is_proved = user.is_some();
+    let Identity { key, user, tags: proved_tags, browser } = identity;
+    let proved = user.map(|user| Proved { user, tags: proved_tags.clone(), browser });
     let user = match (&key.users, &claims.user) {
-        _ if is_proved => user,
+        _ if proved.is_some() => proved.as_ref().map(|proved| proved.user.clone()),
         (UserClaims::None, _) => Some(key.name.clone()),
         (UserClaims::Any, Some(user)) => Some(Name::new(user)),
         (UserClaims::Listed(users), Some(user)) => {
@@ -61,14 +69,14 @@ fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
         }
         (UserClaims::Listed(_) | UserClaims::Any, None) => None,
     };
-    let mut tags = tags;
+    let mut tags = proved_tags;
     for (name, value) in &claims.tags {
         if !tags.iter().any(|(known, _)| known == name) {
             tags.push((name.clone(), value.clone()));
         }
     }
     tags.sort();
-    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, key, proved })
+    Ok(Caller { user, session: claims.session.as_deref().map(Name::new), tags, proved, key })
 }
 
 /// What a credential proves, if it may be used now.
@@ -81,6 +89,10 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
     };
     if secret.starts_with(browser::ACCESS) {
         return gateway.prove_browser(presented, secret);
+    }
+    if haltline_jwt::looks_like_a_token(secret) {
+        let proof = gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics)?;
+        return Ok(proof.identity);
     }
     let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
         return Err(Problem::new(
@@ -111,7 +123,24 @@ pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc
 impl Caller {
     /// Does a browser ask, or was it one that began this?
     pub(crate) fn is_browser(&self) -> bool {
-        self.proved.as_ref().is_some_and(|proved| proved.is_browser)
+        self.proved.as_ref().is_some_and(|proved| proved.browser.is_some())
+    }
+
+    /// What its credential has proved, for work that nobody presents it for again.
+    pub(crate) fn identity(&self) -> Identity {
+        let key = Arc::clone(&self.key);
+        match &self.proved {
+            Some(Proved { user, tags, browser }) => {
+                Identity { key, user: Some(user.clone()), tags: tags.clone(), browser: browser.clone() }
+            }
+            None => Identity::of_key(key),
+        }
+    }
+
+    /// What must be written down of it beside its key's name, for work that outlives its request.
+    pub(crate) fn note(&self) -> Option<IdentityNote> {
+        let proved = self.proved.as_ref()?;
+        Some(IdentityNote::of(&self.key, &proved.user, &proved.tags, proved.browser.as_ref()))
     }
 
     /// As it is known to what is kept for it: by the key, and by the user that a header names. A
@@ -129,6 +158,11 @@ impl Caller {
             user: self.user.clone(),
             session: self.session.clone(),
             tags: self.tags.clone(),
+            browser_token: self
+                .proved
+                .as_ref()
+                .and_then(|proved| proved.browser.as_ref()?.counted.as_deref())
+                .map(Name::new),
             ..Subjects::default()
         }
     }

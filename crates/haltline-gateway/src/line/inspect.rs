@@ -1,7 +1,6 @@
 //! Inspect: would this request be accepted, and what may one attempt of it cost at most? Not a stage:
 //! for work that is done later; holds nothing and sends nothing.
 
-use crate::auth::Identity;
 use crate::gateway::{Gateway, Live};
 use crate::incoming::Incoming;
 use crate::line::accept::Request;
@@ -44,7 +43,7 @@ async fn look(gateway: &Gateway, mut incoming: Incoming) -> Result<(Inspected, S
     let caller = identify::caller(gateway, &incoming)?;
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What failed a moment ago may be asked for later.
-    incoming.on_behalf = Some(Identity::of_earlier(&caller.key, caller.proved.as_ref()));
+    incoming.on_behalf = Some(caller.identity());
     let request = accept::accept(gateway, &live, caller, incoming).await?;
     let measured = Measured::of(&request)?;
     let is_only = matches!(request.routing.models(), [only] if only.targets.len() == 1);

@@ -1,7 +1,7 @@
 //! What is kept with a stream so that it can be shown again by another process: the facts of its
 //! head, what identifies the request, and, where it may be gone on with, the request itself.
 
-use crate::auth::Proved;
+use crate::auth::note::IdentityNote;
 use crate::deliver::{Degraded, Notes};
 use crate::incoming::Surface;
 use bytes::Bytes;
@@ -25,6 +25,9 @@ pub(crate) struct Head {
 /// owner's, by name: no secret is kept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Again {
+    /// Whom it is for, where the key's name does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<IdentityNote>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -35,8 +38,8 @@ pub(crate) struct Again {
     pub(crate) max_cost_nano_usd: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) no_retry: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) proved: Option<Proved>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) strict: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pass_headers: Vec<(String, String)>,
 }

@@ -1,21 +1,22 @@
 //! A provider, a disk and documents that outlive the gateways that are started on them.
 
 use bytes::Bytes;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
-    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
+    ModelSettings, ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings,
+    SimulatedSettings, StreamSettings,
 };
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
 use haltline_gateway::{JobNote, JobNotifier, Presented};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
     Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, MemoryStreams, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
+    MemoryDocuments, MemoryStreams, NoKeySets, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -334,6 +335,7 @@ impl World {
             book: Arc::clone(&store) as _,
             records: Arc::clone(&store) as _,
             keys: Arc::clone(&store) as _,
+            key_sets: Arc::new(NoKeySets),
             streams: Arc::clone(&self.streams) as _,
             documents: Arc::clone(&documents) as _,
             webhooks: Arc::new(NoWebhooks),
@@ -386,6 +388,7 @@ fn settings() -> Settings {
         limit: "$100".parse().expect("an amount"),
         window: Window::parse("30d", &Zone::utc()).expect("a window"),
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let provider = ProviderSettings {
         kind: ProviderKind::OpenAiCompatible,
@@ -420,7 +423,8 @@ fn settings() -> Settings {
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
         responses: ResponseSettings::default(),
-        browser: None,
+        guard: GuardSettings::off(),
+        auth: AuthSettings::default(),
     }
 }
 

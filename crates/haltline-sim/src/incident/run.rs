@@ -14,8 +14,8 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    BoxFuture, Clock, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery, SpendRow,
-    Upstream, UserClaims,
+    BoxFuture, Clock, NoKeySets, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
+    SpendRow, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
@@ -148,6 +148,7 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
             book: Arc::new(WatchedBook::unwatched(Arc::clone(&store), disk)),
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,
+            key_sets: Arc::new(NoKeySets),
             streams: Arc::new(haltline_ports::MemoryStreams::default()),
             documents: Arc::clone(&store) as Arc<dyn haltline_ports::Documents>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

@@ -8,8 +8,8 @@ use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, RevokeSignIns, SignIn, SpendLine,
+    Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
+    NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, ReviewCase, RevokeSignIns, SignIn, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{BoxFuture, SpendKey, Together};
@@ -88,6 +88,16 @@ pub trait Admin: Send + Sync {
     fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
     /// Removes one.
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
+    /// Cases of the review queue, the latest first.
+    fn cases<'a>(&'a self, state: Option<&'a str>) -> Answer<'a, Vec<ReviewCase>>;
+    /// One of them; `reveal`: with the text as it was.
+    fn case<'a>(&'a self, id: &'a str, reveal: bool) -> Answer<'a, ReviewCase>;
+    /// Decides one.
+    fn decide_case<'a>(&'a self, id: &'a str, wanted: &'a DecideCase) -> Answer<'a, ReviewCase>;
+    /// Rules that decisions have switched off.
+    fn allowed_rules(&self) -> Answer<'_, Vec<AllowedRule>>;
+    /// Switches one on again.
+    fn restore_rule<'a>(&'a self, rule: &'a str, key: Option<&'a str>) -> Answer<'a, ()>;
     /// What happened to a request.
     fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline>;
     /// What happened to requests that belong together; a page.
@@ -102,7 +112,7 @@ pub trait Admin: Send + Sync {
 
 /// `admin.json` in the data directory, written by `haltline serve` for its owner only:
 /// `{"url":"http://127.0.0.1:4100","token":"…","pid":4242}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AdminFile {
     /// Where the gateway listens, without a path.
     pub url: String,
@@ -110,6 +120,13 @@ pub struct AdminFile {
     pub token: String,
     /// The gateway's process.
     pub pid: u32,
+}
+
+/// Without the token.
+impl std::fmt::Debug for AdminFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminFile").field("url", &self.url).field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 impl AdminFile {

@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(out, "-- arrived: the request is there\nHello?[2J\n-- ended: answered\n");
         assert_eq!(slept, [Duration::from_millis(200), Duration::from_millis(100)]);
         assert_eq!(played(&[], None).1, [Duration::from_millis(800), Duration::from_millis(400)]);
-        assert_eq!(played(&["--speed", "max"], None).1, []);
+        assert!(played(&["--speed", "max"], None).1.is_empty());
     }
 
     #[test]

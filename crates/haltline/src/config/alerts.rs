@@ -101,7 +101,7 @@ fn secrets(section: &Section<'_>) -> Vec<Secret> {
 
 /// What signs messages.
 pub(super) fn secret(section: &Section<'_>, value: &Value<'_>) -> Option<Secret> {
-    let secret = Secret::new(value.secret(&section.title)?);
+    let secret = value.secret(&section.title)?;
     if let Err(why) = check_secret(&secret) {
         let wrong = Diagnostic::new(ConfigCode::NotUnderstood, why).at(value.span.clone());
         section.walk.report(wrong.help(HOW));

@@ -4,7 +4,8 @@ use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
 use super::reader::{Keys, Section};
 use super::value::Text;
-use haltline_ledger::{Budget, BudgetError, Budgets, OnFull, Window, Zone};
+use haltline_gateway::settings::{AuthSettings, BROWSER_BUDGET};
+use haltline_ledger::{Applies, Budget, BudgetError, Budgets, OnFull, Window, Zone};
 use haltline_types::{Amount, Name, Scope, Unit};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -60,6 +61,21 @@ pub(super) fn retries(per_user_per_hour: u64) -> Option<Budget> {
         limit: Amount::new(Unit::Retries, limit),
         window: Window::parse("hour", &Zone::utc()).ok()?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
+    })
+}
+
+/// What sign-ins may have as budgets of their own: nothing but what is granted to each.
+pub(super) fn sign_ins(auth: &AuthSettings) -> Option<Budget> {
+    let rules = auth.browser.as_ref()?;
+    Some(Budget {
+        name: Name::new(BROWSER_BUDGET),
+        scope: Scope::of(vec![haltline_types::Dimension::BrowserToken]),
+        limit: Amount::usd(rules.budget_max),
+        // No sign-in lives longer, so that nothing of what it has spent is forgotten before its end.
+        window: Window::Rolling(Budgets::ROLLING_MAX),
+        on_full: OnFull::Refuse,
+        applies: Applies::Granted,
     })
 }
 
@@ -91,7 +107,14 @@ fn budget(section: &Section<'_>) -> Option<Placed> {
     let place = |key| section.value(key).map_or(section.span.clone(), |value| value.span);
     zone?;
     Some(Placed {
-        budget: Budget { name: Name::new(&name?.text), scope: scope?, limit: limit?, window: window?, on_full },
+        budget: Budget {
+            name: Name::new(&name?.text),
+            scope: scope?,
+            limit: limit?,
+            window: window?,
+            on_full,
+            applies: Applies::ToAll,
+        },
         limit_span: place("limit"),
         scope_span: place("scope"),
         on_full_span: place("on_full"),
@@ -111,6 +134,11 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
         let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span.clone());
         section.walk.report(taken.help("choose another name"));
     }
+    if *budget.name == *BROWSER_BUDGET {
+        let message = format!("`{BROWSER_BUDGET}` is the budget that [auth.browser] makes");
+        let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span);
+        section.walk.report(taken.help("choose another name"));
+    }
     if matches!(budget.window, Window::Rolling(_)) && section.value("timezone").is_some() {
         let message = "a rolling window has no `timezone`: it is always the time just past".to_owned();
         section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span("timezone")));
@@ -125,7 +153,9 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
             BudgetError::RollingOutOfRange(..) => {
                 section.value("window").map_or(section.span.clone(), |value| value.span)
             }
-            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) => placed.limit_span.clone(),
+            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) | BudgetError::ListedOutOfRange(..) => {
+                placed.limit_span.clone()
+            }
             BudgetError::NameTaken(_) | BudgetError::Nameless => name_span.clone(),
         };
         section.walk.report(Diagnostic::new(ConfigCode::OutOfRange, error.to_string()).at(span));

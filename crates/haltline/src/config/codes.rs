@@ -23,6 +23,7 @@ pub enum ConfigCode {
     Empty,
     Circle,
     PriceList,
+    Tls,
     Unpriced,
     OpenBind,
     SmallBudget,
@@ -42,11 +43,12 @@ pub enum ConfigCode {
     Retires,
     NotFetched,
     PrivateWebhook,
+    Certificate,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -64,6 +66,7 @@ impl ConfigCode {
         Self::Empty,
         Self::Circle,
         Self::PriceList,
+        Self::Tls,
         Self::Unpriced,
         Self::OpenBind,
         Self::SmallBudget,
@@ -83,6 +86,7 @@ impl ConfigCode {
         Self::Retires,
         Self::NotFetched,
         Self::PrivateWebhook,
+        Self::Certificate,
     ];
 
     /// The number, a title, and what to do.
@@ -163,6 +167,11 @@ impl ConfigCode {
                 "A price list cannot be used",
                 "`[prices] source` names files in the form of `prices/*.toml` of this repository, each for one provider; `haltline prices check FILE` says everything that is wrong with one. A list is taken whole or not at all: half a list would leave models at prices that nobody meant.",
             ),
+            Self::Tls => (
+                30,
+                "TLS cannot be set up",
+                "`[server.tls]` names files in PEM: `cert` with the server's certificate first and those that vouch for it after it, `key` with its private key without a password, `client_ca` with whoever vouches for clients. The key must be that of the first certificate. docs/how-to/tls.md shows how to make and renew them.",
+            ),
             Self::Unpriced => (
                 101,
                 "A model has no price",
@@ -170,8 +179,8 @@ impl ConfigCode {
             ),
             Self::OpenBind => (
                 102,
-                "The gateway listens on every interface",
-                "Whoever reaches the port may try keys, and without TLS in front keys and prompts travel in the clear. Bind to 127.0.0.1 behind a proxy that terminates TLS, or make sure that only your network reaches the port.",
+                "The gateway listens beyond this machine without TLS",
+                "Whoever reaches the port may try keys, and without TLS keys and prompts travel in the clear. Give it `[server.tls]` (docs/how-to/tls.md), or bind to 127.0.0.1 behind a proxy that terminates TLS.",
             ),
             Self::SmallBudget => (
                 103,
@@ -257,6 +266,11 @@ impl ConfigCode {
                 119,
                 "A webhook is out of reach",
                 "Its address is on this machine, in a private network or a range that is set apart, and messages go to public addresses only unless `allow_private = true` stands beside it: an address that somebody was talked into writing must not lead into your network. Names are judged again, by all their addresses, each time a message is sent.",
+            ),
+            Self::Certificate => (
+                130,
+                "A certificate is not good for long",
+                "Clients refuse a certificate that has expired or is not valid yet. Have a new one issued and put it and its key in place of the old files: the gateway takes them up without a restart, and open connections stay open. See docs/runbooks/certificates.md.",
             ),
         }
     }

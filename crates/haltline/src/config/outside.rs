@@ -1,6 +1,7 @@
 //! What a configuration takes from its surroundings: environment variables and files of secrets.
 
 use crate::prices::remote::Fetched;
+use haltline_ports::Secret;
 use haltline_types::Timestamp;
 use std::fmt;
 use std::io;
@@ -77,12 +78,12 @@ pub(super) fn fill(text: &str, outside: &Outside<'_>) -> Result<String, Missing>
 }
 
 /// As `fill`; and `file:/path` becomes the file's content without the line break at its end.
-pub(super) fn fill_secret(text: &str, outside: &Outside<'_>) -> Result<String, Missing> {
-    let filled = fill(text, outside)?;
-    let Some(path) = filled.strip_prefix("file:") else { return Ok(filled) };
+pub(super) fn fill_secret(text: &str, outside: &Outside<'_>) -> Result<Secret, Missing> {
+    let filled = Secret::new(fill(text, outside)?);
+    let Some(path) = filled.reveal().strip_prefix("file:") else { return Ok(filled) };
     let path = outside.base.join(path);
     match (outside.read)(&path) {
-        Ok(content) => Ok(content.trim_end_matches(['\n', '\r']).to_owned()),
+        Ok(content) => Ok(Secret::from(Secret::new(content).reveal().trim_end_matches(['\n', '\r']))),
         Err(error) => Err(Missing::File(path, error.to_string())),
     }
 }
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(fill("${B}", &outside), Err(Missing::Variable("B".to_owned())));
         assert!(matches!(fill("${A", &outside), Err(Missing::Form(_))));
         assert!(matches!(fill("${}", &outside), Err(Missing::Form(_))));
-        assert_eq!(fill_secret("file:/run/key", &outside), Ok("k".to_owned()));
+        assert_eq!(fill_secret("file:/run/key", &outside), Ok(Secret::from("k")));
         assert!(
             matches!(fill_secret("file:absent", &outside), Err(Missing::File(path, _)) if path == Path::new("/etc/absent"))
         );

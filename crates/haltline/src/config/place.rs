@@ -3,6 +3,8 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
+use super::tls;
+use crate::tls::TlsSettings;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,12 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// For running answers to finish after SIGTERM.
     pub drain: Duration,
+    /// TLS; none = HTTP in the clear.
+    pub tls: Option<TlsSettings>,
+    /// Open connections of one address; 0 = any number.
+    pub connections_per_address: usize,
+    /// May a crash leave the process's memory in a file?
+    pub core_dumps: bool,
 }
 
 /// `[store]`.
@@ -25,10 +33,13 @@ pub enum StoreSettings {
     Memory,
 }
 
-const SERVER: Keys = Keys { known: &["listen", "drain"], later: &["admin", "tls"] };
+const SERVER: Keys =
+    Keys { known: &["listen", "drain", "tls", "connections_per_address", "core_dumps"], later: &["admin"] };
 const STORE: Keys = Keys::of(&["url"]);
 /// Below the 30 s that most supervisors give.
 const DRAIN: Duration = Duration::from_secs(25);
+/// Room for a busy balancer, and not for a flood.
+const PER_ADDRESS: usize = 2_048;
 /// The data folder when none is named.
 const DATA: &str = "haltline-data";
 
@@ -41,13 +52,22 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         })
     });
     let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4100)));
-    if listen.ip().is_unspecified() {
-        let message = format!("{listen} is every interface of this machine, without TLS");
+    let is_open = !listen.ip().to_canonical().is_loopback() && section.value("tls").is_none();
+    if is_open {
+        let what = if listen.ip().is_unspecified() { "every interface of this machine" } else { "beyond this machine" };
+        let message = format!("{listen} is {what}, without TLS");
         let span = section.value("listen").map_or(section.span.clone(), |value| value.span);
         section.walk.report(Diagnostic::new(ConfigCode::OpenBind, message).at(span));
     }
     let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(3600));
-    ServerSettings { listen, drain: drain.unwrap_or(DRAIN) }
+    let per_address = section.integer("connections_per_address", 0..=1_000_000);
+    ServerSettings {
+        listen,
+        drain: drain.unwrap_or(DRAIN),
+        tls: tls::tls(&section),
+        connections_per_address: per_address.and_then(|most| usize::try_from(most).ok()).unwrap_or(PER_ADDRESS),
+        core_dumps: section.boolean("core_dumps").unwrap_or(false),
+    }
 }
 
 pub(super) fn store(root: &Section<'_>, base: &Path) -> StoreSettings {

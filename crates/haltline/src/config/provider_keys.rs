@@ -5,7 +5,7 @@ use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
 use super::value::Value;
-use haltline_gateway::settings::{ProviderKey, Secret};
+use haltline_gateway::settings::ProviderKey;
 use std::ops::Range;
 
 const ONE: &str = "api_key";
@@ -85,12 +85,12 @@ fn weighted(section: &Section<'_>, item: Value<'_>) -> Option<ProviderKey> {
 
 fn key(section: &Section<'_>, value: &Value<'_>, weight: u32) -> Option<ProviderKey> {
     let secret = value.secret(&section.title)?;
-    if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !secret.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
         let message = format!("{}: the key contains spaces or other characters that no key has", section.title);
         section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(value.span.clone()));
         return None;
     }
-    (!secret.is_empty()).then(|| ProviderKey { secret: Secret::new(secret), weight })
+    (!secret.reveal().is_empty()).then_some(ProviderKey { secret, weight })
 }
 
 /// Two names of one key share its limit, so the second helps nobody.

@@ -96,7 +96,7 @@ fn provider(section: &Section<'_>) -> Option<ProviderSettings> {
     }
     let usual = (usual_url(kind) == Some(settings.base_url.as_str())).then(|| usual_key(kind));
     settings.keys = provider_keys::keys(section, usual);
-    settings.extra_ca = section.secret("extra_ca").filter(|pem| !pem.is_empty());
+    settings.extra_ca = section.secret("extra_ca").map(|pem| pem.reveal().to_owned()).filter(|pem| !pem.is_empty());
     check_plain_http(section, &settings);
     Some(settings)
 }

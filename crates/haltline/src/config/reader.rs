@@ -5,6 +5,7 @@ use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::outside::{Outside, Secrets};
 use super::value::{Text, Value, pick};
+use haltline_ports::Secret;
 use haltline_types::{Tokens, parse_duration};
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -132,12 +133,18 @@ impl<'w> Section<'w> {
         {
             let text = Text { text: name.get_ref().to_string(), span: name.span() };
             let value = Value { walk: self.walk, key: text.text.clone(), span: inner.span(), value: inner.get_ref() };
-            let title = format!("[{key}.{}]", quoted_if_needed(&text.text));
+            let title = format!("[{}.{}]", self.inner_title(key), quoted_if_needed(&text.text));
             let section = value.into_section(title, name.span());
             sections.push((text, section));
         }
         sections.sort_by_key(|(name, _)| name.span.start);
         sections
+    }
+
+    /// What a section within this one is called.
+    fn inner_title(&self, key: &str) -> String {
+        let own = self.title.strip_prefix('[').and_then(|title| title.strip_suffix(']'));
+        own.map_or_else(|| key.to_owned(), |own| format!("{own}.{key}"))
     }
 
     /// The names in a section of free names, without reading what they stand for.
@@ -245,7 +252,7 @@ impl<'w> Section<'w> {
     }
 
     /// A secret, or `None` when there is none or secrets are ignored.
-    pub(super) fn secret(&self, key: &str) -> Option<String> {
+    pub(super) fn secret(&self, key: &str) -> Option<Secret> {
         self.value(key)?.secret(&self.title)
     }
 }

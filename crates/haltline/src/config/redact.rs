@@ -105,6 +105,9 @@ fn secrets_in(line: &str) -> Vec<Range<usize>> {
             found.extend(value_after(line, equals + 1));
         }
     }
+    for (scheme, _) in line.match_indices("://") {
+        found.extend(credentials_after(line, scheme + 3));
+    }
     for prefix in PREFIXES {
         for (start, _) in line.match_indices(prefix) {
             let before = line[..start].chars().next_back();
@@ -116,6 +119,14 @@ fn secrets_in(line: &str) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// User and password of an address, which begin here. A password may hold what an address may not
+/// hold unescaped, so everything up to the last `@` counts.
+fn credentials_after(line: &str, start: usize) -> Option<Range<usize>> {
+    let rest = &line[start..];
+    let address = &rest[..rest.find(|c: char| c.is_whitespace() || "\"'`".contains(c)).unwrap_or(rest.len())];
+    Some(start..start + address.rfind('@')?).filter(|found| !found.is_empty())
 }
 
 /// Finds what stands in lists of secrets, which may go over several lines; is the list open at the
@@ -237,5 +248,17 @@ mod tests {
         let value = 7..text.len() - 1;
         let redacted = Redacted::new(text, std::slice::from_ref(&value));
         assert!(!redacted.line(&(11..12)).text.contains("plain"));
+    }
+
+    #[test]
+    fn user_and_password_of_an_address_are_masked() {
+        for (line, shown) in [
+            ("url = \"redis://user:pa/ss@cache:6379/0\"", "url = \"redis://(secret)@cache:6379/0\""),
+            ("`https://me:pw@host/v1` is no base", "`https://(secret)@host/v1` is no base"),
+            ("url = \"https://host/v1\" # me@host", "url = \"https://host/v1\" # me@host"),
+            ("url = \"https://@host\"", "url = \"https://@host\""),
+        ] {
+            assert_eq!(masked(line), shown);
+        }
     }
 }

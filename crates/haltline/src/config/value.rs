@@ -5,6 +5,7 @@ use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
 use super::outside::{Missing, Secrets, fill, fill_secret};
 use super::reader::{Section, Walk};
+use haltline_ports::Secret;
 use std::ops::{Range, RangeInclusive};
 use toml::de::DeValue;
 
@@ -114,7 +115,7 @@ impl<'w> Value<'w> {
     }
 
     /// A secret, or `None` when it cannot be had or secrets are ignored. `title` is its section's.
-    pub(super) fn secret(&self, title: &str) -> Option<String> {
+    pub(super) fn secret(&self, title: &str) -> Option<Secret> {
         self.walk.secret_spans.borrow_mut().extend(self.is_plain_secret().then(|| self.span.clone()));
         let DeValue::String(raw) = self.value else {
             self.wrong_type("a string", &format!("write {} = \"${{NAME}}\" or \"file:/path\"", self.key));
@@ -127,7 +128,7 @@ impl<'w> Value<'w> {
         if self.walk.secrets == Secrets::Ignored {
             return None;
         }
-        self.filled(fill_secret(raw, self.walk.outside)).map(|secret| secret.trim().to_owned())
+        self.filled(fill_secret(raw, self.walk.outside)).map(Secret::trimmed)
     }
 
     /// Does it stand where a provider's key or a secret that signs stands?
@@ -145,7 +146,7 @@ impl<'w> Value<'w> {
         }
     }
 
-    pub(super) fn filled(&self, result: Result<String, Missing>) -> Option<String> {
+    pub(super) fn filled<T>(&self, result: Result<T, Missing>) -> Option<T> {
         let missing = match result {
             Ok(text) => return Some(text),
             Err(missing) => missing,

@@ -9,14 +9,16 @@ pub use runaway::{Runaway, runaway};
 
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
-    AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
-    ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
-    StreamSettings,
+    AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
+    ModelSettings, ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings,
+    SimulatedSettings, StreamSettings,
 };
+use haltline_http::ServerBounds;
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::limits::{Algorithm, LimitUnit, RateLimit};
 use haltline_policy::price::{Price, Rates};
@@ -54,9 +56,16 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let free = tokio::net::TcpListener::bind(listen).await.is_ok();
         let listen = if free { listen } else { SocketAddr::new(listen.ip(), 0) };
-        let instance =
-            Instance::start(Plan { listen, store: StorePlace::Memory, keep_streams: DAY, settings, reread: None })
-                .await?;
+        let instance = Instance::start(Plan {
+            listen,
+            tls: None,
+            bounds: ServerBounds::default(),
+            store: StorePlace::Memory,
+            keep_streams: DAY,
+            settings,
+            reread: None,
+        })
+        .await?;
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);
@@ -96,6 +105,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         limit: Amount::new(Unit::Usd, LIMIT),
         window: window("day")?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let retries = Budget {
         name: Name::new("retries"),
@@ -103,6 +113,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         limit: Amount::new(Unit::Retries, RETRIES_PER_USER_HOUR),
         window: window("hour")?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let budgets = Budgets::new(vec![day, retries]).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
     let per_million = |text| PicoUsdPerToken::from_usd_per_million(text).context("a price of the demo");
@@ -158,7 +169,8 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
-        browser: None,
+        guard: GuardSettings::default(),
+        auth: AuthSettings::default(),
     })
 }
 

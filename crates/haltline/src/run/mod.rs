@@ -7,17 +7,18 @@ mod providers;
 mod reload;
 
 pub use clock::SystemClock;
-pub use reload::Reread;
+pub use reload::{Again, Reread};
 
+use crate::tls::{self, Tls, TlsSettings};
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Inherited, Metrics, SeededEntropy, TakenUp, expire_open_holds};
 use haltline_http::admin::{Admin, new_secret};
-use haltline_http::{App, ServerBounds, router};
+use haltline_http::{App, Plain, ServerBounds, operator_router, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
-use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
+use haltline_upstream::{HttpKeySets, HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -31,11 +32,18 @@ use tokio_util::sync::CancellationToken;
 /// Between two rounds of work that is due from time to time.
 const TICK: Duration = Duration::from_secs(5);
 
+/// Between two looks at when the certificate of the listener ends.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(6 * 3600);
+
 /// For messages to webhooks that are under way when the process ends; the next one sends them again.
 const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// For a command that has the data directory to be done with it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where the command line finds a gateway that speaks TLS: it has no certificate to show, and none
+/// is made out to loopback. Any free port; only who can read the data directory has the token.
+const OPERATORS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Where the store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +58,10 @@ pub enum StorePlace {
 pub struct Plan {
     /// Where to listen; port 0 = any free one.
     pub listen: SocketAddr,
+    /// TLS there; none = HTTP in the clear.
+    pub tls: Option<TlsSettings>,
+    /// What bounds connections.
+    pub bounds: ServerBounds,
     /// Where the store is.
     pub store: StorePlace,
     /// How long streams are kept after their end.
@@ -64,6 +76,8 @@ pub struct Plan {
 pub struct Instance {
     /// Where it listens.
     pub address: SocketAddr,
+    /// TLS there.
+    pub tls: Option<Tls>,
     /// The line's door.
     pub gateway: Arc<Gateway>,
     /// The simulated models by provider, whose bills and outages a demo shows.
@@ -76,8 +90,9 @@ pub struct Instance {
     pub reloader: reload::Reloader,
     store: Arc<EmbeddedStore>,
     stop: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
     ticker: JoinHandle<()>,
+    key_fetcher: JoinHandle<()>,
     admin_file: Option<admin_file::WrittenAdminFile>,
 }
 
@@ -92,6 +107,7 @@ impl Instance {
             format!("cannot listen on {}; is another process there? Choose another [server] listen", plan.listen)
         })?;
         let address = listener.local_addr()?;
+        let tls = plan.tls.as_ref().map(tls::prepare).transpose()?.map(Tls::new);
         let options = match &plan.store {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
@@ -108,6 +124,9 @@ impl Instance {
         }
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
+        if let Some(tls) = &tls {
+            registry.register_collector(Box::new(tls.clone()));
+        }
         let metrics = Metrics::new(&mut registry);
         let streams: Arc<dyn Streams> = Arc::clone(&store) as Arc<dyn Streams>;
         let gateway = Gateway::new(GatewayParts {
@@ -116,6 +135,7 @@ impl Instance {
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,
+            key_sets: Arc::new(HttpKeySets::new(None)?),
             streams: Arc::clone(&streams),
             documents: Arc::clone(&store) as Arc<dyn Documents>,
             webhooks: Arc::new(HttpWebhooks::new(None)?),
@@ -132,11 +152,19 @@ impl Instance {
         if jobs > 0 {
             tracing::info!(jobs, "jobs of the last process go on");
         }
-        let reloader = reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, plan.reread);
+        let reloader =
+            reload::Reloader::new(Arc::clone(&gateway), Arc::clone(&clock) as Arc<dyn Clock>, tls.clone(), plan.reread);
         let token = new_secret("hl-admin-")?;
+        let operators = match &tls {
+            Some(_) => Some(TcpListener::bind(OPERATORS).await.context("cannot listen on loopback")?),
+            None => None,
+        };
         let admin_file = match &plan.store {
             StorePlace::Memory => None,
-            StorePlace::Directory(directory) => Some(admin_file::WrittenAdminFile::write(directory, address, &token)?),
+            StorePlace::Directory(directory) => {
+                let door = operators.as_ref().map(TcpListener::local_addr).transpose()?.unwrap_or(address);
+                Some(admin_file::WrittenAdminFile::write(directory, door, &token)?)
+            }
         };
         let app = App {
             gateway: Arc::clone(&gateway),
@@ -144,10 +172,21 @@ impl Instance {
             admin: Arc::new(admin(token, streams, &store, &clock, &reloader)),
         };
         let stop = CancellationToken::new();
-        let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
-        let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, stop.clone()));
+        let mut servers = Vec::new();
+        if let Some(listener) = operators {
+            let router = operator_router(app.clone());
+            servers.push(tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds, stop.clone())));
+        }
+        let router = router(app);
+        servers.push(match tls.clone() {
+            None => tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds, stop.clone())),
+            Some(tls) => tokio::spawn(haltline_http::serve(listener, tls, router, plan.bounds, stop.clone())),
+        });
+        let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, tls.clone(), stop.clone()));
+        let key_fetcher = tokio::spawn(Gateway::keep_key_sets_fresh(Arc::downgrade(&gateway)));
         Ok(Self {
             address,
+            tls,
             gateway,
             simulated: built.simulated,
             recovered,
@@ -155,8 +194,9 @@ impl Instance {
             reloader,
             store,
             stop,
-            server,
+            servers,
             ticker,
+            key_fetcher,
             admin_file,
         })
     }
@@ -164,7 +204,8 @@ impl Instance {
     /// The base of its URLs.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Lets running requests finish, for so long; then cuts them, settles, and closes the store.
@@ -175,8 +216,11 @@ impl Instance {
     pub async fn shutdown(self, patience: Duration) -> anyhow::Result<usize> {
         let cut = self.gateway.drain(patience).await;
         self.stop.cancel();
-        self.server.await.context("the server's task failed")??;
+        for server in self.servers {
+            server.await.context("the server's task failed")??;
+        }
         self.ticker.abort();
+        self.key_fetcher.abort();
         self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
@@ -229,14 +273,21 @@ fn admin(
     }
 }
 
-async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, stop: CancellationToken) {
+async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, tls: Option<Tls>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(TICK);
+    let mut looked: Option<Instant> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = interval.tick() => {}
         }
         gateway.tick();
+        if looked.is_none_or(|looked| looked.elapsed() >= CERTIFICATE_LOOK) {
+            looked = Some(Instant::now());
+            if let Some(complaint) = tls.as_ref().and_then(|tls| tls.complaint(clock.now())) {
+                tracing::warn!("the certificate of the listener {complaint}");
+            }
+        }
         gateway.metrics.set_clock_alarm(clock.alarm().is_some());
         if let Some(alarm) = clock.alarm() {
             tracing::error!(

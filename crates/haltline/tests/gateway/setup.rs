@@ -114,7 +114,7 @@ pub(crate) fn code(answer: &haltline_testkit::http_client::Answer) -> String {
     answer.json().ok().and_then(|body| body["error"]["code"].as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn config(base_url: &str, rest: &str) -> String {
+pub(crate) fn config(base_url: &str, rest: &str) -> String {
     format!(
         r#"
 [server]

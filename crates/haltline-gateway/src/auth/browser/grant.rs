@@ -1,6 +1,7 @@
 //! A sign-in: what was granted, and how its tokens stand. As it is kept: no token, only keyed hashes.
 
 use super::tokens::Hash;
+use crate::auth::OfBrowser;
 use bytes::Bytes;
 use haltline_ports::{Document, KeyRecord, Owner, Shelf, UserClaims};
 use haltline_types::{Name, Timestamp};
@@ -91,6 +92,7 @@ pub(crate) struct SignIn {
     pub(crate) grant: Arc<Grant>,
     pub(super) user: Name,
     pub(super) tags: Vec<(Name, Name)>,
+    mark: OfBrowser,
     pub(super) tokens: Mutex<BrowserTokens>,
     /// Its tokens change one after the other.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -102,6 +104,7 @@ impl SignIn {
     pub(super) fn new(grant: Grant, tokens: BrowserTokens) -> Self {
         Self {
             user: Name::new(&grant.user),
+            mark: OfBrowser { counted: grant.budget.map(|_| grant.id.clone()) },
             tags: grant.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
             grant: Arc::new(grant),
             tokens: Mutex::new(tokens),
@@ -128,6 +131,10 @@ impl SignIn {
             expires: Some(self.grant.over_at(tokens, idle_for)),
             body: Bytes::from(serde_json::to_vec(&written).unwrap_or_default()),
         }
+    }
+
+    pub(super) fn mark(&self) -> OfBrowser {
+        self.mark.clone()
     }
 
     pub(super) fn is_over(&self, idle_for: Duration, now: Timestamp) -> bool {

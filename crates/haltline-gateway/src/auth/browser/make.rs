@@ -8,13 +8,17 @@ use crate::auth::Presented;
 use crate::auth::secret::new_secret;
 use crate::gateway::Gateway;
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, Owner, UserClaims};
-use haltline_types::{Code, Name, NanoUsd, Timestamp, format_duration};
+use haltline_ports::{KeyRecord, LimitOverride, Owner, UserClaims};
+use haltline_types::{Amount, Code, Name, NanoUsd, Timestamp, format_duration};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// For a browser to exchange its code.
 const CODE_FOR: Duration = Duration::from_secs(60);
+/// The budget of which each sign-in that has one of its own is a subject.
+pub const BROWSER_BUDGET: &str = "browser-token";
+/// For jobs that a browser has left behind to be done on its budget.
+const WORK_LEFT: Duration = Duration::from_secs(86_400);
 /// The shortest life of anything.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Models that a sign-in is narrowed to, at most.
@@ -115,6 +119,9 @@ impl Gateway {
             used: now.as_millis(),
             ..BrowserTokens::default()
         };
+        if let Some(budget) = new.budget {
+            self.grant_budget(&grant, budget).await?;
+        }
         let id = grant.id.clone();
         let signed = Arc::new(SignIn::new(grant, tokens.clone()));
         let document = signed.document(&tokens, rules.idle_for, now);
@@ -126,6 +133,24 @@ impl Gateway {
             tracing::warn!(%error, "a browser sign-in that made way stays on the disk until it expires there");
         }
         Ok(MadeSignIn { id, token, expires, code, code_expires, ends })
+    }
+}
+
+impl Gateway {
+    /// The sign-in's own limit, in the ledger: from the first hold on it is a line like any other.
+    async fn grant_budget(&self, grant: &Grant, budget: NanoUsd) -> Result<(), Problem> {
+        let wanted = LimitOverride {
+            budget: Name::new(BROWSER_BUDGET),
+            subject: Some(grant.id.clone()),
+            limit: Amount::usd(budget),
+            until: grant.ends_at().saturating_add(WORK_LEFT),
+            by: Name::new(&grant.key),
+            reason: "granted to a browser sign-in".to_owned(),
+        };
+        self.book.limit_override(wanted, self.clock.now()).await.map_err(|error| {
+            tracing::error!(%error, "the budget of a browser sign-in cannot be written");
+            Problem::new(Code::StoreUnavailable, "The sign-in's budget cannot be written down at present. Try again.")
+        })
     }
 }
 

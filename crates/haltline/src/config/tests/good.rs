@@ -345,3 +345,19 @@ fn sessions_are_kept_for_30_days_with_what_was_said_unless_it_is_said_otherwise(
     assert_eq!((other.keep_for, other.content), (Duration::ZERO, false));
     assert!(codes("[sessions]\nkeep = \"1d\"\n").contains(&ConfigCode::UnknownKey));
 }
+
+#[test]
+fn tls_is_read_with_what_it_names() {
+    let loaded = load_text(
+        "[server]\nlisten = \"0.0.0.0:4100\"\nconnections_per_address = 0\ncore_dumps = true\n[server.tls]\n\
+         cert = \"file:tls/good.pem\"\nkey = \"file:tls/good.key\"\nclient_ca = \"file:tls/other.pem\"\n",
+    )
+    .expect("good");
+    let tls = loaded.server.tls.expect("TLS");
+    assert_eq!(tls.client_auth, crate::tls::ClientAuth::Required);
+    let files: Vec<&str> = tls.files.iter().filter_map(|path| path.to_str()).collect();
+    assert_eq!(files, ["/etc/haltline/tls/good.pem", "/etc/haltline/tls/good.key", "/etc/haltline/tls/other.pem"]);
+    assert_eq!((loaded.server.connections_per_address, loaded.server.core_dumps), (0, true));
+    assert!(!format!("{tls:?}").contains("PRIVATE"), "{tls:?}");
+    assert!(!loaded.warnings.items.iter().any(|item| item.code == crate::config::ConfigCode::OpenBind));
+}

@@ -1,9 +1,9 @@
 //! `[auth.browser]`: browsers that sign in.
 
-use super::codes::ConfigCode;
-use super::diagnostic::Diagnostic;
-use super::reader::{Keys, Section};
-use super::value::Text;
+use crate::config::codes::ConfigCode;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::reader::{Keys, Section};
+use crate::config::value::Text;
 use haltline_gateway::settings::{BrowserSettings, SameSite};
 use haltline_types::NanoUsd;
 use std::time::Duration;
@@ -28,8 +28,7 @@ const ORIGINS_MAX: usize = 100;
 const SIGN_INS_MAX: u64 = 1_000_000;
 
 /// `[auth.browser]`; none where it is not written.
-pub(super) fn browser(root: &Section<'_>) -> Option<BrowserSettings> {
-    let auth = root.section("auth", &Keys::of(&["browser", "jwt"]));
+pub(super) fn browser(auth: &Section<'_>) -> Option<BrowserSettings> {
     let section = auth.value("browser")?.into_section("[auth.browser]".to_owned(), auth.key_span("browser"));
     section.check_keys(&KEYS);
     let usual = BrowserSettings::default();

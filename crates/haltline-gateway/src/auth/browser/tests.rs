@@ -1,1 +1,0 @@
-//! Sign-ins in a gateway.

@@ -1,0 +1,9 @@
+//! JSON Web Tokens as credentials: issuers with their keys, what claims mean, and the memory of
+//! tokens that were verified a moment ago. Verification itself is `haltline-jwt`'s.
+
+mod issuer;
+mod mapping;
+mod memory;
+mod refresh;
+
+pub(crate) use issuer::Issuers;
