@@ -59,7 +59,7 @@ impl Local {
     }
 
     fn change(&self, name: &str, with: impl FnOnce(KeyRecord) -> KeyRecord) -> Result<Key, CliError> {
-        let known = self.store.list().into_iter().find(|key| &*key.name == name);
+        let known = Keys::list(&*self.store).into_iter().find(|key| &*key.name == name);
         let known = known.ok_or_else(|| keys_error(&KeysError::Unknown(Name::new(name))))?;
         let record = with(KeyRecord::clone(&known));
         let key = key_dto(&record);
@@ -147,7 +147,7 @@ fn needs_gateway() -> CliError {
 
 impl Admin for Local {
     fn keys(&self) -> Answer<'_, Vec<Key>> {
-        Box::pin(async { Ok(self.store.list().iter().map(|key| key_dto(key)).collect()) })
+        Box::pin(async { Ok(Keys::list(&*self.store).iter().map(|key| key_dto(key)).collect()) })
     }
 
     fn create_key<'a>(&'a self, wanted: &'a NewKey) -> Answer<'a, MadeKey> {
@@ -174,7 +174,7 @@ impl Admin for Local {
     }
 
     fn remove_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { self.store.remove(&Name::new(name), now()).map_err(|error| keys_error(&error)) })
+        Box::pin(async move { Keys::remove(&*self.store, &Name::new(name), now()).map_err(|error| keys_error(&error)) })
     }
 
     fn accounts(&self) -> Answer<'_, Vec<Account>> {
