@@ -1,5 +1,6 @@
 //! The command line as clap reads it. What each command does stands in the module of its name.
 
+use super::guard::GuardCommand;
 use super::replay::ReplayArgs;
 use super::trace::TraceArgs;
 use super::ui::Format;
@@ -67,6 +68,9 @@ pub enum Command {
     /// What failed for good: look at it, send it again, discard it
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// What the rules of the guards are worth on labelled texts
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),
