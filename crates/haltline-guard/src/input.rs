@@ -11,8 +11,9 @@
 //! 4 for severity high, 2 for medium, 1 for low, unless the rule names its own. Of rules that share a
 //! `group` only the one with most points counts, because they are several ways to see the same thing.
 //! A rule that fires only inside a decoded text (base64, hidden characters, a shifted alphabet) gives
-//! one point more: somebody hid it. A match that stands in quotation marks within a longer text gives
-//! at most one point less than a block needs, because it is talk about an attack more often than one.
+//! one point more: somebody hid it. Matches that stand in quotation marks within a longer text, or
+//! behind "such as", are talk about attacks more often than attacks: together they give at most 3
+//! points, and count only where they are more than all others.
 //! The sum is compared with a [`Threshold`]: 2 points flag, 4 block, unless the operator says otherwise.
 //! So one rule of severity high blocks, two independent ones of medium do, and one of medium flags.
 //!
@@ -26,6 +27,7 @@ mod allow;
 mod compile;
 mod findings;
 mod normalise;
+pub mod quality;
 mod rules_file;
 mod ruleset;
 mod scan;

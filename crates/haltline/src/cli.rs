@@ -10,6 +10,7 @@ mod check;
 mod dlq;
 mod exit;
 mod explain;
+mod guard;
 mod init;
 mod key;
 mod openapi;
@@ -31,6 +32,7 @@ mod when;
 pub use admin::{Admin, AdminFile, Answer, IfAbsent, SpendAsk, StreamPage, TimelinesAsk, connect};
 pub use args::{Cli, Command, DemoArgs, DemoWhat, Global, ServeArgs};
 pub use exit::{CliError, Exit};
+pub use guard::{GuardCommand, GuardEval};
 pub use replay::ReplayArgs;
 pub use trace::TraceArgs;
 pub use ui::{Format, Ui};
@@ -91,6 +93,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Dlq(command) => dlq::run(command, global, ui, env),
         Command::Review(command) => review::run(command, global, ui, env),
         Command::SignIns(command) => sign_ins::run(command, global, ui, env),
+        Command::Guard(command) => guard::run(command, ui),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Openapi => openapi::run(ui),

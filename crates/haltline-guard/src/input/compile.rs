@@ -93,7 +93,7 @@ fn has_upper_case(hir: &Hir) -> bool {
         // A class of upper case only; one that also has other letters is a complement or a mix.
         HirKind::Class(Class::Bytes(class)) => {
             !class.ranges().is_empty()
-                && class.ranges().iter().all(|range| (b'A'..=b'Z').contains(&range.start()) && range.end() <= b'Z')
+                && class.ranges().iter().all(|range| range.start().is_ascii_uppercase() && range.end() <= b'Z')
         }
         HirKind::Class(Class::Unicode(class)) => {
             let upper = |range: &regex_syntax::hir::ClassUnicodeRange| {

@@ -70,16 +70,20 @@ impl Ruleset {
                     input = Input::new(haystack.as_bytes()).span(hit.end()..span.end);
                 }
                 let Some((quoted, range)) = quoted else { continue };
+                let span = view.origin(range).map(|span| base + span.start..base + span.end);
+                let span = span.filter(|span| text.get(span.clone()).is_some());
+                // A view without markup lost marks that another has: what was quoted there is quoted.
+                let before = found.get(place);
+                let is_same = before.is_some_and(|before| before.quoted && overlap(&before.span, &span));
                 let hidden = u32::from(view.kind.is_hidden());
                 let points = if quoted { rule.points.min(QUOTED_MAX) } else { rule.points + hidden };
-                if found.get(place).is_none_or(|before| points > before.points) {
-                    let span = view.origin(range).map(|span| base + span.start..base + span.end);
+                if !is_same && before.is_none_or(|before| points > before.points) {
                     let finding = Finding {
                         rule: rule.id.clone(),
                         category: rule.category,
                         severity: rule.severity,
                         points,
-                        span: span.filter(|span| text.get(span.clone()).is_some()),
+                        span,
                         view: view.kind,
                         quoted,
                     };
@@ -113,11 +117,15 @@ impl Ruleset {
         places
     }
 
-    /// The sum, each group counted once.
+    /// The sum, each group counted once, and all that is quoted together as one.
     fn points(&self, found: &BTreeMap<usize, Finding>) -> u32 {
         let mut groups: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut sum: u32 = 0;
+        let (mut sum, mut quoted): (u32, u32) = (0, 0);
         for (place, finding) in found {
+            if finding.quoted {
+                quoted = quoted.saturating_add(finding.points).min(QUOTED_MAX);
+                continue;
+            }
             match self.rules().get(*place).and_then(|rule| rule.group.as_deref()) {
                 Some(group) => {
                     let best = groups.entry(group).or_default();
@@ -126,14 +134,31 @@ impl Ruleset {
                 None => sum = sum.saturating_add(finding.points),
             }
         }
-        groups.values().fold(sum, |sum, points| sum.saturating_add(*points))
+        // Talk about an attack does not become one by what else is said, unless that suffices by itself.
+        groups.values().fold(sum, |sum, points| sum.saturating_add(*points)).max(quoted)
     }
 }
 
-/// Does it stand in quotation marks that do not hold the whole text? The mark before must be near,
-/// on the same line, with something before it; the same mark must follow.
+/// What announces an example.
+const ANNOUNCED: [&[u8]; 9] = [
+    b"such as ",
+    b"e.g. ",
+    b"phrases like ",
+    b"attacks like ",
+    b"prompts like ",
+    b"injections like ",
+    b"the phrase ",
+    b"for example ",
+    b"messages like ",
+];
+
+/// Does it stand in quotation marks that do not hold the whole text, or is it announced as an example?
+/// The mark before must be near, on the same line, with something before it; the same mark must follow.
 fn is_quoted(text: &[u8], hit: Range<usize>) -> bool {
     let before = text.get(hit.start.saturating_sub(QUOTE_NEAR)..hit.start).unwrap_or_default();
+    if ANNOUNCED.iter().any(|words| before.ends_with(words)) {
+        return true;
+    }
     let after = text.get(hit.end..(hit.end + QUOTE_FAR).min(text.len())).unwrap_or_default();
     let line =
         before.iter().rposition(|byte| *byte == b'\n').map_or(before, |at| before.get(at + 1..).unwrap_or_default());
@@ -151,6 +176,10 @@ fn is_quoted(text: &[u8], hit: Range<usize>) -> bool {
     let so_far = so_far.get(so_far.len().saturating_sub(400)..).unwrap_or_default();
     let marks = so_far.iter().rev().take_while(|byte| **byte != b'\n').filter(|byte| *byte == quote).count();
     !is_first && marks % 2 == 0 && closes(after, *quote)
+}
+
+fn overlap(one: &Option<Range<usize>>, other: &Option<Range<usize>>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one.start < other.end && other.start < one.end)
 }
 
 fn closes(after: &[u8], quote: u8) -> bool {

@@ -1,5 +1,6 @@
 //! The command line as clap reads it. What each command does stands in the module of its name.
 
+use super::guard::GuardCommand;
 use super::replay::ReplayArgs;
 use super::review::ReviewCommand;
 use super::trace::TraceArgs;
@@ -74,6 +75,9 @@ pub enum Command {
     /// Browsers that are signed in: look who, and sign them out
     #[command(subcommand)]
     SignIns(SignInsCommand),
+    /// What the rules of the guards are worth on labelled texts
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),

@@ -2,6 +2,7 @@
 //! gateway on the other side of a socket.
 
 mod gateway;
+mod guard;
 mod local;
 mod parsing;
 mod plan;

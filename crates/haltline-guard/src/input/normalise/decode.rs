@@ -26,7 +26,7 @@ fn once(text: &Text) -> Vec<Text> {
     let mut take = |passages: &mut dyn Iterator<Item = (Range<usize>, String)>| {
         for (span, decoded) in passages.take(SEGMENTS_MAX) {
             found.push(if text.is_placed() {
-                Text::placed(decoded, text.from_span(span))
+                Text::placed(decoded, text.origin_of(span))
             } else {
                 Text::unplaced(decoded)
             });

@@ -84,7 +84,7 @@ fn compose(text: &Text) -> Text {
             end = next_at + next.len_utf8();
             chars.next();
         }
-        let from = text.from_span(at..end);
+        let from = text.origin_of(at..end);
         if plain.len() > room {
             plain.push(c, from);
             continue;

@@ -37,7 +37,7 @@ fn references(text: &Text) -> Option<Text> {
         let out = out.get_or_insert_with(|| text.like());
         let end = at + 1 + length;
         out.copy(text, rest..at);
-        out.push(c, text.from_span(at..end));
+        out.push(c, text.origin_of(at..end));
         rest = end;
     }
     let mut out = out?;

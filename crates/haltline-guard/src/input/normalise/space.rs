@@ -35,7 +35,7 @@ pub(super) fn tidy(text: &Text) -> Text {
             continue;
         }
         out.copy(text, rest..at);
-        let from = text.from_span(at..end);
+        let from = text.origin_of(at..end);
         let is_wrapped = breaks == 1
             && last.is_some_and(|c: char| c.is_alphanumeric() || c == ',')
             && next.is_some_and(char::is_lowercase);

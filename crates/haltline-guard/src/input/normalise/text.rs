@@ -78,7 +78,7 @@ impl Text {
     }
 
     /// Where these bytes came from.
-    pub(super) fn from_span(&self, span: Range<usize>) -> Range<u32> {
+    pub(super) fn origin_of(&self, span: Range<usize>) -> Range<u32> {
         let first = self.from(span.start);
         let last = self.from(span.end.saturating_sub(1));
         first.start.min(last.start)..last.end.max(first.end)
