@@ -11,10 +11,14 @@ mod class;
 mod compiled;
 mod core;
 mod filter;
+mod folded;
 mod hit;
 mod judge;
 mod literals;
 mod options;
+mod phrases;
+mod pii;
+mod prompt;
 mod rule;
 mod rules;
 mod secrets;
@@ -26,6 +30,7 @@ pub use hit::{Action, Channel, Hit, Pass, Screened};
 pub use options::{
     InArguments, OutputOptions, OutputRulesError, Phrase, PiiKind, PiiOptions, RuleSet, SecretOptions, SecretPattern,
 };
+pub use prompt::PromptPrint;
 pub use rule::{SecretRule, Severity};
 pub use rules::OutputRules;
 pub use secrets::secret_rules;

@@ -5,7 +5,7 @@
 //! string. It does not check that the JSON is right.
 
 use super::core::{Core, Sink};
-use super::hit::{Channel, Hit, Pass};
+use super::hit::{Hit, Pass};
 use super::rules::OutputRules;
 use std::collections::VecDeque;
 
@@ -48,8 +48,8 @@ struct Raw {
 }
 
 impl ArgumentsFilter {
-    pub(super) fn new() -> Self {
-        Self { core: Core::new(Channel::Arguments), place: Place::Outside, raw: Raw::default() }
+    pub(super) fn new(core: Core) -> Self {
+        Self { core, place: Place::Outside, raw: Raw::default() }
     }
 
     /// Takes the next piece of the JSON and appends to `out` what may go out now. After

@@ -3,4 +3,5 @@
 
 mod arguments;
 mod corpus;
+mod others;
 mod secrets;
