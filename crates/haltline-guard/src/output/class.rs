@@ -87,6 +87,17 @@ const fn kind(byte: u8) -> u8 {
     }
 }
 
+/// [`kind`] of every byte: a look-up where text streams.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        kinds[byte as usize] = kind(byte);
+        byte += 1;
+    }
+    kinds
+};
+
 /// The kinds of the last 32 bytes, the newest in the lowest four bits. What stands before a text
 /// is no part of a word.
 #[derive(Clone, Copy, Default)]
@@ -100,8 +111,9 @@ impl Behind {
         Self(0)
     }
 
-    pub(super) const fn push(&mut self, byte: u8) {
-        self.0 = self.0 << 4 | kind(byte) as u128;
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) {
+        self.0 = self.0 << 4 | u128::from(KINDS.get(usize::from(byte)).copied().unwrap_or(OTHER));
     }
 
     /// Takes a piece of text: only its end matters.

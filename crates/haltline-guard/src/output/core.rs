@@ -197,6 +197,11 @@ impl Core {
         self.at += seen.len() as u64;
         let complete = rules.literals.is_complete(state);
         let keep = if complete { LONGEST } else { rules.literals.held(state, self.behind) };
+        if keep == 0 && self.held.is_empty() {
+            sink.keep(seen);
+            self.decided = self.at;
+            return rest;
+        }
         // It may begin within a character: the rest of that belongs to what is held.
         let within = seen.iter().take_while(|byte| *byte & 0xC0 == 0x80).count();
         let (within, seen) = seen.split_at_checked(within).unwrap_or((&[], seen));
@@ -226,21 +231,8 @@ impl Core {
             self.steps += self.candidates.len() as u64;
         }
         let mut with: Vec<Candidate> = Vec::new();
-        let mut before: Vec<Candidate> = Vec::new();
-        let (held, decided) = (&self.held, self.decided);
-        self.candidates.retain_mut(|candidate| {
-            let Some(pattern) = rules.pattern(candidate.pattern) else { return false };
-            let from = usize::try_from(candidate.start.saturating_sub(decided)).unwrap_or(usize::MAX);
-            let reading = candidate.read(&pattern.shape, byte, at, held.get(from..).unwrap_or_default());
-            match reading {
-                Reading::With => with.push(*candidate),
-                Reading::Before => before.push(*candidate),
-                Reading::Live | Reading::Dead => {}
-            }
-            reading == Reading::Live
-        });
-        for candidate in before {
-            self.resolve(rules, candidate, at, true, sink, hits);
+        if !self.candidates.is_empty() {
+            with = self.read(rules, byte, sink, hits);
             if self.cut {
                 return;
             }
@@ -262,9 +254,11 @@ impl Core {
                 return;
             }
         }
-        self.bound(rules, sink, hits);
-        if self.cut {
-            return;
+        if !self.candidates.is_empty() {
+            self.bound(rules, sink, hits);
+            if self.cut {
+                return;
+            }
         }
         if let Some(readers) = &mut self.readers {
             if !rules.phrases.is_empty() {
@@ -282,6 +276,32 @@ impl Core {
                 self.tell(rules, sink, hits);
             }
         }
+    }
+
+    /// Shows the candidates the byte that comes. Returns those that it completes.
+    fn read(&mut self, rules: &Compiled, byte: u8, sink: &mut impl Sink, hits: &mut Vec<Hit>) -> Vec<Candidate> {
+        let at = self.at;
+        let mut with: Vec<Candidate> = Vec::new();
+        let mut before: Vec<Candidate> = Vec::new();
+        let (held, decided) = (&self.held, self.decided);
+        self.candidates.retain_mut(|candidate| {
+            let Some(pattern) = rules.pattern(candidate.pattern) else { return false };
+            let from = usize::try_from(candidate.start.saturating_sub(decided)).unwrap_or(usize::MAX);
+            let reading = candidate.read(&pattern.shape, byte, at, held.get(from..).unwrap_or_default());
+            match reading {
+                Reading::With => with.push(*candidate),
+                Reading::Before => before.push(*candidate),
+                Reading::Live | Reading::Dead => {}
+            }
+            reading == Reading::Live
+        });
+        for candidate in before {
+            self.resolve(rules, candidate, at, true, sink, hits);
+            if self.cut {
+                break;
+            }
+        }
+        with
     }
 
     /// What the readers found.

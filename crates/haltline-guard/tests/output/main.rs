@@ -3,5 +3,6 @@
 
 mod arguments;
 mod corpus;
+mod document;
 mod others;
 mod secrets;
