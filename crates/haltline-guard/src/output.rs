@@ -5,25 +5,32 @@
 //! result is the same however the text is cut. It does not know where text stands in an event, nor
 //! what follows for the request.
 
+mod arguments;
 mod candidate;
 mod class;
 mod compiled;
 mod core;
 mod filter;
+mod folded;
 mod hit;
 mod judge;
 mod literals;
 mod options;
+mod phrases;
+mod pii;
+mod prompt;
 mod rule;
 mod rules;
 mod secrets;
 mod swallow;
 
+pub use arguments::ArgumentsFilter;
 pub use filter::Filter;
 pub use hit::{Action, Channel, Hit, Pass, Screened};
 pub use options::{
     InArguments, OutputOptions, OutputRulesError, Phrase, PiiKind, PiiOptions, RuleSet, SecretOptions, SecretPattern,
 };
+pub use prompt::PromptPrint;
 pub use rule::{SecretRule, Severity};
 pub use rules::OutputRules;
 pub use secrets::secret_rules;

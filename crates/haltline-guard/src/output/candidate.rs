@@ -76,13 +76,13 @@ impl Candidate {
                     }
                     self.next();
                 }
-                Step::Lit(_) | Step::Fold(_) => {
+                Step::Lit(_) | Step::Fold(_) | Step::Rest => {
                     let (literal, fold) = match step {
-                        Step::Lit(literal) => (literal, false),
-                        Step::Fold(literal) => (literal, true),
-                        _ => return Reading::Dead,
+                        Step::Lit(literal) => (literal.as_bytes(), false),
+                        Step::Fold(literal) => (literal.as_bytes(), true),
+                        _ => (&*pattern.rest, false),
                     };
-                    let wanted = literal.as_bytes().get(usize::from(self.count));
+                    let wanted = literal.get(usize::from(self.count));
                     if !wanted.is_some_and(|own| *own == byte || (fold && own.eq_ignore_ascii_case(&byte))) {
                         return Reading::Dead;
                     }

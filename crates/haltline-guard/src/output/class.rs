@@ -6,7 +6,6 @@ pub(super) struct Class([u64; 4]);
 
 impl Class {
     /// The set that a list names: `A-Za-z0-9_-`. A `-` at the end, or after a range, is itself.
-    #[expect(clippy::indexing_slicing, reason = "checked by the loops' conditions; evaluated while compiling")]
     pub(super) const fn of(list: &str) -> Self {
         let list = list.as_bytes();
         let mut bits = [0_u64; 4];
@@ -33,14 +32,12 @@ impl Class {
     }
 
     /// Every byte but those that a list names.
-    #[expect(clippy::indexing_slicing, reason = "four of four")]
     pub(super) const fn but(list: &str) -> Self {
         let Self(bits) = Self::of(list);
         Self([!bits[0], !bits[1], !bits[2], !bits[3]])
     }
 
     /// The bytes of either.
-    #[expect(clippy::indexing_slicing, reason = "four of four")]
     pub(super) const fn or(self, other: Self) -> Self {
         let (a, b) = (self.0, other.0);
         Self([a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]])
@@ -90,6 +87,17 @@ const fn kind(byte: u8) -> u8 {
     }
 }
 
+/// [`kind`] of every byte: a look-up where text streams.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        kinds[byte as usize] = kind(byte);
+        byte += 1;
+    }
+    kinds
+};
+
 /// The kinds of the last 32 bytes, the newest in the lowest four bits. What stands before a text
 /// is no part of a word.
 #[derive(Clone, Copy, Default)]
@@ -103,8 +111,9 @@ impl Behind {
         Self(0)
     }
 
-    pub(super) const fn push(&mut self, byte: u8) {
-        self.0 = self.0 << 4 | kind(byte) as u128;
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) {
+        self.0 = self.0 << 4 | u128::from(KINDS.get(usize::from(byte)).copied().unwrap_or(OTHER));
     }
 
     /// Takes a piece of text: only its end matters.

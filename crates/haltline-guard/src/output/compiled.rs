@@ -3,6 +3,8 @@
 use super::OutputRulesError;
 use super::hit::{Action, Channel};
 use super::literals::{Literal, Literals};
+use super::phrases::Phrases;
+use super::pii::PiiRules;
 use super::rule::{Before, Begin, Judge, Shape};
 use crate::Category;
 use std::sync::Arc;
@@ -14,6 +16,10 @@ pub(super) struct Compiled {
     pub(super) starts: Vec<Start>,
     patterns: Vec<CompiledPattern>,
     pub(super) rules: Vec<CompiledRule>,
+    pub(super) phrases: Phrases,
+    pub(super) pii: PiiRules,
+    /// The rule for answers that repeat the system prompt.
+    pub(super) prompt_rule: u16,
 }
 
 /// A literal, by what it begins.
@@ -52,6 +58,9 @@ pub(super) struct Builder {
     starts: Vec<Start>,
     patterns: Vec<CompiledPattern>,
     rules: Vec<CompiledRule>,
+    pub(super) phrases: Phrases,
+    pub(super) pii: PiiRules,
+    pub(super) prompt_rule: u16,
 }
 
 impl Builder {
@@ -82,7 +91,15 @@ impl Builder {
 
     pub(super) fn build(self) -> Result<Compiled, OutputRulesError> {
         let literals = Literals::new(&self.literals).ok_or(OutputRulesError::TooMany)?;
-        Ok(Compiled { literals, starts: self.starts, patterns: self.patterns, rules: self.rules })
+        Ok(Compiled {
+            literals,
+            starts: self.starts,
+            patterns: self.patterns,
+            rules: self.rules,
+            phrases: self.phrases,
+            pii: self.pii,
+            prompt_rule: self.prompt_rule,
+        })
     }
 }
 

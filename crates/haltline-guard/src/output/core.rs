@@ -7,6 +7,9 @@ use super::class::{Behind, DASH, DIGIT, MNO};
 use super::compiled::Compiled;
 use super::hit::{Action, Channel, Hit, Pass};
 use super::literals::LONGEST;
+use super::phrases::{self, Found};
+use super::pii;
+use super::prompt::{Overlap, PromptPrint};
 use super::rule::{After, Before, Begin, JudgeKind, Step};
 use super::swallow::{Swallow, Taken};
 use std::ops::Range;
@@ -19,6 +22,12 @@ const SLIDING: u64 = 100;
 /// Candidates at a time. Ordinary text has one or two; more is an attempt to tire the filter, and
 /// what is held is replaced.
 const CANDIDATES: usize = 24;
+
+/// Bytes that are kept of one piece before what need not wait leaves.
+const WORKING: usize = 1_024;
+
+/// Bytes of the longest character.
+const CHARACTER: usize = 4;
 
 /// Where decisions about bytes go, in the order of the text.
 pub(super) trait Sink {
@@ -46,11 +55,33 @@ pub(super) struct Core {
     held: Vec<u8>,
     candidates: Vec<Candidate>,
     swallow: Swallow,
+    /// For what cannot be skimmed.
+    readers: Option<Box<Readers>>,
+    /// Bytes that candidates have read.
+    #[cfg(test)]
+    pub(super) steps: u64,
+}
+
+/// What reads every letter: only there if it is asked for.
+struct Readers {
+    phrases: phrases::Reader,
+    pii: pii::Reader,
+    prompt: Option<(Arc<PromptPrint>, Overlap)>,
+    found: Vec<Found>,
 }
 
 impl Core {
-    pub(super) const fn new(channel: Channel) -> Self {
+    pub(super) fn new(rules: &Compiled, channel: Channel, prompt: Option<Arc<PromptPrint>>) -> Self {
+        let prompt = prompt.filter(|print| !print.is_empty()).map(|print| (print, Overlap::default()));
+        let wanted = prompt.is_some() || !rules.phrases.is_empty() || !rules.pii.is_empty();
+        let readers = wanted.then(|| {
+            let (phrases, pii) = (phrases::Reader::new(), pii::Reader::default());
+            Box::new(Readers { phrases, pii, prompt, found: Vec::new() })
+        });
         Self {
+            readers,
+            #[cfg(test)]
+            steps: 0,
             state: 0,
             channel,
             cut: false,
@@ -81,14 +112,19 @@ impl Core {
         self.changed = !self.held.is_empty();
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
-            if self.candidates.is_empty() && self.swallow.is_idle() {
+            if self.readers.is_none() && self.candidates.is_empty() && self.swallow.is_idle() {
                 rest = self.skim(rules, rest, sink);
-                continue;
+            } else {
+                rest = after;
+                self.byte(rules, byte, sink, hits);
             }
-            rest = after;
-            self.byte(rules, byte, sink, hits);
             if self.cut {
                 return Pass::Cut;
+            }
+            if self.held.len() > WORKING {
+                let whole = floor(&self.held, self.held.len() - CHARACTER);
+                let waits = self.waits_from(rules).min(self.decided + whole as u64);
+                self.keep_to(waits, sink);
             }
         }
         self.release(rules, sink);
@@ -100,17 +136,14 @@ impl Core {
         if self.cut {
             return Pass::Cut;
         }
-        self.changed = !self.held.is_empty();
-        self.settle(rules, sink, hits);
-        if self.cut {
-            return Pass::Cut;
-        }
+        let pass = self.settle(rules, sink, hits);
         self.candidates.clear();
-        if self.changed { Pass::Changed } else { Pass::Unchanged }
+        pass
     }
 
     /// What has begun ends here, as if the text did; what only stands before a secret goes on.
-    pub(super) fn settle(&mut self, rules: &Compiled, sink: &mut impl Sink, hits: &mut Vec<Hit>) {
+    pub(super) fn settle(&mut self, rules: &Compiled, sink: &mut impl Sink, hits: &mut Vec<Hit>) -> Pass {
+        self.changed = !self.held.is_empty();
         let at = self.at;
         let mut index = 0;
         while let Some(candidate) = self.candidates.get_mut(index) {
@@ -123,14 +156,28 @@ impl Core {
             if ends {
                 self.resolve(rules, candidate, at, true, sink, hits);
                 if self.cut {
-                    return;
+                    return Pass::Cut;
                 }
+            }
+        }
+        if let Some(readers) = &mut self.readers {
+            readers.phrases.end(&mut readers.found);
+            readers.pii.end(&rules.pii, at, &mut readers.found);
+            if let Some((print, overlap)) = &mut readers.prompt
+                && overlap.end(print)
+            {
+                readers.found.push(Found { rule: rules.prompt_rule, start: at, end: at });
+            }
+            self.tell(rules, sink, hits);
+            if self.cut {
+                return Pass::Cut;
             }
         }
         self.swallow = Swallow::Nothing;
         self.state = 0;
-        self.behind = Behind::default();
+        self.behind = Behind::new();
         self.keep_to(at, sink);
+        if self.changed { Pass::Changed } else { Pass::Unchanged }
     }
 
     /// Reads on while nothing has begun, up to the end of the first literal. Returns the rest.
@@ -150,6 +197,15 @@ impl Core {
         self.at += seen.len() as u64;
         let complete = rules.literals.is_complete(state);
         let keep = if complete { LONGEST } else { rules.literals.held(state, self.behind) };
+        if keep == 0 && self.held.is_empty() {
+            sink.keep(seen);
+            self.decided = self.at;
+            return rest;
+        }
+        // It may begin within a character: the rest of that belongs to what is held.
+        let within = seen.iter().take_while(|byte| *byte & 0xC0 == 0x80).count();
+        let (within, seen) = seen.split_at_checked(within).unwrap_or((&[], seen));
+        self.held.extend_from_slice(within);
         let split = floor(seen, seen.len().saturating_sub(keep));
         let (passes, held) = seen.split_at_checked(split).unwrap_or((&[], seen));
         if !passes.is_empty() {
@@ -170,22 +226,13 @@ impl Core {
     /// Reads one byte while something has begun.
     fn byte(&mut self, rules: &Compiled, byte: u8, sink: &mut impl Sink, hits: &mut Vec<Hit>) {
         let at = self.at;
+        #[cfg(test)]
+        {
+            self.steps += self.candidates.len() as u64;
+        }
         let mut with: Vec<Candidate> = Vec::new();
-        let mut before: Vec<Candidate> = Vec::new();
-        let (held, decided) = (&self.held, self.decided);
-        self.candidates.retain_mut(|candidate| {
-            let Some(pattern) = rules.pattern(candidate.pattern) else { return false };
-            let from = usize::try_from(candidate.start.saturating_sub(decided)).unwrap_or(usize::MAX);
-            let reading = candidate.read(&pattern.shape, byte, at, held.get(from..).unwrap_or_default());
-            match reading {
-                Reading::With => with.push(*candidate),
-                Reading::Before => before.push(*candidate),
-                Reading::Live | Reading::Dead => {}
-            }
-            reading == Reading::Live
-        });
-        for candidate in before {
-            self.resolve(rules, candidate, at, true, sink, hits);
+        if !self.candidates.is_empty() {
+            with = self.read(rules, byte, sink, hits);
             if self.cut {
                 return;
             }
@@ -207,7 +254,89 @@ impl Core {
                 return;
             }
         }
-        self.bound(rules, sink, hits);
+        if !self.candidates.is_empty() {
+            self.bound(rules, sink, hits);
+            if self.cut {
+                return;
+            }
+        }
+        if let Some(readers) = &mut self.readers {
+            if !rules.phrases.is_empty() {
+                readers.phrases.read(&rules.phrases, byte, at, &mut readers.found);
+            }
+            if !rules.pii.is_empty() {
+                readers.pii.read(&rules.pii, byte, at, &mut readers.found);
+            }
+            if let Some((print, overlap)) = &mut readers.prompt
+                && overlap.read(print, byte)
+            {
+                readers.found.push(Found { rule: rules.prompt_rule, start: at, end: at });
+            }
+            if !readers.found.is_empty() {
+                self.tell(rules, sink, hits);
+            }
+        }
+    }
+
+    /// Shows the candidates the byte that comes. Returns those that it completes.
+    fn read(&mut self, rules: &Compiled, byte: u8, sink: &mut impl Sink, hits: &mut Vec<Hit>) -> Vec<Candidate> {
+        let at = self.at;
+        let mut with: Vec<Candidate> = Vec::new();
+        let mut before: Vec<Candidate> = Vec::new();
+        let (held, decided) = (&self.held, self.decided);
+        self.candidates.retain_mut(|candidate| {
+            let Some(pattern) = rules.pattern(candidate.pattern) else { return false };
+            let from = usize::try_from(candidate.start.saturating_sub(decided)).unwrap_or(usize::MAX);
+            let reading = candidate.read(&pattern.shape, byte, at, held.get(from..).unwrap_or_default());
+            match reading {
+                Reading::With => with.push(*candidate),
+                Reading::Before => before.push(*candidate),
+                Reading::Live | Reading::Dead => {}
+            }
+            reading == Reading::Live
+        });
+        for candidate in before {
+            self.resolve(rules, candidate, at, true, sink, hits);
+            if self.cut {
+                break;
+            }
+        }
+        with
+    }
+
+    /// What the readers found.
+    fn tell(&mut self, rules: &Compiled, sink: &mut impl Sink, hits: &mut Vec<Hit>) {
+        let found = self.readers.as_mut().map(|readers| std::mem::take(&mut readers.found)).unwrap_or_default();
+        for Found { rule, start, end } in found {
+            if self.cut {
+                return;
+            }
+            if start == end {
+                self.repeats_the_prompt(rules, rule, end, sink, hits);
+            } else {
+                self.found(rules, rule, start..end, None, sink, hits);
+            }
+        }
+    }
+
+    /// The prompt has been repeated up to here. It is out already: all that can follow is an end.
+    fn repeats_the_prompt(&mut self, rules: &Compiled, rule: u16, at: u64, sink: &mut impl Sink, hits: &mut Vec<Hit>) {
+        let Some(rule) = rules.rules.get(usize::from(rule)) else { return };
+        let action = if rule.action(self.channel) == Action::Cut { Action::Cut } else { Action::Flag };
+        hits.push(Hit { rule: Arc::clone(&rule.id), category: rule.category, action, at, length: 0 });
+        if action == Action::Cut {
+            let waits = self.waits_from(rules);
+            self.keep_to(waits.min(at), sink);
+            self.end_early();
+        }
+    }
+
+    fn end_early(&mut self) {
+        self.cut = true;
+        self.changed = true;
+        self.held = Vec::new();
+        self.candidates = Vec::new();
+        self.readers = None;
     }
 
     /// Candidates whose literal is complete here.
@@ -309,10 +438,7 @@ impl Core {
         let start = self.candidates.iter().map(|candidate| candidate.start).fold(range.start, u64::min);
         self.keep_to(start.max(self.decided), sink);
         if action == Action::Cut {
-            self.cut = true;
-            self.changed = true;
-            self.held = Vec::new();
-            self.candidates = Vec::new();
+            self.end_early();
             return;
         }
         if !joined {
@@ -360,12 +486,23 @@ impl Core {
 
     /// Lets out what no candidate needs.
     fn release(&mut self, rules: &Compiled, sink: &mut impl Sink) {
-        if self.held.is_empty() || !self.swallow.is_idle() {
-            return;
+        if !self.held.is_empty() {
+            let waits = self.waits_from(rules);
+            self.keep_to(waits, sink);
+        }
+    }
+
+    /// The first byte that may still become part of something.
+    fn waits_from(&self, rules: &Compiled) -> u64 {
+        if !self.swallow.is_idle() {
+            return self.decided;
         }
         let literal = self.at - rules.literals.held(self.state, self.behind) as u64;
         let needed = self.candidates.iter().map(|candidate| candidate.start).fold(literal, u64::min);
-        self.keep_to(needed, sink);
+        self.readers.as_ref().map_or(needed, |readers| {
+            let read = [readers.phrases.held_from(), readers.pii.held_from()];
+            read.into_iter().flatten().fold(needed, u64::min)
+        })
     }
 }
 
@@ -380,13 +517,96 @@ fn stands_after(behind: Behind, before: Before, length: u32) -> bool {
         Before::Any => true,
         Before::NoWord => behind.begins(length),
         Before::BotNumber => {
-            let digits = (length..length + 11).take_while(|&back| behind.kind(back) == DIGIT).count() as u32;
-            (8..=10).contains(&digits) && behind.begins(length + digits)
+            let end = (length..).find(|&back| behind.kind(back) != DIGIT).unwrap_or(length);
+            (8..=10).contains(&(end - length)) && behind.begins(end)
         }
         Before::DiscordUser => {
-            let part = |&back: &u32| behind.is_word(back) || behind.kind(back) == DASH;
-            let letters = (length..length + 27).take_while(part).count() as u32;
-            (24..=26).contains(&letters) && behind.kind(length + letters - 1) == MNO
+            let part = |back: u32| behind.is_word(back) || behind.kind(back) == DASH;
+            let end = (length..).find(|&back| !part(back)).unwrap_or(length);
+            (24..=26).contains(&(end - length)) && behind.kind(end - 1) == MNO
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::{OutputOptions, RuleSet, SecretOptions};
+    use super::super::{Filter, OutputRules};
+    use super::*;
+
+    struct Count(u64);
+
+    impl Sink for Count {
+        fn keep(&mut self, bytes: &[u8]) {
+            self.0 += bytes.len() as u64;
+        }
+
+        fn leave_out(&mut self, count: usize) {
+            self.0 += count as u64;
+        }
+
+        fn insert(&mut self, _placeholder: &str) {}
+    }
+
+    #[test]
+    fn work_and_hold_are_bounded_whatever_the_text() {
+        let secrets = SecretOptions { rules: RuleSet::All, ..SecretOptions::default() };
+        let rules = OutputRules::new(&OutputOptions { secrets, ..OutputOptions::default() }).unwrap();
+        let pieces = [
+            "sk-",
+            "sk-proj-",
+            "eyJ",
+            "eyJ-",
+            "eyJaaaaaaaaaa.",
+            "eyJaaaaaaaaaa.ey",
+            "----BEGIN ",
+            "-----BEGIN ",
+            "-----BEGIN A ",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----a:",
+            "://a:b:c:",
+            "https://",
+            "https://a:",
+            "https://a:b@",
+            "password ",
+            "password=a",
+            "authorization basic",
+            "api-key: 0",
+            "AccountKey=",
+            "hvs.a",
+            "xox",
+            "xoxb-1-",
+            "glpat-glpat-",
+            "AKIA",
+            "Maaaaaaaaaaaaaaaaaaaaaaa.",
+            "12345678:AA",
+            "github_pat_",
+            "pypi-AgEIcHlwaS5vcmc",
+            "S",
+            "\\n",
+            "\u{1F600}://\u{e9}:",
+        ];
+        for piece in pieces {
+            let text = piece.repeat(100_000 / piece.len());
+            for size in [text.len(), 5_003] {
+                let mut core = Core::new(rules.compiled(), Channel::Text, None);
+                let (mut count, mut hits, mut held) = (Count(0), Vec::new(), 0);
+                for chunk in text.as_bytes().chunks(size) {
+                    core.push(rules.compiled(), chunk, &mut count, &mut hits);
+                    held = held.max(core.held());
+                }
+                core.finish(rules.compiled(), &mut count, &mut hits);
+                let steps = core.steps as f64 / text.len() as f64;
+                assert!(steps <= CANDIDATES as f64 + 3.0, "{piece}: {steps} steps a byte");
+                assert!(held <= 128, "{piece}: {held} bytes held");
+                assert_eq!(count.0, text.len() as u64, "{piece}: bytes are neither lost nor told twice");
+                assert!(core.held.capacity() <= 4 * WORKING, "{piece}: {}", core.held.capacity());
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_is_small_until_something_begins() {
+        assert!(size_of::<Filter>() <= 300, "{}", size_of::<Filter>());
     }
 }

@@ -1,15 +1,15 @@
 //! A filter over the text of one channel.
 
 use super::core::{Core, Sink};
-use super::hit::{Channel, Hit, Pass};
+use super::hit::{Hit, Pass};
 use super::rules::OutputRules;
 
 /// The state of one channel of one answer. Small until something has begun.
 pub struct Filter(Core);
 
 impl Filter {
-    pub(super) const fn new(channel: Channel) -> Self {
-        Self(Core::new(channel))
+    pub(super) const fn new(core: Core) -> Self {
+        Self(core)
     }
 
     /// Takes the next piece of text and appends to `out` what may go out now. After

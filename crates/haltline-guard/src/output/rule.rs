@@ -80,6 +80,8 @@ pub(super) struct Shape {
     pub(super) steps: Cow<'static, [Step]>,
     pub(super) after: After,
     pub(super) slides: bool,
+    /// What follows a beginning that was too long for the automaton.
+    pub(super) rest: Box<[u8]>,
 }
 
 /// What must stand before a pattern's beginning.
@@ -115,6 +117,8 @@ pub(super) enum Step {
     Lit(&'static str),
     /// These bytes, letters in either case.
     Fold(&'static str),
+    /// The bytes of [`Shape::rest`].
+    Rest,
     /// What is replaced begins here.
     Mark,
     /// What is replaced ends here.

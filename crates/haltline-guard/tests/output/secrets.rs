@@ -119,3 +119,142 @@ fn ordinary_text_hardly_waits() {
         assert!(most <= 128, "{most}");
     }
 }
+
+/// Letters and digits that look like chance.
+fn chance(length: usize, letters: &[u8], seed: u64) -> String {
+    let mut state = seed | 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        letters[usize::try_from(state >> 33).unwrap() % letters.len()] as char
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+const ALNUM: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const HEX: &[u8] = b"0123456789abcdef";
+
+#[test]
+fn forms_that_vendors_describe_are_found() {
+    let rules = rules(RuleSet::Default);
+    let token = |parts: &[&str], length: usize, letters: &[u8]| parts.concat() + &chance(length, letters, 7);
+    let base64 = |lines: usize, width: usize, end: &str| {
+        (0..lines).map(|line| chance(width, ALNUM, line as u64 + 3) + end).collect::<String>()
+    };
+    let pem = |label: &str, body: &str| format!("-----{} {label}-----{body}-----{} {label}-----", "BEGIN", "END");
+    let jwt = |header: usize| {
+        let (claims, signature) = (chance(90, ALNUM, 1), chance(43, ALNUM, 2));
+        ["ey", "J", &chance(header, ALNUM, 9), ".ey", "J", &claims, ".", &signature].concat()
+    };
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("doppler", token(&["dp", ".st.dev_1."], 43, ALNUM), ""),
+        ("doppler", token(&["dp", ".st."], 43, ALNUM), ""),
+        ("openai_project", token(&["sk", "-admin-"], 120, ALNUM), ""),
+        ("gitlab", token(&["gl", "pat-"], 27, ALNUM) + ".01." + &chance(9, HEX, 4), ""),
+        ("google_oauth", token(&["ya", "29.c."], 120, ALNUM), ""),
+        ("slack_token", ["xox", "e.xox", "p-1-", &chance(140, ALNUM, 3)].concat(), "xoxe."),
+        ("supabase", token(&["sb", "_secret_"], 31, ALNUM), ""),
+        ("atlassian", token(&["ATA", "TT3"], 180, ALNUM) + "=" + &chance(8, b"0123456789ABCDEF", 2), ""),
+        ("private_key", pem("PRIVATE KEY", &format!("\n{}", base64(1, 64, "\n"))), ""),
+        ("private_key", pem("RSA PRIVATE KEY", &format!("\\n{}", base64(9, 64, "\\n"))), ""),
+        ("private_key", pem("EC PRIVATE KEY", &format!(" {}", base64(3, 64, " "))), ""),
+        ("private_key", pem("OPENSSH PRIVATE KEY", &format!("\r\n{}AAAA==\r\n", base64(5, 70, "\r\n"))), ""),
+        ("private_key", pem("ENCRYPTED PRIVATE KEY", &format!("\n    {}", base64(5, 64, "\n    "))), ""),
+        ("private_key", pem("PRIVATE KEY", &format!("\\n\" +\n  \"{}", base64(5, 64, "\\n\" +\n  \""))), ""),
+        (
+            "private_key",
+            pem(
+                "RSA PRIVATE KEY",
+                &format!(
+                    "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF0123456789ABCDEF\n\n{}",
+                    base64(20, 64, "\n")
+                ),
+            ),
+            "",
+        ),
+        (
+            "private_key",
+            pem(
+                "PGP PRIVATE KEY BLOCK",
+                &format!(
+                    "\nVersion: GnuPG v2.0.22 (GNU/Linux)\nComment: a comment (of somebody) that goes on!\n\n{}=aBcD\n",
+                    base64(20, 64, "\n")
+                ),
+            ),
+            "",
+        ),
+        ("jwt", jwt(33), ""),
+        ("jwt", jwt(95), ""),
+        ("github", token(&["gh", "s_"], 36, ALNUM), ""),
+        ("stripe", token(&["rk", "_live_"], 99, ALNUM), ""),
+    ];
+    for (rule, secret, before) in &cases {
+        for (left, right) in
+            [("Here: ", ". Good?"), ("x=\"", "\""), ("\\n", "\\n"), ("（", "）"), ("?a%3D", "&b"), ("", "")]
+        {
+            let text = format!("{left}{secret}{right}");
+            let wanted = format!("{left}{before}[REDACTED:{rule}]{right}");
+            let screened = rules.whole(Channel::Text, &text);
+            assert_eq!(screened.text.as_deref(), Some(wanted.as_str()), "{text}");
+            for seed in 1..4 {
+                let streamed = stream(&rules, Channel::Text, tokens(&text, seed));
+                assert_eq!((streamed.text.as_str(), &streamed.hits), (wanted.as_str(), &screened.hits));
+                assert!(streamed.held <= 128, "{rule}: {}", streamed.held);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_long_is_found_though_it_cannot_be_held() {
+    let rules = rules(RuleSet::Default);
+    let screened = |text: &str| {
+        let streamed = stream(&rules, Channel::Text, tokens(text, 5));
+        assert_eq!(streamed.text, rules.whole(Channel::Text, text).text.unwrap_or_else(|| text.to_owned()));
+        assert!(streamed.held <= 128, "{}", streamed.held);
+        streamed.text
+    };
+    let (password, claims) = (chance(300, ALNUM, 5), chance(200, ALNUM, 6));
+    assert_eq!(
+        screened(&format!("https://me:{password}@example.org/")),
+        "https://me:[REDACTED:url_password]@example.org/"
+    );
+    let header = chance(500, ALNUM, 8);
+    let out = screened(&format!("a {}{header}.{}{claims}.{} b", "eyJ", "eyJ", chance(43, ALNUM, 2)));
+    assert!(out.starts_with(&format!("a eyJ{}", &header[..390])) && out.ends_with("[REDACTED:jwt] b"), "{out}");
+    // A private key that is cut off: what follows is text again.
+    let lines: String = (0..4).map(|line| chance(64, ALNUM, line + 3) + "\n").collect();
+    let text = format!(
+        "-----{} PRIVATE KEY-----\n{lines}\nand so on, which is not a part of it. It was never mine to tell.",
+        "BEGIN"
+    );
+    let out = screened(&text);
+    assert!(
+        out.starts_with("[REDACTED:private_key]")
+            && out.ends_with("and so on, which is not a part of it. It was never mine to tell."),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_speaks_of_keys_passes_as_it_is() {
+    let rules = rules(RuleSet::All);
+    let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    for text in [
+        format!("It begins with {begin} and ends with {end}, between them are lines of base64."),
+        format!("{begin}\n...\n{end}"),
+        format!("{begin}\nYOUR KEY HERE\n{end}"),
+        format!("{begin}{end}"),
+        "https://example.org:8080/path?a=b@c".to_owned(),
+        "see http://[::1]:3000/ and ws://localhost:9000".to_owned(),
+        "postgres://user:${PASSWORD}@db/x, redis://:password@cache:6379".to_owned(),
+        "sk-proj-your-project-key-goes-here-0123456789abcdefghij".to_owned(),
+        "Authorization: Basic <credentials>".to_owned(),
+        format!("data:image/png;base64,{}", chance(900, ALNUM, 4)),
+        format!("{}-{}", chance(8, HEX, 1), chance(32, HEX, 2)),
+        format!("commit {}", chance(40, HEX, 2)),
+        "password: correct horse battery staple is a phrase".to_owned(),
+    ] {
+        let screened = rules.whole(Channel::Text, &text);
+        assert_eq!((screened.text, screened.hits), (None, Vec::new()), "{text}");
+    }
+}

@@ -13,7 +13,7 @@ pub(super) const RULES: &[SecretRule] = &[
         "haltline",
         "Haltline keys",
         Critical,
-        "docs/how-to/clients.md",
+        "docs/reference/configuration.md",
         &[token(&["hl-live-", "hl-test-", "hl-demo-"], &[run(ALNUM, 32)])],
     ),
     rule(
