@@ -31,7 +31,7 @@ export CHROMIUM
 install() {
   local folder="$1"
   cmp -s "$folder/package-lock.json" "$folder/node_modules/.haltline-lock" && return
-  (cd "$folder" && npm ci --silent --no-audit --no-fund)
+  (cd "$folder" && npm ci --loglevel=error --no-audit --no-fund)
   cp "$folder/package-lock.json" "$folder/node_modules/.haltline-lock"
 }
 install e2e/browser

@@ -25,7 +25,7 @@ if { wants python || wants attempts; } && ! "$venv/bin/python" -c 'import langch
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r e2e/clients/python/requirements.txt
 fi
-install() { (cd "e2e/clients/$1" && { [ -d node_modules/ai ] || npm ci --silent --no-audit --no-fund; }); }
+install() { (cd "e2e/clients/$1" && { [ -d node_modules/ai ] || npm ci --loglevel=error --no-audit --no-fund; }); }
 if wants openai6 || wants ai6 || wants attempts; then install node20; fi
 if wants openai7 || wants ai7 || wants vendors || wants agents || wants attempts; then install node24; fi
 # The newest majors want a newer Node.js than Debian has; a package of the registry carries one.

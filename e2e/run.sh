@@ -20,7 +20,7 @@ if ! "$venv/bin/python" -c 'import openai' 2>/dev/null; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r e2e/python/requirements.txt
 fi
-(cd e2e/node && [ -d node_modules/openai ] || npm ci --silent --no-audit --no-fund)
+(cd e2e/node && [ -d node_modules/openai ] || npm ci --loglevel=error --no-audit --no-fund)
 
 "$target_dir/debug/fake-provider" --port 0 --price-in 1000000 --price-out 10000000 >"$work/provider.out" 2>"$work/provider.err" &
 pids+=($!)

@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<ExitCode> 
         println!("\n=== [{}/{}] {}: {}", index + 1, chosen.len(), stage.name, stage.about);
         let outcome = run_stage(workspace, stage, &shared);
         let verdict = outcome.error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("FAILED: {error}"));
-        println!("=== {}: {verdict} ({})", stage.name, clock(outcome.took));
+        println!("=== {}: {verdict} ({}, {} free on the disk)", stage.name, clock(outcome.took), free_space(workspace));
         let failed = outcome.error.is_some();
         outcomes.push(outcome);
         if failed {
@@ -65,6 +65,14 @@ pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Result<ExitCode> 
         }
     }
     Ok(summary(&chosen, &outcomes))
+}
+
+/// What is left on the disk: a full one makes installers and linkers fail without a word.
+fn free_space(workspace: &Workspace) -> String {
+    match rustix::fs::statvfs(workspace.root()) {
+        Ok(disk) => format!("{} GiB", disk.f_bavail.saturating_mul(disk.f_frsize) >> 30),
+        Err(_) => "an unknown space".to_owned(),
+    }
 }
 
 fn choose(wanted: &[String]) -> Result<Vec<&'static Stage>> {

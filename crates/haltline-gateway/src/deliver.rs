@@ -87,6 +87,8 @@ pub struct Notes {
     pub replayed: bool,
     /// What the response cache gave, where it had to do with the request.
     pub cache: Option<CacheNote>,
+    /// What guards made of it, as far as the client may know; none where none looked.
+    pub guard: Option<&'static str>,
 }
 
 impl Notes {
@@ -106,6 +108,7 @@ impl Notes {
             rate_limit: None,
             replayed: false,
             cache: None,
+            guard: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
+use crate::guard::Cases;
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::Jobs;
 use crate::kept::{self, Rooms};
@@ -108,6 +109,8 @@ pub struct Gateway {
     /// Answers that are given again.
     pub(crate) cache: Cache,
     pub(crate) sessions: Sessions,
+    /// What guards have found, for operators to look at.
+    pub(crate) cases: Cases,
     /// Responses that clients asked us to keep, as far as they are in memory.
     pub(crate) shelf: Mutex<Shelf>,
     /// How much is kept for whom.
@@ -153,6 +156,7 @@ impl Gateway {
             keys: parts.keys,
             streams: parts.streams,
             registry: Registry::default(),
+            cases: Cases::new(Arc::clone(&parts.documents)),
             documents: parts.documents,
             clock: parts.clock,
             entropy: parts.entropy,

@@ -1,4 +1,15 @@
 //! Guards: what is looked at, how strictly, and what follows. What finds is `haltline-guard` and
 //! external services; where on a request's way they stand is the line's matter.
 
+mod case;
+mod cases;
+mod review;
 pub mod settings;
+mod verdict;
+
+pub(crate) use case::Matter;
+pub use case::{Case, CaseFinding, CaseState, Decision};
+pub use cases::{AllowedRule, Ruling};
+pub(crate) use cases::{Cases, case_id, case_material};
+pub(crate) use verdict::Guarding;
+pub use verdict::{Found, Verdict};

@@ -98,6 +98,8 @@ pub struct Claims {
     pub tags: Vec<(Name, Name)>,
     /// `x-haltline-max-cost`: the most that this request may cost.
     pub max_cost: Option<NanoUsd>,
+    /// `x-haltline-guard: strict`: what guards would only note or flag, they refuse.
+    pub strict: bool,
     /// `x-haltline-no-retry`.
     pub no_retry: bool,
     /// `x-haltline-history: session`: the body holds only what is new, and the session the rest.

@@ -17,6 +17,7 @@ mod record;
 mod relay;
 mod reserve;
 mod route;
+mod screen_input;
 mod settle;
 mod throttle;
 mod tighten;
@@ -149,6 +150,7 @@ async fn run(
     }
     let admitted = throttle::throttle(gateway, request, trip)?;
     let request = &admitted.request;
+    screen_input::screen_input(gateway, &live, request, trip).await?;
     let ended = match recall::recall(gateway, &live, request, is_kept_elsewhere, trip, outlet).await? {
         Recalled::Answered => Ok(()),
         Recalled::Ask(wish) => {

@@ -1,5 +1,6 @@
 //! What is counted and measured. Base units; no key, user or session as a label.
 
+use crate::guard::Found;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -78,6 +79,22 @@ pub(crate) struct DeliveryLabels {
     pub(crate) outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct GuardLabels {
+    /// `input`, `output`.
+    pub(crate) direction: &'static str,
+    /// The rule or service; rules are few and named by operators.
+    pub(crate) rule: String,
+    /// What followed: `shadow`, `flagged`, `redacted`, `blocked`, `error`.
+    pub(crate) verdict: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct GuardTimeLabels {
+    /// `input`: looking at a request. `held_back`: the longest that text of an answer waited.
+    pub(crate) what: &'static str,
+}
+
 /// All metrics of the gateway.
 #[derive(Debug)]
 pub struct Metrics {
@@ -109,12 +126,24 @@ pub struct Metrics {
     pub(crate) cache: Family<CacheLabels, Counter>,
     pub(crate) cache_entries: Gauge,
     pub(crate) cache_bytes: Gauge,
+    pub(crate) guard_findings: Family<GuardLabels, Counter>,
+    pub(crate) guard_time: Family<GuardTimeLabels, Histogram>,
 }
 
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const SHORT_SECONDS: [f64; 11] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0];
 
 impl Metrics {
+    /// Counts what a guard found.
+    pub(crate) fn note_guard(&self, found: &Found) {
+        let labels = GuardLabels {
+            direction: found.direction.word(),
+            rule: found.rule.to_string(),
+            verdict: found.verdict.word(),
+        };
+        self.guard_findings.get_or_create(&labels).inc_by(u64::from(found.times));
+    }
+
     /// Makes them and puts them into `registry`, whose prefix is `haltline`.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
@@ -147,6 +176,8 @@ impl Metrics {
             cache: Family::default(),
             cache_entries: Gauge::default(),
             cache_bytes: Gauge::default(),
+            guard_findings: Family::default(),
+            guard_time: Family::new_with_constructor(|| Histogram::new(SHORT_SECONDS)),
         };
         let usd = || Unit::Other("usd".to_owned());
         registry.register("requests", "Requests by how they ended", metrics.requests.clone());
@@ -234,6 +265,17 @@ impl Metrics {
             "store_open",
             "1 while the store can promise, 0 when spending is shut",
             metrics.store_open.clone(),
+        );
+        registry.register(
+            "guard_findings",
+            "What guards found, by rule and what followed",
+            metrics.guard_findings.clone(),
+        );
+        registry.register_with_unit(
+            "guard_time",
+            "What guards take: looking at input, and the longest that text of an answer was held back",
+            Unit::Seconds,
+            metrics.guard_time.clone(),
         );
         registry.register("cache", "Requests by what the response cache gave them", metrics.cache.clone());
         registry.register("cache_entries", "Answers in the response cache", metrics.cache_entries.clone());

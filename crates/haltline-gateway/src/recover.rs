@@ -158,6 +158,7 @@ impl Gateway {
                 tags: again.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
                 max_cost: again.max_cost_nano_usd.map(NanoUsd::new),
                 no_retry: again.no_retry,
+                strict: again.strict,
                 ..Claims::default()
             },
             trace_id: Some(notes.trace_id.clone()),

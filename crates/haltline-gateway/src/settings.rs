@@ -1,6 +1,7 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
+use crate::guard::settings::GuardSettings;
 use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// How responses are kept.
     pub responses: ResponseSettings,
+    /// What is looked at, and what follows.
+    pub guard: GuardSettings,
 }
 
 /// A provider.

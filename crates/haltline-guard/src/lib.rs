@@ -5,5 +5,7 @@
 //! text is looked at, and what follows from a finding, is decided by the gateway.
 
 mod category;
+pub mod input;
+pub mod output;
 
 pub use category::Category;

@@ -71,6 +71,15 @@ pub(crate) fn claims(headers: &HeaderMap) -> Result<Claims, String> {
         Some("original") => true,
         Some(_) => return Err("x-haltline-replay-timing is `original` or `none`.".to_owned()),
     };
+    claims.strict = match one(headers, "x-haltline-guard")? {
+        None => false,
+        Some("strict") => true,
+        Some(_) => {
+            return Err(
+                "x-haltline-guard is `strict` or not sent: a request can tighten guards, never loosen them.".to_owned()
+            );
+        }
+    };
     claims.no_retry = one(headers, "x-haltline-no-retry")?.is_some_and(|value| value != "false" && value != "0");
     claims.history_of_session = match one(headers, "x-haltline-history")? {
         None => false,
@@ -240,6 +249,9 @@ pub(crate) fn write_notes(head: &mut HeaderMap, notes: &Notes) {
         if let Some(age) = cache.age {
             head.insert(http::header::AGE, HeaderValue::from(age.as_secs()));
         }
+    }
+    if let Some(verdict) = notes.guard {
+        head.insert(HeaderName::from_static("x-haltline-guard"), HeaderValue::from_static(verdict));
     }
     if notes.replayed {
         head.insert(HeaderName::from_static("x-haltline-replayed"), HeaderValue::from_static("true"));

@@ -1,8 +1,8 @@
 //! Budgets: the rules that the configuration states. What they count is in `account`.
 
 use crate::Window;
-use haltline_types::{Amount, Name, NanoUsd, Scope, Unit, format_duration};
-use std::collections::BTreeSet;
+use haltline_types::{Amount, Name, NanoUsd, Scope, Subjects, Unit, format_duration};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,6 +21,25 @@ pub struct Budget {
     pub window: Window,
     /// What a full account does.
     pub on_full: OnFull,
+    /// Whose limit it is. Every attempt is counted whatever this says.
+    pub applies: Applies,
+}
+
+/// Whose limit a budget's limit is. A budget counts *every* attempt, so that a subject whose limit
+/// is stated later has its whole history, and so that what a power loss took is bounded by each
+/// budget of a unit (see `recover`). But not every subject need have a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Applies {
+    /// Everybody has the budget's limit.
+    #[default]
+    ToAll,
+    /// These subjects have a limit each, of the budget's unit; nobody else has one. The budget's own limit
+    /// is the largest of theirs.
+    Listed(Arc<BTreeMap<String, Amount>>),
+    /// Who has no value in the scope has no limit. Everybody else has what an override grants, and
+    /// without one nothing: a limit that ran out or was lost refuses. The budget's own limit is
+    /// the most that is meant to be granted.
+    Granted,
 }
 
 /// What a full account does.
@@ -49,6 +68,8 @@ pub enum BudgetError {
     LimitTooLarge(Name),
     /// A rolling window is shorter than a minute or longer than 31 days.
     RollingOutOfRange(Name, Duration),
+    /// The limit of a listed subject counts another unit, is not above zero, or is too large.
+    ListedOutOfRange(Name, String),
 }
 
 impl Budgets {
@@ -85,6 +106,12 @@ impl Budgets {
             {
                 errors.push(BudgetError::RollingOutOfRange(name.clone(), length));
             }
+            if let Applies::Listed(limits) = &budget.applies {
+                let unit = budget.unit();
+                let is_wrong = |limit: &Amount| limit.unit() != unit || !(1..=Self::LIMIT_MAX).contains(&limit.value());
+                let wrong = limits.iter().filter(|(_, limit)| is_wrong(limit));
+                errors.extend(wrong.map(|(subject, _)| BudgetError::ListedOutOfRange(name.clone(), subject.clone())));
+            }
         }
         if errors.is_empty() { Ok(Self(budgets.into())) } else { Err(errors) }
     }
@@ -100,6 +127,12 @@ impl Budgets {
         self.0.iter()
     }
 
+    /// Do both count the same, so that only limits and what a full account does can differ?
+    #[must_use]
+    pub fn count_like(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().zip(other).all(|(own, other)| own.counts_like(other))
+    }
+
     /// The budget of this name, and its place in the order.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(usize, &Budget)> {
@@ -112,6 +145,25 @@ impl Budget {
     #[must_use]
     pub fn unit(&self) -> Unit {
         self.limit.unit()
+    }
+
+    /// Would the same entries make the same accounts?
+    fn counts_like(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.scope == other.scope
+            && self.unit() == other.unit()
+            && self.window == other.window
+    }
+
+    /// The limit that is configured for a subject, overrides aside; `None` if it has none.
+    pub(crate) fn limit_of(&self, subject: &str) -> Option<i128> {
+        let limit = match &self.applies {
+            Applies::ToAll => self.limit.value(),
+            Applies::Listed(limits) => limits.get(subject)?.value(),
+            Applies::Granted if subject.split('/').any(|value| value == Subjects::MISSING) => return None,
+            Applies::Granted => 0,
+        };
+        Some(i128::from(limit))
     }
 }
 
@@ -146,6 +198,11 @@ impl fmt::Display for BudgetError {
                 "budget \"{name}\": a rolling window is from \"1m\" to \"31d\" long, not {}",
                 format_duration(*length)
             ),
+            Self::ListedOutOfRange(name, subject) => write!(
+                f,
+                "budget \"{name}\": the limit of \"{subject}\" must be of the budget's unit, above zero, and at most {} or 2^53 of any other unit",
+                NanoUsd::LIMIT_MAX
+            ),
         }
     }
 }
@@ -157,7 +214,14 @@ mod tests {
     use super::*;
 
     fn budget(name: &str, limit: Amount, window: Window) -> Budget {
-        Budget { name: name.into(), scope: Scope::global(), limit, window, on_full: OnFull::Refuse }
+        Budget {
+            name: name.into(),
+            scope: Scope::global(),
+            limit,
+            window,
+            on_full: OnFull::Refuse,
+            applies: Applies::ToAll,
+        }
     }
 
     #[test]
@@ -179,6 +243,30 @@ mod tests {
                 BudgetError::LimitTooLarge("b".into()),
             ]
         );
+    }
+
+    #[test]
+    fn listed_limits_are_checked_like_others() {
+        let listed = |limit: Amount| {
+            let limits = BTreeMap::from([("alice".to_owned(), limit), ("bob".to_owned(), Amount::new(Unit::Usd, 1))]);
+            let window = Window::Rolling(Duration::from_secs(60));
+            let of_unit = budget("keys", Amount::new(Unit::Usd, 5), window);
+            Budgets::new(vec![Budget { applies: Applies::Listed(Arc::new(limits)), ..of_unit }])
+        };
+        assert!(listed(Amount::new(Unit::Usd, Budgets::LIMIT_MAX)).is_ok());
+        for limit in
+            [Amount::new(Unit::Usd, 0), Amount::new(Unit::Usd, Budgets::LIMIT_MAX + 1), Amount::new(Unit::Tokens, 5)]
+        {
+            assert_eq!(listed(limit), Err(vec![BudgetError::ListedOutOfRange("keys".into(), "alice".to_owned())]));
+        }
+    }
+
+    #[test]
+    fn who_has_no_value_needs_no_grant_and_everybody_else_does() {
+        let window = Window::Rolling(Duration::from_secs(60));
+        let granted = Budget { applies: Applies::Granted, ..budget("b", Amount::new(Unit::Usd, 5), window) };
+        assert_eq!([granted.limit_of("%-"), granted.limit_of("alice/%-")], [None, None]);
+        assert_eq!([granted.limit_of("alice"), granted.limit_of("%25-"), granted.limit_of("")], [Some(0); 3]);
     }
 
     #[test]

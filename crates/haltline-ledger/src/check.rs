@@ -49,6 +49,7 @@ mod tests {
             limit: Amount::usd(NanoUsd::DOLLAR),
             window: Window::Rolling(Duration::from_secs(3_600)),
             on_full: OnFull::Refuse,
+            applies: crate::Applies::ToAll,
         };
         let mut ledger = Ledger::new(Budgets::new(vec![budget]).expect("a budget"));
         let ceiling = Demand { usd: NanoUsd::new(5), requests: 1, ..Demand::ZERO };

@@ -110,10 +110,10 @@ impl Ledger {
         if let Some(retries) = full.clone().find(|full| full.unit() == Unit::Retries) {
             return refuse(RefusalReason::RetriesExhausted, retries);
         }
-        if let Some(small) = full.clone().find(|full| full.asked > full.limit) {
+        if let Some(small) = full.clone().find(|full| full.asked > full.limit()) {
             return refuse(RefusalReason::TooLarge, small);
         }
-        if let Some(spent) = full.clone().find(|full| full.asked > full.limit - full.spent) {
+        if let Some(spent) = full.clone().find(|full| full.asked > full.limit() - full.spent) {
             return refuse(RefusalReason::Spent, spent);
         }
         if let Some(held) = full.next() {
@@ -157,7 +157,7 @@ impl Ledger {
             let account = shelf.open(&subject, window);
             account.hold(asked);
             let used = account.spent_at(hold.at) + lost + account.held();
-            within_limits &= warns || asked == 0 || used <= limit;
+            within_limits &= warns || asked == 0 || limit.is_none_or(|limit| used <= limit);
             windows.push(window);
         }
         let OpenHold { id, at, subjects, ceiling, expires } = hold.clone();
@@ -179,7 +179,7 @@ impl Refusal {
             asked: amount(unit, full.asked),
             spent: amount(unit, full.spent),
             held: amount(unit, full.held),
-            limit: amount(unit, full.limit),
+            limit: amount(unit, full.limit()),
             resets_at: full.shelf.resets_at(full.span),
             window: budget.window.nominal(),
             fits: Headroom::over(all),

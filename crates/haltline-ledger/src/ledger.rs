@@ -80,6 +80,20 @@ impl Ledger {
         &self.budgets
     }
 
+    /// Takes other limits at once, without a replay; `false`, and nothing done, if these budgets count
+    /// anything that those in force do not. What is spent and held stays, overrides too.
+    #[must_use]
+    pub fn relimit(&mut self, budgets: &Budgets) -> bool {
+        if !self.budgets.count_like(budgets) {
+            return false;
+        }
+        for (shelf, budget) in self.shelves.iter_mut().zip(budgets) {
+            shelf.relimit(budget);
+        }
+        self.budgets = budgets.clone();
+        true
+    }
+
     /// The latest time that any entry carried. Earlier times are taken as this, so that no window
     /// opens twice.
     #[must_use]
@@ -136,7 +150,7 @@ impl Ledger {
         self.holds.values().map(|taken| taken.hold.clone())
     }
 
-    /// Every account of an open window in which something is spent or held: by budget in
+    /// Every account with a limit, of an open window, in which something is spent or held: by budget in
     /// configuration order, then by subject.
     #[must_use]
     pub fn balances(&self, at: Timestamp) -> Vec<Balance> {
@@ -149,18 +163,18 @@ impl Ledger {
                 if spent == 0 && held == 0 {
                     continue;
                 }
-                balances.push(balance(shelf, subject, at));
+                balances.extend(balance(shelf, subject, at));
             }
         }
         balances
     }
 
     /// How one budget's account stands for an attempt with these subjects; `None` for a budget
-    /// that is not in force.
+    /// that is not in force, or has no limit for them.
     #[must_use]
     pub fn balance_of(&self, budget: &str, subjects: &Subjects, at: Timestamp) -> Option<Balance> {
         let shelf = self.shelf(budget)?;
-        Some(balance(shelf, &subjects.subject(&shelf.budget().scope), self.clamp(at)))
+        balance(shelf, &subjects.subject(&shelf.budget().scope), self.clamp(at))
     }
 
     /// Drops accounts whose window is over at `at` and which no open hold touches. No answer about
@@ -237,18 +251,20 @@ impl Ledger {
     }
 }
 
-/// The account of a subject in the window of `at`, which is on the ledger's time.
-fn balance(shelf: &Shelf, subject: &str, at: Timestamp) -> Balance {
+/// The account of a subject in the window of `at`, which is on the ledger's time; `None` if the
+/// subject has no limit.
+fn balance(shelf: &Shelf, subject: &str, at: Timestamp) -> Option<Balance> {
     let (budget, unit, span) = (shelf.budget(), shelf.unit(), shelf.span_at(at));
+    let limit = shelf.limit(subject, at)?;
     let account = shelf.account(subject, span.start);
-    Balance {
+    Some(Balance {
         account: AccountId { budget: budget.name.clone(), subject: subject.to_owned(), window: span.start },
         scope: budget.scope.clone(),
         spent: amount(unit, shelf.spent(account, span.start, at)),
         held: amount(unit, account.map_or(0, Account::held)),
-        limit: amount(unit, shelf.limit(subject, at)),
+        limit: amount(unit, limit),
         resets_at: shelf.resets_at(span),
         window: budget.window.nominal(),
         on_full: budget.on_full,
-    }
+    })
 }

@@ -46,7 +46,7 @@ mod true_up;
 mod window;
 
 pub use balance::Balance;
-pub use budget::{Budget, BudgetError, Budgets, OnFull};
+pub use budget::{Applies, Budget, BudgetError, Budgets, OnFull};
 pub use entry::{AccountId, Entry, EntryKind};
 pub use error::LedgerError;
 pub use hold::{Held, Hold, OpenHold};

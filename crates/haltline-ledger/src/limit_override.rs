@@ -58,7 +58,7 @@ impl Ledger {
     ) -> Applied {
         self.advance(at);
         match self.shelves.iter_mut().find(|shelf| shelf.budget().name == *budget && shelf.unit() == limit.unit()) {
-            Some(shelf) => shelf.set_override(subject.cloned(), i128::from(limit.value()), until),
+            Some(shelf) => shelf.set_override(subject.map(String::as_str), i128::from(limit.value()), until),
             None => self.skipped.overrides += 1,
         }
         Applied::Other

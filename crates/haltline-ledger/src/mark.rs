@@ -28,7 +28,8 @@ impl Ledger {
                     let after = standing.spent + standing.held + standing.asked;
                     (standing.asked > 0 && after > standing.mark).then(|| {
                         let subject = subjects.subject(&standing.shelf.budget().scope);
-                        standing.shelf.marked(subject, standing.span.start, after + standing.shelf.lease(), at)
+                        let lease = standing.shelf.lease(&subject, after, at);
+                        standing.shelf.marked(subject, standing.span.start, after + lease, at)
                     })
                 });
                 marks.collect()
@@ -71,7 +72,7 @@ impl Ledger {
                     continue;
                 }
                 let used = shelf.spent(Some(account), window, at) + account.held();
-                let enough = used + shelf.lease();
+                let enough = used + shelf.lease(subject, used, at);
                 let is_old = account.marked_at().saturating_add(RENEWED_AFTER) <= at;
                 if account.mark() > enough {
                     marks.push(shelf.marked(subject.to_owned(), window, enough, at));
@@ -104,7 +105,8 @@ impl Shelf {
         let account = self.account(&subject, window);
         let after = self.spent(account, window, at) + account.map_or(0, Account::held) + more;
         let is_above = more > 0 && after > account.map_or(0, Account::mark);
-        is_above.then(|| self.marked(subject, window, after + self.lease(), at))
+        let lease = self.lease(&subject, after, at);
+        is_above.then(|| self.marked(subject, window, after + lease, at))
     }
 
     fn marked(&self, subject: String, window: Timestamp, mark: i128, at: Timestamp) -> Entry {

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! What a row does not mention is not compared. `#` begins a comment. Rows:
-//! `budget NAME [scope=a,b] limit= window= [zone=] [on_full=warn]` · `rebudget` (the budget rows
+//! `budget NAME [scope=a,b] limit= window= [zone=] [on_full=warn] [applies=granted|alice:$2,bob:$3]` · `rebudget` (the budget rows
 //! that follow replace all) · `at TIME`, `at +5m`, `at -5m` · `hold ID [SUBJECTS] [DEMAND]` ·
 //! `true-up ID DEMAND` · `settle ID DEMAND` · `release ID` · `expire ID` ·
 //! `adjust BUDGET SUBJECT delta= [window=]` · `override BUDGET [subject=] limit= until=+1h` ·

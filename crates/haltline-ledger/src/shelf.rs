@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::rolling::Grid;
-use crate::{AccountId, Budget, Span, Window};
+use crate::{AccountId, Applies, Budget, Span, Window};
 use haltline_types::{Dimension, Timestamp, Unit};
 use std::collections::HashMap;
 
@@ -17,15 +17,16 @@ pub(crate) struct Shelf {
     /// A subject's accounts, by the start of their windows. Hashed with a random seed, since
     /// clients choose subjects; the order never shows.
     subjects: HashMap<Box<str>, Vec<(Timestamp, Account)>>,
-    overrides: Vec<Override>,
+    /// The override for all.
+    of_all: Option<Override>,
+    /// Overrides of one subject each, hashed for the same reason.
+    of_one: HashMap<Box<str>, Override>,
     losses: Vec<Loss>,
 }
 
 /// A limit in force for a time.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Override {
-    /// `None` for all.
-    subject: Option<String>,
     limit: i128,
     until: Timestamp,
 }
@@ -49,8 +50,15 @@ impl Shelf {
             Window::Rolling(length) => Some(Grid::of(length)),
             Window::Calendar { .. } => None,
         };
-        let (overrides, losses) = (Vec::new(), Vec::new());
-        Self { budget, grid, current: None, subjects: HashMap::new(), overrides, losses }
+        let (subjects, of_one) = (HashMap::new(), HashMap::new());
+        Self { budget, grid, current: None, subjects, of_all: None, of_one, losses: Vec::new() }
+    }
+
+    /// Takes other limits; what is counted stays what it is.
+    pub(crate) fn relimit(&mut self, budget: &Budget) {
+        self.budget.limit = budget.limit;
+        self.budget.on_full = budget.on_full;
+        self.budget.applies = budget.applies.clone();
     }
 
     pub(crate) const fn budget(&self) -> &Budget {
@@ -127,20 +135,25 @@ impl Shelf {
         if counts { loss.amount } else { 0 }
     }
 
-    /// The limit in force: the subject's override, else the budget's, else what is configured.
-    pub(crate) fn limit(&self, subject: &str, at: Timestamp) -> i128 {
-        let in_force = |wanted: Option<&str>| {
-            self.overrides.iter().find(|entry| entry.subject.as_deref() == wanted && at < entry.until)
-        };
-        in_force(Some(subject))
-            .or_else(|| in_force(None))
-            .map_or(i128::from(self.budget.limit.value()), |entry| entry.limit)
+    /// The limit in force: the subject's override, else that for all, else what is configured.
+    /// `None` if it has none.
+    pub(crate) fn limit(&self, subject: &str, at: Timestamp) -> Option<i128> {
+        let own = if self.of_one.is_empty() { None } else { self.of_one.get(subject) };
+        let in_force = |entry: Option<&Override>| entry.filter(|entry| at < entry.until).map(|entry| entry.limit);
+        match in_force(own) {
+            Some(limit) => Some(limit),
+            // What is for all is for all who have a limit: to nobody else does it give one.
+            None => self.budget.limit_of(subject).map(|limit| in_force(self.of_all.as_ref()).unwrap_or(limit)),
+        }
     }
 
     /// Replaces the override of the same subject.
-    pub(crate) fn set_override(&mut self, subject: Option<String>, limit: i128, until: Timestamp) {
-        self.overrides.retain(|entry| entry.subject != subject);
-        self.overrides.push(Override { subject, limit, until });
+    pub(crate) fn set_override(&mut self, subject: Option<&str>, limit: i128, until: Timestamp) {
+        let entry = Override { limit, until };
+        match subject {
+            Some(subject) => drop(self.of_one.insert(subject.into(), entry)),
+            None => self.of_all = Some(entry),
+        }
     }
 
     /// States what recovery `run` lost for this budget; nothing if zero.
@@ -191,16 +204,21 @@ impl Shelf {
     /// accounts that are empty, with marks that bound no more than a lease.
     pub(crate) fn forget_closed(&mut self, at: Timestamp) {
         let current = self.span_at(at).start;
-        let (rolling, lease) = (self.is_rolling(), self.lease());
-        self.subjects.retain(|_, accounts| {
+        let rolling = self.is_rolling();
+        let mut subjects = std::mem::take(&mut self.subjects);
+        subjects.retain(|subject, accounts| {
             accounts.retain(|(start, account)| {
-                let over =
-                    if rolling { account.spent_at(at) == 0 && account.mark() <= lease } else { *start < current };
+                let over = match rolling {
+                    true => account.spent_at(at) == 0 && account.mark() <= self.lease(subject, 0, at),
+                    false => *start < current,
+                };
                 !over || account.open() > 0
             });
             !accounts.is_empty()
         });
-        self.overrides.retain(|entry| at < entry.until);
+        self.subjects = subjects;
+        self.of_all = self.of_all.filter(|entry| at < entry.until);
+        self.of_one.retain(|_, entry| at < entry.until);
         let (grid, losses) = (self.grid, &mut self.losses);
         losses.retain(|loss| match grid {
             Some(grid) => !grid.has_left(grid.bucket(loss.at), at),
@@ -208,8 +226,14 @@ impl Shelf {
         });
     }
 
-    /// How far above its balance an account is marked, so that few holds need a mark of their own.
-    pub(crate) fn lease(&self) -> i128 {
-        i128::from(self.budget.limit.value()) / 100
+    /// How far above `used` an account is marked, so that few holds need a mark of their own: a
+    /// hundredth of its limit, or of what it has used if it has none.
+    pub(crate) fn lease(&self, subject: &str, used: i128, at: Timestamp) -> i128 {
+        let stated = i128::from(self.budget.limit.value());
+        let whole = match self.budget.applies {
+            Applies::ToAll => stated,
+            Applies::Listed(_) | Applies::Granted => self.limit(subject, at).unwrap_or_else(|| used.max(stated)),
+        };
+        whole / 100
     }
 }

@@ -12,7 +12,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) span: Span,
     pub(crate) spent: i128,
     pub(crate) held: i128,
-    pub(crate) limit: i128,
+    /// `None` if nothing limits it.
+    pub(crate) limit: Option<i128>,
     pub(crate) asked: i128,
     pub(crate) mark: i128,
 }
@@ -27,14 +28,19 @@ impl Standing<'_> {
         self.shelf.budget().on_full == OnFull::Refuse
     }
 
-    /// What would fit. Less than nothing after an overrun, or under a lowered limit.
-    pub(crate) fn room(&self) -> i128 {
-        self.limit - self.spent - self.held
+    /// What would fit, if there is a limit. Less than nothing after an overrun, or under a lowered limit.
+    pub(crate) fn room(&self) -> Option<i128> {
+        self.limit.map(|limit| limit - self.spent - self.held)
+    }
+
+    /// The limit of a full account: it has one.
+    pub(crate) fn limit(&self) -> i128 {
+        self.limit.unwrap_or(i128::MAX)
     }
 
     /// Does the account have to say no? Who asks nothing is never in the way of a limit.
     pub(crate) fn is_full(&self) -> bool {
-        self.refuses() && self.asked > 0 && self.asked > self.room()
+        self.refuses() && self.asked > 0 && self.room().is_some_and(|room| self.asked > room)
     }
 }
 
@@ -73,7 +79,7 @@ impl Headroom {
     pub(crate) fn over(standings: &[Standing<'_>]) -> Self {
         let least = |unit: Unit| {
             let refusing = standings.iter().filter(|standing| standing.refuses() && standing.unit() == unit);
-            refusing.map(|standing| amount(unit, standing.room().max(0)).value()).min()
+            refusing.filter_map(Standing::room).map(|room| amount(unit, room.max(0)).value()).min()
         };
         let count = |unit| least(unit).map(i64::unsigned_abs);
         Self {

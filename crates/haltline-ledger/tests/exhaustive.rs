@@ -1,11 +1,11 @@
 //! All sequences of commands up to a length, over small alphabets that are chosen so that every
 //! rule has something to do.
 
-use crate::model::{Rule, Span};
+use crate::model::{Rule, Span, To};
 use crate::pair::{Ask, Command, Pair};
 
 fn rule(name: &'static str, by_user: bool, unit: usize, limit: i128, span: Span) -> Rule {
-    Rule { name, by_user, unit, limit, span, warns: false }
+    Rule { name, by_user, unit, limit, span, warns: false, to: To::All }
 }
 
 const fn usd(usd: u32) -> Ask {
@@ -78,6 +78,30 @@ fn corrections_and_new_budgets() {
         Command::Adjust { rule: 0, user: 0, delta: 1 },
         Command::Adjust { rule: 0, user: 0, delta: -2 },
         Command::Override { rule: 0, user: None, limit: 6, minutes: 30 },
+        Command::Wait { millis: 45 * 60_000 },
+        Command::Rebudget { set: 0 },
+        Command::Rebudget { set: 1 },
+        Command::Rebudget { set: 2 },
+    ];
+    all(&sets, &alphabet, 4);
+}
+
+#[test]
+fn limits_of_some_subjects() {
+    let listed = |list| Rule { to: To::Listed(list), ..rule("listed", true, 0, 3, Span::Hour) };
+    let granted = Rule { to: To::Granted, ..rule("granted", true, 1, 3, Span::Day) };
+    let sets = [
+        vec![listed(&[(0, 3)]), rule("all", false, 0, 9, Span::Day)],
+        vec![listed(&[(0, 2), (1, 1)]), rule("all", false, 0, 9, Span::Day)],
+        vec![listed(&[(1, 2)]), granted],
+    ];
+    let alphabet = [
+        Command::Hold { id: 0, user: 0, ask: usd(2) },
+        Command::Hold { id: 1, user: 1, ask: usd(2) },
+        Command::Settle { id: 0, cost: usd(3) },
+        Command::Expire { id: 1 },
+        Command::Override { rule: 1, user: Some(1), limit: 2, minutes: 30 },
+        Command::Override { rule: 0, user: None, limit: 1, minutes: 50 },
         Command::Wait { millis: 45 * 60_000 },
         Command::Rebudget { set: 0 },
         Command::Rebudget { set: 1 },

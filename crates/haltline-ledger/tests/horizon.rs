@@ -1,6 +1,6 @@
 //! A journal that is cut at the horizon says the same of every window that is or could be open.
 
-use crate::model::{Rule, Span};
+use crate::model::{Rule, Span, To};
 use crate::pair::{Ask, START, USERS, attempt, budgets, demand, instant, subjects};
 use haltline_ledger::scenario::{Bench, Limit, Plain};
 use haltline_ledger::{AccountId, Balance, Budgets, Entry, EntryKind, Hold, Ledger, LedgerError};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const DAY: i64 = 86_400_000;
 
 fn rules(set: usize) -> Vec<Rule> {
-    let rule = |name, by_user, span| Rule { name, by_user, unit: 0, limit: 100_000, span, warns: false };
+    let rule = |name, by_user, span| Rule { name, by_user, unit: 0, limit: 100_000, span, warns: false, to: To::All };
     match set {
         0 => vec![rule("day", false, Span::Day), rule("long", true, Span::Rolling(31 * DAY))],
         _ => vec![rule("hour", true, Span::Hour), rule("longest", false, Span::Rolling(31 * DAY))],

@@ -25,7 +25,21 @@ pub(crate) struct Rule {
     pub(crate) limit: i128,
     pub(crate) span: Span,
     pub(crate) warns: bool,
+    pub(crate) to: To,
 }
+
+/// Who has the rule's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    All,
+    /// Only these users, each a limit of its own.
+    Listed(&'static [(usize, i128)]),
+    /// Everybody, but nothing without an override.
+    Granted,
+}
+
+/// More than anybody has.
+pub(crate) const NO_LIMIT: i128 = i128::MAX / 4;
 
 pub(crate) const RETRIES: usize = 2;
 
@@ -169,7 +183,13 @@ impl Model {
             self.overrides.iter().rev().find(ours).filter(|o| at < o.until)
         };
         let own = if rule.by_user { find(Some(user)) } else { None };
-        own.or_else(|| find(None)).map_or(rule.limit, |o| o.limit)
+        let configured = match rule.to {
+            To::All => rule.limit,
+            To::Listed(list) => list.iter().find(|(listed, _)| *listed == user).map_or(NO_LIMIT, |(_, limit)| *limit),
+            To::Granted => 0,
+        };
+        let for_all = find(None).filter(|_| configured < NO_LIMIT);
+        own.or(for_all).map_or(configured, |o| o.limit)
     }
 
     pub(crate) fn room(&self, rule: &Rule, user: usize, at: i64) -> i128 {
@@ -180,7 +200,8 @@ impl Model {
     pub(crate) fn fits(&self, user: usize, at: i64) -> [Option<i128>; 3] {
         [0, 1, 2].map(|unit| {
             let rules = self.rules.iter().filter(|rule| rule.unit == unit && !rule.warns);
-            rules.map(|rule| self.room(rule, user, at).max(0)).min()
+            let limited = rules.filter(|rule| self.limit(rule, user, at) < NO_LIMIT);
+            limited.map(|rule| self.room(rule, user, at).max(0)).min()
         })
     }
 

@@ -1,10 +1,10 @@
 //! The ledger and the model side by side: every command goes to both, every answer and every
 //! balance is compared.
 
-use crate::model::{Model, No, Rule, Span};
+use crate::model::{Model, NO_LIMIT, No, Rule, Span, To};
 use haltline_ledger::scenario::{Bench, Limit, Plain};
 use haltline_ledger::{
-    AccountId, Budget, Budgets, CalendarSpan, Headroom, Hold, LedgerError, OnFull, Refusal, Window, Zone,
+    AccountId, Applies, Budget, Budgets, CalendarSpan, Headroom, Hold, LedgerError, OnFull, Refusal, Window, Zone,
 };
 use haltline_types::{Amount, AttemptId, Demand, Name, NanoUsd, RequestId, Scope, Subjects, Timestamp, Tokens, Unit};
 use std::sync::Arc;
@@ -82,9 +82,13 @@ impl Pair {
 
     fn rebudget(&mut self, set: usize) {
         let rules = self.sets[set % self.sets.len()].clone();
-        self.plain.rebudget(budgets(&rules), instant(self.at));
+        let budgets = budgets(&rules);
+        let counts_the_same = self.plain.ledger().budgets().count_like(&budgets);
+        self.plain.rebudget(budgets, instant(self.at));
         self.model.rules = rules;
-        self.model.restart();
+        if !counts_the_same {
+            self.model.restart();
+        }
     }
 
     pub(crate) fn run(&mut self, command: Command) {
@@ -163,6 +167,10 @@ impl Pair {
                     .find(|balance| balance.account.budget.as_str() == rule.name && balance.account.subject == name);
                 let theirs = (self.model.spent(rule, user, window, at), self.model.held(rule, user, window));
                 let value = |amount: Amount| i128::from(amount.value());
+                if self.model.limit(rule, user, at) == NO_LIMIT {
+                    assert_eq!(ours, None, "{}[{name}] has no limit, so it has no balance to show", rule.name);
+                    continue;
+                }
                 let (spent, held) = ours.map_or((0, 0), |ours| (value(ours.spent), value(ours.held)));
                 assert_eq!((spent, held), theirs, "spent and held of {}[{name}]", rule.name);
                 if let Some(ours) = ours {
@@ -205,6 +213,15 @@ pub(crate) fn budgets(rules: &[Rule]) -> Budgets {
             Span::Rolling(millis) => Window::Rolling(Duration::from_millis(millis.unsigned_abs())),
         },
         on_full: if rule.warns { OnFull::Warn } else { OnFull::Refuse },
+        applies: match rule.to {
+            To::All => Applies::ToAll,
+            To::Granted => Applies::Granted,
+            To::Listed(list) => {
+                let amount = |limit: i128| Amount::new(UNITS[rule.unit], i64::try_from(limit).expect("a small limit"));
+                let limits = list.iter().map(|(user, limit)| (USERS[*user].to_owned(), amount(*limit)));
+                Applies::Listed(Arc::new(limits.collect()))
+            }
+        },
     };
     Budgets::new(rules.iter().map(budget).collect()).expect("budgets")
 }

@@ -1,7 +1,7 @@
 //! Power loss at random moments: nothing that was spent may come back as headroom, and what is
 //! lost is bounded.
 
-use crate::model::{Rule, Span};
+use crate::model::{Rule, Span, To};
 use crate::pair::{Ask, START, USERS, attempt, budgets, demand, instant, subjects};
 use crate::random::wait;
 use haltline_ledger::scenario::{Bench, Plain};
@@ -23,7 +23,7 @@ enum Step {
 }
 
 fn rules(set: usize) -> Vec<Rule> {
-    let rule = |name, by_user, unit, limit, span| Rule { name, by_user, unit, limit, span, warns: false };
+    let rule = |name, by_user, unit, limit, span| Rule { name, by_user, unit, limit, span, warns: false, to: To::All };
     let minute = 60_000;
     match set {
         0 => vec![
@@ -37,9 +37,19 @@ fn rules(set: usize) -> Vec<Rule> {
             rule("day", true, 1, 40_000, Span::Day),
             rule("brief", false, 0, 40_000, Span::Rolling(5 * minute)),
         ],
-        _ => vec![
+        3 => vec![
             rule("fresh", false, 0, 70_000, Span::Rolling(24 * 60 * minute)),
             rule("tokens", false, 1, 70_000, Span::Hour),
+        ],
+        // Budgets of some subjects, the only ones of their unit; and then with limits for others.
+        4 => vec![
+            Rule { to: To::Listed(&[(0, 9_000), (1, 700)]), ..rule("listed", true, 0, 9_000, Span::Hour) },
+            Rule { to: To::Listed(&[(2, 5_000)]), ..rule("few", true, 1, 5_000, Span::Rolling(60 * minute)) },
+        ],
+        _ => vec![
+            Rule { to: To::Listed(&[(0, 4_000), (2, 9_000)]), ..rule("listed", true, 0, 9_000, Span::Hour) },
+            Rule { to: To::Listed(&[(0, 15_000), (2, 9_000)]), ..rule("later", true, 0, 9_000, Span::Day) },
+            rule("few", true, 1, 20_000, Span::Rolling(60 * minute)),
         ],
     }
 }
@@ -171,7 +181,8 @@ struct Loss {
 
 fn loss() -> impl Strategy<Value = Loss> {
     let again = proptest::option::of(0..6_usize);
-    (0..40_usize, prop_oneof![2 => Just(0), 1 => 0..7_200_000_i64], again, 0..7_200_000_i64, 0..2_usize, 2..4_usize)
+    let (set, new_set) = (prop_oneof![Just(0), Just(1), Just(4)], 2..6_usize);
+    (0..40_usize, prop_oneof![2 => Just(0), 1 => 0..7_200_000_i64], again, 0..7_200_000_i64, set, new_set)
         .prop_map(|(kept, outage, again, later, set, new_set)| Loss { kept, outage, again, later, set, new_set })
 }
 

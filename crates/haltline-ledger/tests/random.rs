@@ -1,6 +1,6 @@
 //! Long random runs against the model: clocks that step, restarts, new budgets.
 
-use crate::model::{Rule, Span};
+use crate::model::{Rule, Span, To};
 use crate::pair::{Ask, Command, Pair, USERS};
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => wait().prop_map(|millis| Command::Wait { millis }),
         1 => Just(Command::Restart),
         1 => Just(Command::Forget),
-        1 => (0..4_usize).prop_map(|set| Command::Rebudget { set }),
+        1 => (0..6_usize).prop_map(|set| Command::Rebudget { set }),
     ]
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn wait() -> impl Strategy<Value = i64> {
 }
 
 pub(crate) fn sets() -> Vec<Vec<Rule>> {
-    let rule = |name, by_user, unit, limit, span| Rule { name, by_user, unit, limit, span, warns: false };
+    let rule = |name, by_user, unit, limit, span| Rule { name, by_user, unit, limit, span, warns: false, to: To::All };
     let minute = 60_000;
     vec![
         vec![
@@ -48,6 +48,19 @@ pub(crate) fn sets() -> Vec<Vec<Rule>> {
             Rule { warns: true, ..rule("watch", true, 0, 10, Span::Day) },
         ],
         vec![rule("day", true, 1, 100, Span::Hour), rule("tokens", true, 0, 100, Span::Day)],
+        // Limits of some subjects only; twice the same accounts, so that only limits change.
+        vec![
+            rule("day", false, 0, 300, Span::Day),
+            Rule { to: To::Listed(&[(0, 60), (2, 25)]), ..rule("listed", true, 0, 60, Span::Hour) },
+            Rule { to: To::Granted, ..rule("granted", true, 1, 100, Span::Rolling(61 * minute)) },
+            Rule { to: To::Listed(&[(1, 1)]), ..rule("retries", true, 2, 1, Span::Hour) },
+        ],
+        vec![
+            rule("day", false, 0, 150, Span::Day),
+            Rule { to: To::Listed(&[(0, 30), (1, 90)]), ..rule("listed", true, 0, 90, Span::Hour) },
+            rule("granted", true, 1, 100, Span::Rolling(61 * minute)),
+            rule("retries", true, 2, 2, Span::Hour),
+        ],
     ]
 }
 

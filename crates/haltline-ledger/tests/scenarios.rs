@@ -35,6 +35,7 @@ tables! {
     rebudget "rebudget.table"
     refusals "refusals.table"
     rolling "rolling.table"
+    some_subjects "some-subjects.table"
     windows "windows.table"
 }
 

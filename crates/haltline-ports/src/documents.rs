@@ -32,11 +32,13 @@ pub enum Shelf {
     CachedAnswer,
     /// How often a cache tag was invalidated.
     CacheTag,
+    /// What a guard has found, for people to look at; and what they have allowed.
+    Case,
 }
 
 impl Shelf {
     /// All shelves.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Response,
         Self::Session,
         Self::Message,
@@ -46,6 +48,7 @@ impl Shelf {
         Self::Alert,
         Self::CachedAnswer,
         Self::CacheTag,
+        Self::Case,
     ];
 
     /// The word by which stores know it.
@@ -61,6 +64,7 @@ impl Shelf {
             Self::Alert => "alert",
             Self::CachedAnswer => "cached_answer",
             Self::CacheTag => "cache_tag",
+            Self::Case => "case",
         }
     }
 }

@@ -39,8 +39,8 @@ pub use streams::{
     Streams, StreamsError,
 };
 pub use timeline::{
-    By, DETAIL_BYTES_MAX, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn, WaitedFor, What, Word,
-    shortened, span,
+    By, DETAIL_BYTES_MAX, GUARD_RULES_MAX, Guarded, PLANNED_MAX, Planned, STEPS_MAX, Sampling, Step, Steps, ToolReturn,
+    WaitedFor, What, Word, shortened, span,
 };
 pub use upstream::{Answer, AnswerBody, Call, Upstream};
 pub use webhooks::{NoWebhooks, Reach, WebhookFault, Webhooks};

@@ -19,6 +19,9 @@ pub const STEPS_MAX: usize = 256;
 /// The most endpoints that a plan's step names.
 pub const PLANNED_MAX: usize = 16;
 
+/// The most rules that a guard's step names.
+pub const GUARD_RULES_MAX: usize = 8;
+
 /// The longest detail of a fault, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 200;
 
@@ -85,6 +88,19 @@ pub struct ToolReturn {
     /// From the end of the answer that called to the arrival of the request that brings the
     /// result. Not kept with a record: found when a timeline is read.
     pub took: Option<Duration>,
+}
+
+/// What guards found in one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// `input`, `output`.
+    pub direction: Word,
+    /// What followed: `allowed`, `shadow`, `flagged`, `redacted`, `blocked`, `error`.
+    pub verdict: Word,
+    /// The rules and services that objected, at most `GUARD_RULES_MAX`.
+    pub rules: Vec<Name>,
+    /// How long looking took, or how long text was held back at most.
+    pub took: Duration,
 }
 
 /// What happened.
@@ -295,6 +311,8 @@ pub enum What {
     },
     /// The request brings what a tool gave.
     ToolReturned(Box<ToolReturn>),
+    /// Guards looked at its texts, and found something.
+    Guarded(Box<Guarded>),
     /// So many steps are left out here.
     LeftOut {
         /// How many.

@@ -1,8 +1,10 @@
 //! Budgets as the simulator plans them: plain numbers, from which the ledger's budgets are made and
 //! which the auditor reads with arithmetic of its own.
 
-use haltline_ledger::{Budget, BudgetError, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, BudgetError, Budgets, OnFull, Window, Zone};
 use haltline_types::{Amount, Name, Scope, Unit};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct BudgetPlan {
     pub window: WindowPlan,
     /// What happens when it is full.
     pub on_full: OnFull,
+    /// Subjects that have a limit each, where nobody else has one.
+    pub listed: Option<BTreeMap<String, i64>>,
 }
 
 /// A window of time.
@@ -76,7 +80,15 @@ impl BudgetPlan {
     /// A refusing budget for money, in nanodollars.
     #[must_use]
     pub fn money(name: &str, scope: Scope, nanodollars: i64, window: WindowPlan) -> Self {
-        Self { name: name.to_owned(), scope, limit: nanodollars, unit: Unit::Usd, window, on_full: OnFull::Refuse }
+        Self {
+            name: name.to_owned(),
+            scope,
+            limit: nanodollars,
+            unit: Unit::Usd,
+            window,
+            on_full: OnFull::Refuse,
+            listed: None,
+        }
     }
 
     /// The budget for retries that every configuration has: per user and hour.
@@ -89,6 +101,24 @@ impl BudgetPlan {
             unit: Unit::Retries,
             window: WindowPlan::HOUR,
             on_full: OnFull::Refuse,
+            listed: None,
+        }
+    }
+
+    fn applies(&self) -> Applies {
+        let amounts = |listed: &BTreeMap<String, i64>| {
+            let amounts = listed.iter().map(|(subject, limit)| (subject.clone(), Amount::new(self.unit, *limit)));
+            Applies::Listed(Arc::new(amounts.collect()))
+        };
+        self.listed.as_ref().map_or(Applies::ToAll, amounts)
+    }
+
+    /// The limit of a subject; `None` if it has none.
+    #[must_use]
+    pub fn limit_of(&self, subject: &str) -> Option<i64> {
+        match &self.listed {
+            None => Some(self.limit),
+            Some(listed) => listed.get(subject).copied(),
         }
     }
 }
@@ -106,6 +136,7 @@ pub fn to_ledger(plans: &[BudgetPlan]) -> Result<Budgets, String> {
             limit: Amount::new(plan.unit, plan.limit),
             window: plan.window.window()?,
             on_full: plan.on_full,
+            applies: plan.applies(),
         });
     }
     Budgets::new(budgets).map_err(|errors| errors.iter().map(BudgetError::to_string).collect::<Vec<_>>().join("; "))

@@ -1,6 +1,7 @@
 //! The configuration and the keys that simulated nodes run with.
 
 use crate::provider::Model;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
@@ -65,6 +66,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        guard: GuardSettings::off(),
     }
 }
 

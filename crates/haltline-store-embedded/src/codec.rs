@@ -11,6 +11,10 @@ pub(crate) use fact::{Fact, FactRef, is_record, read_record, write_record};
 
 use haltline_types::{Amount, AttemptId, Demand, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Unit};
 
+/// Subjects with a browser token begin with this; others with the byte of an option, 0 or 1, as they
+/// did before there were browser tokens.
+const WITH_TOKEN: u8 = 2;
+
 /// Appends values to a buffer.
 pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
 
@@ -96,7 +100,12 @@ impl Writer<'_> {
     }
 
     pub(crate) fn subjects(&mut self, subjects: &Subjects) {
-        let Subjects { team, tier, key, user, session, model, provider, provider_model, tags } = subjects;
+        let Subjects { team, tier, key, user, session, model, provider, provider_model, browser_token, tags } =
+            subjects;
+        if let Some(token) = browser_token {
+            self.u8(WITH_TOKEN);
+            self.name(token);
+        }
         for value in [team, tier, key, user, session, model, provider, provider_model] {
             self.option(value.as_ref(), Writer::name);
         }
@@ -239,7 +248,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn subjects(&mut self) -> Option<Subjects> {
+        let mut browser_token = None;
+        if self.rest.first() == Some(&WITH_TOKEN) {
+            self.u8()?;
+            browser_token = Some(self.name()?);
+        }
         Some(Subjects {
+            browser_token,
             team: self.option(Self::name)?,
             tier: self.option(Self::name)?,
             key: self.option(Self::name)?,

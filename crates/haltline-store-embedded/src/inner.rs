@@ -5,7 +5,7 @@ use crate::carry::{self, Audit};
 use crate::codec::FactRef;
 use crate::frame::Place;
 use crate::journal::Journal;
-use haltline_ledger::{Applied, Entry, EntryKind, Ledger};
+use haltline_ledger::{Applied, Budgets, Entry, EntryKind, Ledger};
 use haltline_ports::RequestRecord;
 use haltline_types::{Subjects, Timestamp};
 use std::io;
@@ -116,6 +116,19 @@ impl Inner {
         self.make_room(record.ended)?;
         self.push(FactRef::Record(record))?;
         self.commit().map(drop)
+    }
+
+    /// Puts other limits in force for the same accounts, and says so in the journal; `None` if
+    /// these budgets count something else.
+    pub(crate) fn relimit(&mut self, budgets: &Budgets) -> Result<Option<Place>, Stop> {
+        if !self.ledger.budgets().count_like(budgets) {
+            return Ok(None);
+        }
+        self.push(FactRef::Budgets(budgets))?;
+        self.commit()?;
+        // It counts the same, so this cannot say no.
+        let _ = self.ledger.relimit(budgets);
+        Ok(Some(self.journal.end()))
     }
 
     /// Says in the journal that the ledger's budgets are in force from here on.

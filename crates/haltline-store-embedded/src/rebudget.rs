@@ -20,9 +20,23 @@ pub(crate) async fn rebudget(shared: &Shared, budgets: Budgets, at: Timestamp) -
     if shared.look(|inner| *inner.ledger.budgets() == budgets) {
         return Ok(());
     }
+    if let Some(end) = relimit(shared, &budgets)? {
+        return shared.durable(end).await;
+    }
     let end = swap(shared, budgets, at)?;
     // Marks of new accounts do not exist yet: what their sums rest on is made durable instead.
     shared.durable(end).await
+}
+
+/// Where only limits differ, nothing needs to be counted anew: a key that is made or changed must not
+/// cost a walk through the journal. `None` if more differs.
+fn relimit(shared: &Shared, budgets: &Budgets) -> Result<Option<Place>, BookError> {
+    let _alone = shared.reading.lock();
+    let end = shared.locked(|inner| inner.relimit(budgets))?;
+    if end.is_some() {
+        shared.bump();
+    }
+    Ok(end)
 }
 
 /// Reads what is written without the lock, and the rest under it.

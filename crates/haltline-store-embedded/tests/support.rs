@@ -1,6 +1,6 @@
 //! Budgets, subjects and stores for the tests of this binary.
 
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, SimDisk, Threads};
 use haltline_types::{AttemptId, Demand, NanoUsd, RequestId, Scope, Subjects, Timestamp, Tokens};
 use std::future::Future;
@@ -18,6 +18,7 @@ pub(crate) fn budget(name: &str, scope: &[&str], limit: &str, window: &str) -> B
         limit: limit.parse().expect("limit"),
         window: Window::parse(window, &Zone::utc()).expect("window"),
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     }
 }
 

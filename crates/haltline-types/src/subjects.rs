@@ -22,6 +22,8 @@ pub enum Dimension {
     Provider,
     /// Provider and model that are called.
     Endpoint,
+    /// The browser token that an attempt came with, if it is one that is counted apart.
+    BrowserToken,
     /// The value of a tag.
     Tag(Name),
 }
@@ -68,9 +70,10 @@ impl Scope {
                 "model" => Dimension::Model,
                 "provider" => Dimension::Provider,
                 "endpoint" => Dimension::Endpoint,
+                "browser-token" => Dimension::BrowserToken,
                 other => match other.strip_prefix("tag:") {
                     Some(tag) if !tag.is_empty() => Dimension::Tag(Name::new(tag)),
-                    _ => return Err(format!("`{other}` is not a scope; use global, team, tier, key, user, session, model, provider, endpoint or tag:<name>")),
+                    _ => return Err(format!("`{other}` is not a scope; use global, team, tier, key, user, session, model, provider, endpoint, browser-token or tag:<name>")),
                 },
             });
         }
@@ -96,6 +99,7 @@ impl fmt::Display for Scope {
                 Dimension::Model => f.write_str("model")?,
                 Dimension::Provider => f.write_str("provider")?,
                 Dimension::Endpoint => f.write_str("endpoint")?,
+                Dimension::BrowserToken => f.write_str("browser-token")?,
                 Dimension::Tag(name) => write!(f, "tag:{name}")?,
             }
         }
@@ -123,11 +127,16 @@ pub struct Subjects {
     pub provider: Option<Name>,
     /// The model's id at the provider that is called.
     pub provider_model: Option<Name>,
+    /// The browser token, if it is counted apart.
+    pub browser_token: Option<Name>,
     /// Tags, sorted by name, no name twice.
     pub tags: Vec<(Name, Name)>,
 }
 
 impl Subjects {
+    /// What stands in a subject where a value is missing. No value is written like it.
+    pub const MISSING: &'static str = "%-";
+
     /// Appends the subject of `scope` to `out`: the values joined by `/`, with `%` and `/` inside
     /// a value escaped as in URLs and a missing value as `%-`. No two different combinations give
     /// the same text. For `global` it is empty.
@@ -149,6 +158,7 @@ impl Subjects {
                     out.push('/');
                     self.provider_model.as_ref()
                 }
+                Dimension::BrowserToken => self.browser_token.as_ref(),
                 Dimension::Tag(name) => self.tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value),
             };
             push_value(value, out);
@@ -166,7 +176,7 @@ impl Subjects {
 
 fn push_value(value: Option<&Name>, out: &mut String) {
     let Some(value) = value else {
-        out.push_str("%-");
+        out.push_str(Subjects::MISSING);
         return;
     };
     if !value.bytes().any(|byte| byte == b'/' || byte == b'%') {

@@ -16,6 +16,7 @@ mod openapi;
 mod plan;
 mod prices;
 mod replay;
+mod review;
 mod simulate;
 mod spend;
 mod store;
@@ -87,6 +88,7 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Prices(command) => prices::run(command, when::now(), ui),
         Command::Cache(command) => cache::run(command, global, ui, env),
         Command::Dlq(command) => dlq::run(command, global, ui, env),
+        Command::Review(command) => review::run(command, global, ui, env),
         Command::Store(command) => store::run(command, global, ui, env),
         Command::Simulate(args) => simulate::run(args, global, ui, env),
         Command::Openapi => openapi::run(ui),

@@ -7,6 +7,7 @@ mod cache;
 mod codes;
 mod diagnostic;
 mod find;
+mod guard;
 mod jobs;
 mod like;
 mod models;
@@ -156,13 +157,14 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let rate_limits = rate_limits::rate_limits(root);
     let all_budgets =
         budgets.placed.iter().map(|placed| placed.budget.clone()).chain(budgets::retries(per_user_per_hour)).collect();
+    let guard = guard::guard(root, &models.keys());
     let settings = Settings {
         providers,
         models: models.iter().map(|(name, model)| (name.clone(), model.settings.clone())).collect(),
         prices: prices.all.clone(),
         budgets: Budgets::new(all_budgets).ok()?,
         degrade: degrade(&budgets),
-        review: rules::review(root),
+        review: guard::provider_reviews(&guard),
         alerts: alerts::alerts(root, &budgets),
         rate_limits: rate_limits.iter().map(|placed| placed.limit.clone()).collect(),
         retry,
@@ -175,6 +177,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         cache: cache::cache(root, &models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
+        guard,
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);

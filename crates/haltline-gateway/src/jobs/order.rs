@@ -71,6 +71,8 @@ pub(crate) struct Order {
     pub(crate) max_cost: Option<i64>,
     #[serde(default)]
     pub(crate) no_retry: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) strict: bool,
     #[serde(default)]
     pub(crate) pass_headers: Vec<(String, String)>,
     #[serde(default)]
@@ -106,6 +108,7 @@ impl Order {
             tags: claims.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost: claims.max_cost.map(NanoUsd::get),
             no_retry: claims.no_retry,
+            strict: claims.strict,
             pass_headers: pass_headers.collect(),
             dropped: incoming.dropped.clone(),
             leave_hosted_tools_out: incoming.address.leave_hosted_tools_out,
@@ -149,6 +152,7 @@ impl Order {
                 tags: self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect(),
                 max_cost: self.max_cost.map(NanoUsd::new),
                 no_retry: self.no_retry,
+                strict: self.strict,
                 ..Claims::default()
             },
             trace_id: self.trace_id.clone(),

@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) subjects: Subjects,
     pub(crate) max_cost: Option<NanoUsd>,
     pub(crate) retries_forbidden: bool,
+    /// Does the client want guards to be strict?
+    pub(crate) strict: bool,
     /// May the key speak for whomever it names? Then a user's numbers are not only its own.
     pub(crate) speaks_for_any: bool,
     /// May the key speak for more than one user?
@@ -90,6 +92,7 @@ impl Request {
             tags: self.subjects.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             max_cost_nano_usd: self.max_cost.map(NanoUsd::get),
             no_retry: self.retries_forbidden,
+            strict: self.strict,
             pass_headers: self.pass_headers.iter().filter_map(header).collect(),
         }
     }
@@ -188,6 +191,7 @@ pub(crate) async fn accept(
         model,
         max_cost: incoming.claims.max_cost,
         retries_forbidden: incoming.claims.no_retry,
+        strict: incoming.claims.strict,
         retry_count: incoming.claims.retry_count,
         counts_retries: incoming.claims.counts_retries,
         idempotency_key: incoming.claims.idempotency_key,

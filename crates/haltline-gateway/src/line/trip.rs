@@ -2,6 +2,7 @@
 //! traveller's notebook.
 
 use crate::deliver::{CacheNote, Degraded, Notes};
+use crate::guard::Guarding;
 use crate::kept;
 use crate::line::accept::Request;
 use crate::sessions::Awaited;
@@ -62,6 +63,8 @@ pub(crate) struct Trip {
     pub(crate) log: Arc<StepLog>,
     /// The session that waits for the answer.
     pub(crate) awaited: Option<Awaited>,
+    /// What guards made of it.
+    pub(crate) guard: Guarding,
 }
 
 /// What becomes of a response that is to be kept.
@@ -123,6 +126,7 @@ impl Trip {
             answered_by: None,
             log: Arc::new(StepLog::new(arrived)),
             awaited: None,
+            guard: Guarding::default(),
         }
     }
 
@@ -187,6 +191,7 @@ impl Trip {
             overhead: None,
             rate_limit: self.rate_limit.clone(),
             cache: self.cache,
+            guard: self.guard.looked.then(|| self.guard.verdict().told()),
             replayed: false,
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Again {
     pub(crate) max_cost_nano_usd: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) no_retry: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) strict: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pass_headers: Vec<(String, String)>,
 }

@@ -1,6 +1,7 @@
 //! A provider, a disk and documents that outlive the gateways that are started on them.
 
 use bytes::Bytes;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
@@ -9,7 +10,7 @@ use haltline_gateway::settings::{
 use haltline_gateway::{Claims, Delivery, Gateway, GatewayParts, Incoming, JobEndpoint, Metrics, NewJob, Problem};
 use haltline_gateway::{JobNote, JobNotifier, Presented};
 use haltline_gateway::{SeededEntropy, expire_open_holds};
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
@@ -386,6 +387,7 @@ fn settings() -> Settings {
         limit: "$100".parse().expect("an amount"),
         window: Window::parse("30d", &Zone::utc()).expect("a window"),
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let provider = ProviderSettings {
         kind: ProviderKind::OpenAiCompatible,
@@ -420,6 +422,7 @@ fn settings() -> Settings {
         bounds: Bounds::default(),
         jobs: JobSettings { retry_base: Duration::from_millis(10), ..JobSettings::default() },
         responses: ResponseSettings::default(),
+        guard: GuardSettings::off(),
     }
 }
 

@@ -278,3 +278,95 @@ pub struct Retried {
     /// The job that repeats it.
     pub job: String,
 }
+
+/// Something that a guard has refused, cut, taken out or flagged.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewCase {
+    /// `grd_…`: what the client was told, too.
+    pub id: String,
+    /// `open`, `allowed_once`, `passed`, `rule_allowed`, `confirmed`.
+    pub state: String,
+    /// `input`, `output`.
+    pub direction: String,
+    /// `blocked`, `redacted`, `flagged`.
+    pub verdict: String,
+    /// When the same text came first.
+    pub first_at: String,
+    /// When it came last.
+    pub last_at: String,
+    /// How often.
+    pub times: u64,
+    /// The last request.
+    pub request_id: String,
+    /// Whose.
+    pub key: String,
+    /// For which user.
+    pub user: Option<String>,
+    /// In which session.
+    pub session: Option<String>,
+    /// The model as the client asked for it.
+    pub model: String,
+    /// What was found.
+    pub findings: Vec<ReviewFinding>,
+    /// The version of the rules that found it.
+    pub rules_version: String,
+    /// Bytes of the text.
+    pub bytes: usize,
+    /// The text around the first finding, without credentials and personal data.
+    pub excerpt: String,
+    /// The text as it was; only where it was kept, and only when it is revealed.
+    pub text: Option<String>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<String>,
+    /// Why, in the operator's words.
+    pub note: Option<String>,
+}
+
+/// One finding of a case.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewFinding {
+    /// The rule, or the service that objects.
+    pub rule: String,
+    /// What kind of thing it finds.
+    pub category: String,
+    /// Where the text stands: `messages[3].content`.
+    pub place: String,
+    /// Where in that text, in bytes.
+    pub span: Option<[usize; 2]>,
+    /// What it counted.
+    pub points: u32,
+    /// How the text was read: `plain`, `decoded`, …
+    pub view: String,
+}
+
+/// A decision about a case: `{"ruling":"allow_once"}`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideCase {
+    /// `allow_once`: the same text of the same key may pass once. `allow_rule`: its rules are off for
+    /// the key. `confirm`: the guard was right.
+    pub ruling: String,
+    /// With `allow_rule`: for everybody.
+    #[serde(default)]
+    pub for_all: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A rule that a decision has switched off.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AllowedRule {
+    /// The rule.
+    pub rule: String,
+    /// For this key; none: for everybody.
+    pub key: Option<String>,
+    /// By which case.
+    pub case: String,
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: String,
+}

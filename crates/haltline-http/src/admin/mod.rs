@@ -7,6 +7,7 @@ mod budgets;
 mod cache;
 mod dead_letters;
 mod keys;
+mod review;
 mod secret;
 mod spend;
 mod system;
@@ -81,7 +82,7 @@ async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, cache, store/verify and reload.",
+        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, review, cache, store/verify and reload.",
     )
 }
 

@@ -1,15 +1,17 @@
 //! The operator's routes, with what the API document says of each.
 
 use super::dto::{
-    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
+    Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
+    NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried, RetryDeadLetter, ReviewCase, Said, SpendLine,
 };
-use super::{budgets, cache, dead_letters, keys, spend, system, timelines, users};
+use super::{budgets, cache, dead_letters, keys, review, spend, system, timelines, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
 use crate::timeline::{Timeline, Timelines};
 use axum::routing::{delete, get, post};
 
 const NAME: Parameter = Parameter::path("name", "The name.");
+
+const CASE: Parameter = Parameter::path("id", "The case: grd_…");
 
 const LETTER: Parameter = Parameter::path("id", "The letter.");
 
@@ -177,6 +179,56 @@ pub(crate) fn entries() -> Vec<Entry> {
                 .with(LETTER)
                 .takes(one::<RetryDeadLetter>())
                 .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
+        ),
+        Entry::new(
+            "/review",
+            get(review::list),
+            [operation("get", "listCases", "What guards found, for people to look at; the latest first")
+                .with(Parameter::query("state", "open, allowed_once, passed, rule_allowed or confirmed.", false))
+                .with(Parameter::query("limit", "50 unless said.", false))
+                .answers(list::<ReviewCase>())],
+        ),
+        Entry::new(
+            "/review/rules",
+            get(review::rules),
+            [operation("get", "listAllowedRules", "Rules that decisions have switched off")
+                .answers(list::<AllowedRule>())],
+        ),
+        Entry::new(
+            "/review/rules/{rule}",
+            delete(review::restore_rule),
+            [operation("delete", "restoreRule", "Switches a rule on again")
+                .with(Parameter::path("rule", "The rule."))
+                .with(Parameter::query("key", "For this key; else what is off for everybody.", false))
+                .answers(Answer::empty(204, "It is on"))],
+        ),
+        Entry::new(
+            "/review/{id}",
+            get(review::show),
+            [operation("get", "showCase", "One case, without the text itself").with(CASE).answers(Answer::json(
+                200,
+                "The case",
+                one::<ReviewCase>(),
+            ))],
+        ),
+        Entry::new(
+            "/review/{id}/reveal",
+            post(review::reveal),
+            [operation("post", "revealCase", "One case with the text as it was, where it was kept; audited")
+                .with(CASE)
+                .answers(Answer::json(200, "The case", one::<ReviewCase>()))],
+        ),
+        Entry::new(
+            "/review/{id}/decide",
+            post(review::decide),
+            [operation(
+                "post",
+                "decideCase",
+                "Lets the text pass once, switches its rules off, or says that the guard was right",
+            )
+            .with(CASE)
+            .takes(one::<DecideCase>())
+            .answers(Answer::json(200, "The case", one::<ReviewCase>()))],
         ),
         Entry::new(
             "/users/{user}/forget",

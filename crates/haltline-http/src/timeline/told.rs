@@ -34,7 +34,7 @@ pub fn timeline(record: &RequestRecord, audience: Audience) -> Timeline {
         attempts: record.attempts.len(),
         input_tokens: tokens(|usage| usage.input),
         output_tokens: tokens(|usage| usage.output),
-        steps: record.steps.iter().map(|step| line(step, audience)).collect(),
+        steps: record.steps.iter().filter(|step| shows(step, audience)).map(|step| line(step, audience)).collect(),
     }
 }
 
@@ -92,6 +92,14 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What guards note in silence is for operators.
+fn shows(step: &Step, audience: Audience) -> bool {
+    match (&step.what, audience) {
+        (What::Guarded(guarded), Audience::Owner) => !matches!(&*guarded.verdict, "shadow" | "allowed"),
+        _ => true,
+    }
+}
+
 fn line(step: &Step, audience: Audience) -> StepLine {
     let what = &step.what;
     let text = match (what, audience) {
@@ -103,6 +111,9 @@ fn line(step: &Step, audience: Audience) -> StepLine {
             detail: "".into(),
         }
         .to_string(),
+        // Which rule a text has met is a lesson in how to get around it; what is watched in silence
+        // stays so.
+        (What::Guarded(guarded), Audience::Owner) => format!("guard on {}: {}", guarded.direction, guarded.verdict),
         _ => what.to_string(),
     };
     let line = StepLine {
@@ -176,6 +187,7 @@ fn more(line: StepLine, what: &What) -> StepLine {
             let told = ToolLine { name, id, empty: tool.empty, error: tool.error };
             StepLine { tool: Some(told), bytes: Some(tool.bytes), ..line }
         }
+        What::Guarded(guarded) => StepLine { about: word(&guarded.direction), why: word(&guarded.verdict), ..line },
         What::LeftOut { steps } => StepLine { event: Some(*steps), ..line },
         What::Ended { outcome } => {
             StepLine { why: word(outcome.code().map_or_else(|| outcome.word(), Code::word)), ..line }

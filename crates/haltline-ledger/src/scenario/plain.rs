@@ -110,7 +110,9 @@ impl Bench for Plain {
     fn rebudget(&mut self, budgets: Budgets, _at: Timestamp) {
         // What the new budgets are opened with must not be lost: they have no marks yet.
         self.sync();
-        self.replay(budgets);
+        if !self.ledger.relimit(&budgets) {
+            self.replay(budgets);
+        }
     }
 
     fn hold(&mut self, hold: &Hold) -> Result<(), Refusal> {

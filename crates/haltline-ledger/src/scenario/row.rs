@@ -1,7 +1,9 @@
 //! Reads rows of scenarios: words and `key=value` fields, before and after the arrow.
 
-use crate::{Budget, OnFull, Window, Zone};
+use crate::{Applies, Budget, OnFull, Window, Zone};
 use haltline_types::{Amount, Demand, Name, NanoUsd, Scope, Subjects, Timestamp, Tokens, Unit, parse_duration};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One side of a row's arrow.
 #[derive(Debug, Default)]
@@ -69,6 +71,7 @@ impl<'a> Words<'a> {
                 Some("warn") => OnFull::Warn,
                 Some(other) => return Err(format!("`on_full={other}`")),
             },
+            applies: self.field("applies").map_or(Ok(Applies::ToAll), applies)?,
         })
     }
 
@@ -83,6 +86,7 @@ impl<'a> Words<'a> {
             model: name("model"),
             provider: name("provider"),
             provider_model: name("provider_model"),
+            browser_token: name("browser_token"),
             tags: name("env").map(|env| (Name::new("env"), env)).into_iter().collect(),
         }
     }
@@ -118,6 +122,19 @@ impl<'a> Words<'a> {
 /// `$1`, or `100_tokens`, since words end at blanks.
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     text.replace('_', " ").parse()
+}
+
+/// `granted`, or a list of subjects with a limit each: `alice:$2,bob:$3`.
+fn applies(text: &str) -> Result<Applies, String> {
+    if text == "granted" {
+        return Ok(Applies::Granted);
+    }
+    let mut limits = BTreeMap::new();
+    for listed in text.split(',') {
+        let (subject, limit) = listed.split_once(':').ok_or_else(|| format!("`{listed}` is not subject:limit"))?;
+        limits.insert(subject.to_owned(), amount(limit)?);
+    }
+    Ok(Applies::Listed(Arc::new(limits)))
 }
 
 /// `$1`, or a bare number in the unit.

@@ -72,6 +72,7 @@ impl What {
             Self::Attached { .. } => "attached",
             Self::ToolCalled { .. } => "tool_called",
             Self::ToolReturned(_) => "tool_returned",
+            Self::Guarded(_) => "guarded",
             Self::LeftOut { .. } => "left_out",
             Self::Ended { .. } => "ended",
         }
@@ -99,6 +100,7 @@ impl What {
             Self::Waited { took, .. } => Some(*took),
             Self::Retry { wait, .. } => Some(*wait),
             Self::ToolReturned(tool) => tool.took,
+            Self::Guarded(guarded) => Some(guarded.took),
             _ => None,
         }
     }
@@ -198,6 +200,13 @@ impl fmt::Display for What {
             Self::Attached { to } => write!(f, "gets the answer of {to}"),
             Self::ToolCalled { name, id } => write!(f, "calls the tool {name} ({id})"),
             Self::ToolReturned(tool) => returned(f, tool),
+            Self::Guarded(guarded) => {
+                write!(f, "guard on {}: {}", guarded.direction, guarded.verdict)?;
+                for (index, rule) in guarded.rules.iter().enumerate() {
+                    write!(f, "{}{rule}", if index == 0 { " by " } else { ", " })?;
+                }
+                Ok(())
+            }
             Self::LeftOut { steps } => write!(f, "{steps} steps are left out"),
             Self::Ended { outcome } => ended(f, *outcome),
         }

@@ -46,7 +46,8 @@ impl Watch {
     pub(super) fn note_hold(&mut self, attempt: &Attempt) {
         let key = self.key(attempt);
         if self.plan.on_full == OnFull::Refuse {
-            self.accounts.entry(key).or_default().bound = Some(i128::from(self.plan.limit));
+            let limit = self.plan.limit_of(&key.0).map(i128::from);
+            self.accounts.entry(key).or_default().bound = limit;
         }
     }
 
@@ -115,7 +116,10 @@ impl Watch {
 
     fn open_accounts(&self, now: i64) -> impl Iterator<Item = (&Key, &Account)> {
         let window = self.plan.window.start(now);
-        self.accounts.iter().filter(move |((_, start), _)| *start == window)
+        // An account without a limit is not shown.
+        self.accounts
+            .iter()
+            .filter(move |((subject, start), _)| *start == window && self.plan.limit_of(subject).is_some())
     }
 
     /// Spent and held, as the ledger says.

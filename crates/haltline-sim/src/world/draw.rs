@@ -67,8 +67,11 @@ impl WorldPlan {
         ];
         let providers = providers(&mut Chance::of(seed, "providers"));
         let room = Room::of(seed);
-        let budgets = budgets(&mut Chance::of(seed, "budgets"), room);
-        let rebudgets = rebudgets(&mut Chance::of(seed, "rebudgets"), room, &budgets, length);
+        let mut budgets = budgets(&mut Chance::of(seed, "budgets"), room);
+        let mut rebudgets = rebudgets(&mut Chance::of(seed, "rebudgets"), room, &budgets, length);
+        if KEYS_WITH_BUDGETS.contains(&(seed % 16)) {
+            of_some_keys(&mut Chance::of(seed, "some-keys"), room, &mut budgets, &mut rebudgets);
+        }
         Self {
             begin: Timestamp::from_millis(MIDNIGHT - before_midnight),
             tempers: providers.iter().map(|provider| temper(&mut Chance::of(seed, &provider.name))).collect(),
@@ -194,6 +197,7 @@ fn budgets(chance: &mut Chance, room: Room) -> Vec<BudgetPlan> {
             unit: Unit::Tokens,
             window,
             on_full: OnFull::Refuse,
+            listed: None,
         });
     }
     if chance.per_mille(500) {
@@ -206,6 +210,7 @@ fn budgets(chance: &mut Chance, room: Room) -> Vec<BudgetPlan> {
             unit: Unit::Requests,
             window: WindowPlan::HOUR,
             on_full: OnFull::Refuse,
+            listed: None,
         });
     }
     budgets
@@ -280,6 +285,37 @@ fn rebudgets(chance: &mut Chance, room: Room, first: &[BudgetPlan], length: u64)
     }
     changes.sort_by_key(|(at, _)| *at);
     changes
+}
+
+/// In such worlds some keys have budgets of their own. By the number itself and not by chance, so that the
+/// seeds that are kept stay what they were.
+const KEYS_WITH_BUDGETS: [u64; 7] = [0, 3, 4, 7, 10, 13, 14];
+
+/// Budgets of some keys, of others after each change.
+fn of_some_keys(
+    chance: &mut Chance,
+    room: Room,
+    first: &mut Vec<BudgetPlan>,
+    rebudgets: &mut [(Duration, Vec<BudgetPlan>)],
+) {
+    let windows = [WindowPlan::HOUR, WindowPlan::DAY, WindowPlan::Rolling { seconds: 900 }];
+    let window = chance.pick(&windows).copied().unwrap_or(WindowPlan::DAY);
+    let plan = |chance: &mut Chance| {
+        let mut listed = BTreeMap::new();
+        for key in ["app", "batch", "lab"] {
+            if chance.per_mille(500) {
+                listed.insert(key.to_owned(), dollars(chance, 5..400) * room.times());
+            }
+        }
+        let largest = listed.values().copied().max().unwrap_or(1_000_000);
+        BudgetPlan { listed: Some(listed), ..BudgetPlan::money("key/window", scope(&["key"]), largest, window) }
+    };
+    first.push(plan(chance));
+    for (_, plans) in rebudgets {
+        if chance.per_mille(900) {
+            plans.push(plan(chance));
+        }
+    }
 }
 
 fn visits(chance: &mut Chance, keys: &[SiteKey], length: u64) -> Vec<(Duration, Visit)> {

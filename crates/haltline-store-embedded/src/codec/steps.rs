@@ -7,7 +7,7 @@ pub(super) use read::read;
 
 use super::Writer;
 use super::record::{write_basis, write_outcome};
-use haltline_ports::{By, PLANNED_MAX, Planned, RequestRecord, ToolReturn, What};
+use haltline_ports::{By, GUARD_RULES_MAX, PLANNED_MAX, Planned, RequestRecord, ToolReturn, What};
 use haltline_types::{ModelName, Name};
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ const TOOL_CALLED: u8 = 32;
 const TOOL_RETURNED: u8 = 33;
 const LEFT_OUT: u8 = 34;
 const ENDED: u8 = 35;
+const GUARDED: u8 = 36;
 
 struct Out<'a> {
     known: Vec<&'a str>,
@@ -271,6 +272,17 @@ impl<'a> Out<'a> {
                 writer.bool(*empty);
                 writer.bool(*error);
                 writer.u64(*bytes);
+            }
+            What::Guarded(guarded) => {
+                writer.u8(GUARDED);
+                self.text(writer, &guarded.direction);
+                self.text(writer, &guarded.verdict);
+                let rules = guarded.rules.get(..GUARD_RULES_MAX).unwrap_or(&guarded.rules);
+                writer.u64(rules.len() as u64);
+                for rule in rules {
+                    self.text(writer, rule);
+                }
+                writer.u64(micros(guarded.took));
             }
             What::Ended { outcome } => {
                 writer.u8(ENDED);

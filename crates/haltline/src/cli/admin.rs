@@ -8,8 +8,8 @@ use super::args::Global;
 use super::exit::{CliError, Exit};
 use crate::config::{Found, Loaded, Secrets, StoreSettings, find, load_found};
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, SpendLine,
+    Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
+    NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, ReviewCase, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{BoxFuture, SpendKey, Together};
@@ -84,6 +84,16 @@ pub trait Admin: Send + Sync {
     fn retry_dead_letter<'a>(&'a self, id: &'a str, most: NanoUsd) -> Answer<'a, String>;
     /// Removes one.
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
+    /// Cases of the review queue, the latest first.
+    fn cases<'a>(&'a self, state: Option<&'a str>) -> Answer<'a, Vec<ReviewCase>>;
+    /// One of them; `reveal`: with the text as it was.
+    fn case<'a>(&'a self, id: &'a str, reveal: bool) -> Answer<'a, ReviewCase>;
+    /// Decides one.
+    fn decide_case<'a>(&'a self, id: &'a str, wanted: &'a DecideCase) -> Answer<'a, ReviewCase>;
+    /// Rules that decisions have switched off.
+    fn allowed_rules(&self) -> Answer<'_, Vec<AllowedRule>>;
+    /// Switches one on again.
+    fn restore_rule<'a>(&'a self, rule: &'a str, key: Option<&'a str>) -> Answer<'a, ()>;
     /// What happened to a request.
     fn timeline<'a>(&'a self, id: &'a str) -> Answer<'a, Timeline>;
     /// What happened to requests that belong together; a page.

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. What each command does stands in the module of its name.
 
 use super::replay::ReplayArgs;
+use super::review::ReviewCommand;
 use super::trace::TraceArgs;
 use super::ui::Format;
 use clap::{Args, Parser, Subcommand};
@@ -67,6 +68,9 @@ pub enum Command {
     /// What failed for good: look at it, send it again, discard it
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// What guards have refused or flagged: look at it, let it pass, switch rules off
+    #[command(subcommand)]
+    Review(ReviewCommand),
     /// Look after the store
     #[command(subcommand)]
     Store(StoreCommand),

@@ -4,7 +4,7 @@ use super::codes::ConfigCode;
 use super::diagnostic::{Diagnostic, nearest};
 use super::reader::{Keys, Section};
 use super::value::Text;
-use haltline_ledger::{Budget, BudgetError, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, BudgetError, Budgets, OnFull, Window, Zone};
 use haltline_types::{Amount, Name, Scope, Unit};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -60,6 +60,7 @@ pub(super) fn retries(per_user_per_hour: u64) -> Option<Budget> {
         limit: Amount::new(Unit::Retries, limit),
         window: Window::parse("hour", &Zone::utc()).ok()?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     })
 }
 
@@ -91,7 +92,14 @@ fn budget(section: &Section<'_>) -> Option<Placed> {
     let place = |key| section.value(key).map_or(section.span.clone(), |value| value.span);
     zone?;
     Some(Placed {
-        budget: Budget { name: Name::new(&name?.text), scope: scope?, limit: limit?, window: window?, on_full },
+        budget: Budget {
+            name: Name::new(&name?.text),
+            scope: scope?,
+            limit: limit?,
+            window: window?,
+            on_full,
+            applies: Applies::ToAll,
+        },
         limit_span: place("limit"),
         scope_span: place("scope"),
         on_full_span: place("on_full"),

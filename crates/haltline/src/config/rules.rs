@@ -4,9 +4,7 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
-use haltline_gateway::settings::{
-    Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, ReviewSettings, StreamSettings,
-};
+use haltline_gateway::settings::{Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, StreamSettings};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::retry::RetryRules;
 use haltline_ports::UserClaims;
@@ -143,16 +141,5 @@ pub(super) fn users(root: &Section<'_>) -> UserClaims {
             UserClaims::None
         }
         names => UserClaims::Listed(names.iter().map(|name| Name::new(name)).collect()),
-    }
-}
-
-/// `[guard.review]`: what is kept of prompts that a provider's policy has forbidden.
-pub(super) fn review(root: &Section<'_>) -> ReviewSettings {
-    let guard = root.section("guard", &Keys { known: &["review"], later: &["input", "output", "services"] });
-    let review =
-        Section { title: "[guard.review]".to_owned(), ..guard.section("review", &Keys::of(&["keep_prompts"])) };
-    match review.boolean("keep_prompts") {
-        Some(true) => ReviewSettings::Prompt,
-        Some(false) | None => ReviewSettings::Fingerprint,
     }
 }

@@ -9,6 +9,7 @@ pub use runaway::{Runaway, runaway};
 
 use crate::run::{Instance, Plan, StorePlace};
 use anyhow::Context;
+use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings, ModelSettings,
     ProviderKind, ProviderSettings, ResponseSettings, ReviewSettings, SessionSettings, Settings, SimulatedSettings,
@@ -16,7 +17,7 @@ use haltline_gateway::settings::{
 };
 use haltline_http::admin::dto::NewKey;
 use haltline_http::admin::{key_record, new_secret};
-use haltline_ledger::{Budget, Budgets, OnFull, Window, Zone};
+use haltline_ledger::{Applies, Budget, Budgets, OnFull, Window, Zone};
 use haltline_policy::breaker::BreakerRules;
 use haltline_policy::limits::{Algorithm, LimitUnit, RateLimit};
 use haltline_policy::price::{Price, Rates};
@@ -96,6 +97,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         limit: Amount::new(Unit::Usd, LIMIT),
         window: window("day")?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let retries = Budget {
         name: Name::new("retries"),
@@ -103,6 +105,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         limit: Amount::new(Unit::Retries, RETRIES_PER_USER_HOUR),
         window: window("hour")?,
         on_full: OnFull::Refuse,
+        applies: Applies::ToAll,
     };
     let budgets = Budgets::new(vec![day, retries]).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
     let per_million = |text| PicoUsdPerToken::from_usd_per_million(text).context("a price of the demo");
@@ -158,6 +161,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        guard: GuardSettings::default(),
     })
 }
 

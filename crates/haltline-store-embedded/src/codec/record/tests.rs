@@ -2,7 +2,7 @@
 
 use super::super::{Fact, FactRef, read_record, write_record};
 use super::*;
-use haltline_ports::{By, Planned, Step, ToolReturn, WaitedFor, What};
+use haltline_ports::{By, Guarded, Planned, Step, ToolReturn, WaitedFor, What};
 use haltline_types::{Demand, Name, Subjects, Timestamp};
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn name() -> impl Strategy<Value = Name> {
 fn subjects() -> impl Strategy<Value = Subjects> {
     let one = || proptest::option::of(name());
     let tags = proptest::collection::vec((name(), name()), 0..3);
-    ((one(), one(), one(), one()), (one(), one(), one(), one()), tags).prop_map(|(a, b, tags)| Subjects {
+    ((one(), one(), one(), one()), (one(), one(), one(), one(), one()), tags).prop_map(|(a, b, tags)| Subjects {
         team: a.0,
         tier: a.1,
         key: a.2,
@@ -22,6 +22,7 @@ fn subjects() -> impl Strategy<Value = Subjects> {
         model: b.1,
         provider: b.2,
         provider_model: b.3,
+        browser_token: b.4,
         tags,
     })
 }
@@ -143,6 +144,9 @@ fn what() -> impl Strategy<Value = What> {
         (name(), name(), any::<(bool, bool, u64)>()).prop_map(|(name, id, (empty, error, bytes))| {
             What::ToolReturned(Box::new(ToolReturn { name, id, empty, error, bytes, took: None }))
         }),
+        (word(), word(), proptest::collection::vec(name(), 0..4), span()).prop_map(
+            |(direction, verdict, rules, took)| What::Guarded(Box::new(Guarded { direction, verdict, rules, took }))
+        ),
         any::<u64>().prop_map(|steps| What::LeftOut { steps }),
         outcome().prop_map(|outcome| What::Ended { outcome }),
     ];

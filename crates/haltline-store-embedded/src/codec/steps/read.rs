@@ -3,7 +3,7 @@
 use super::*;
 use crate::codec::Reader;
 use crate::codec::record::{read_basis, read_fault_kind, read_outcome};
-use haltline_ports::{STEPS_MAX, Step, WaitedFor, Word};
+use haltline_ports::{GUARD_RULES_MAX, Guarded, STEPS_MAX, Step, WaitedFor, Word};
 use haltline_types::{NanoUsd, RequestId, Tokens};
 use std::borrow::Cow;
 
@@ -135,10 +135,18 @@ impl From {
                 bytes: reader.u64()?,
                 took: None,
             })),
+            GUARDED => What::Guarded(Box::new(self.guarded(reader)?)),
             LEFT_OUT => What::LeftOut { steps: reader.u64()? },
             ENDED => What::Ended { outcome: read_outcome(reader)? },
             _ => return None,
         })
+    }
+
+    fn guarded(&mut self, reader: &mut Reader<'_>) -> Option<Guarded> {
+        let (direction, verdict) = (self.word(reader)?, self.word(reader)?);
+        let count = usize::try_from(reader.u64()?).ok().filter(|count| *count <= GUARD_RULES_MAX)?;
+        let rules = (0..count).map(|_| self.name(reader)).collect::<Option<Vec<_>>>()?;
+        Some(Guarded { direction, verdict, rules, took: duration(reader)? })
     }
 }
 

@@ -5,8 +5,8 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, SpendLine,
+    Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
+    NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, ReviewCase, SpendLine,
 };
 use haltline_http::admin::stream_lines;
 use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
@@ -238,6 +238,26 @@ impl Admin for Local {
     }
 
     fn discard_dead_letter<'a>(&'a self, _id: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn cases<'a>(&'a self, _state: Option<&'a str>) -> Answer<'a, Vec<ReviewCase>> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn case<'a>(&'a self, _id: &'a str, _reveal: bool) -> Answer<'a, ReviewCase> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn decide_case<'a>(&'a self, _id: &'a str, _wanted: &'a DecideCase) -> Answer<'a, ReviewCase> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn allowed_rules(&self) -> Answer<'_, Vec<AllowedRule>> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn restore_rule<'a>(&'a self, _rule: &'a str, _key: Option<&'a str>) -> Answer<'a, ()> {
         Box::pin(async { Err(needs_gateway()) })
     }
 

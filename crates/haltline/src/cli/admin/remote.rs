@@ -5,8 +5,8 @@ use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
-    Account, CachePurgeOrder, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
+    Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
+    NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried, RetryDeadLetter, ReviewCase, Said, SpendLine,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{REQUESTS_MAX, Together};
@@ -203,6 +203,35 @@ impl Admin for Remote {
     fn discard_dead_letter<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
             self.send(Method::DELETE, &format!("/dead-letters/{}", part(id)), Bytes::new()).await.map(|_| ())
+        })
+    }
+
+    fn cases<'a>(&'a self, state: Option<&'a str>) -> Answer<'a, Vec<ReviewCase>> {
+        const ALL: usize = 5_000;
+        let state = state.map(|state| format!("&state={}", part(state))).unwrap_or_default();
+        Box::pin(async move { self.get(&format!("/review?limit={ALL}{state}")).await })
+    }
+
+    fn case<'a>(&'a self, id: &'a str, reveal: bool) -> Answer<'a, ReviewCase> {
+        Box::pin(async move {
+            let path = format!("/review/{}", part(id));
+            if reveal { self.post(&format!("{path}/reveal"), &()).await } else { self.get(&path).await }
+        })
+    }
+
+    fn decide_case<'a>(&'a self, id: &'a str, wanted: &'a DecideCase) -> Answer<'a, ReviewCase> {
+        Box::pin(async move { self.post(&format!("/review/{}/decide", part(id)), wanted).await })
+    }
+
+    fn allowed_rules(&self) -> Answer<'_, Vec<AllowedRule>> {
+        Box::pin(self.get("/review/rules"))
+    }
+
+    fn restore_rule<'a>(&'a self, rule: &'a str, key: Option<&'a str>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let key = key.map(|key| format!("?key={}", part(key))).unwrap_or_default();
+            let path = format!("/review/rules/{}{key}", part(rule));
+            self.send(Method::DELETE, &path, Bytes::new()).await.map(|_| ())
         })
     }
 

@@ -1,0 +1,202 @@
+//! Screen input: does the latest turn try to take over the model? Local rules look first, then
+//! external services; what follows is decided by the strictest mode that applies. What is forwarded
+//! is always what was sent.
+
+use crate::gateway::{Gateway, Live};
+use crate::guard::settings::{Mode, Part, Reach};
+use crate::guard::{CaseFinding, Found, Matter, Verdict, case_id, case_material};
+use crate::line::accept::Request;
+use crate::line::trip::Trip;
+use crate::problem::Problem;
+use haltline_guard::Category;
+use haltline_guard::input::{Allow, Finding, Findings};
+use haltline_ports::{Direction, What};
+use haltline_types::{Code, Name};
+use haltline_wire::spoken::{By, Extent, Spoken, spoken};
+use tokio::time::Instant;
+
+/// Looks at the texts of a request.
+pub(crate) async fn screen_input(
+    gateway: &Gateway,
+    live: &Live,
+    request: &Request,
+    trip: &mut Trip,
+) -> Result<(), Problem> {
+    let guard = &live.settings.guard.input;
+    let mode = guard.mode_for(&request.model, request.subjects.team.as_ref(), request.strict);
+    if mode == Mode::Off && guard.rules.values().all(|mode| *mode == Mode::Off) {
+        return Ok(());
+    }
+    let began = Instant::now();
+    trip.guard.looked = true;
+    let texts = texts_of(live, request);
+    let mut refused = None;
+    if let Err(error) = gateway.cases.prepare(gateway.clock.now()).await {
+        tracing::warn!(%error, "what operators have allowed cannot be read; nothing is allowed");
+    }
+    for text in &texts {
+        let findings = guard.ruleset.scan(&text.text, &Allow::none());
+        if findings.findings.is_empty() {
+            continue;
+        }
+        let mut judged = judge(gateway, live, request, &findings, mode);
+        if judged.verdict == Verdict::Allowed {
+            continue;
+        }
+        let id = remember(gateway, live, request, trip, text, &findings, &mut judged).await;
+        match (judged.verdict, id) {
+            (Verdict::Blocked, Some(id)) if refused.is_none() => {
+                refused = Some((id, text.place.clone(), judged.category))
+            }
+            _ => {}
+        }
+    }
+    trip.guard.input_took = began.elapsed();
+    if let Some(step) = trip.guard.step(Direction::Input) {
+        trip.step(What::Guarded(Box::new(step)));
+    }
+    match refused {
+        None => Ok(()),
+        Some((id, place, category)) => Err(blocked(&id, category).about(place)),
+    }
+}
+
+/// What a client is told: the category, and a reference for whoever can look at the case. Not the
+/// rule: that would be a lesson.
+fn blocked(id: &str, category: Category) -> Problem {
+    let what = match category {
+        Category::Secret => "a credential",
+        Category::Personal => "personal data",
+        Category::External => "a guard service objects",
+        Category::Phrase => "a forbidden phrase",
+        Category::PromptExtraction | Category::PromptLeak => "it asks for confidential instructions",
+        _ => "it reads like a prompt injection",
+    };
+    let message = format!(
+        "This request is blocked by policy ({what}). Rephrase it; if that is wrong, tell the operator the reference {id}."
+    );
+    Problem::new(Code::ContentBlocked, message)
+}
+
+/// What follows from the findings in one text.
+struct Judged {
+    verdict: Verdict,
+    /// Of the finding that weighs most.
+    category: Category,
+    /// What each finding leads to, in their order.
+    modes: Vec<Mode>,
+}
+
+fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings, mode: Mode) -> Judged {
+    let guard = &live.settings.guard.input;
+    let mode_of = |finding: &Finding| {
+        if gateway.cases.is_rule_allowed(&finding.rule, &request.owner.key) {
+            return Mode::Off;
+        }
+        guard.mode_of(&finding.rule, mode, request.strict)
+    };
+    let modes: Vec<Mode> = findings.findings.iter().map(mode_of).collect();
+    // Points of rules under a mode count for it and for everything more lenient.
+    let points = |at_least: Mode| -> u32 {
+        let counted = findings.findings.iter().zip(&modes).filter(|(_, mode)| **mode >= at_least);
+        counted.map(|(finding, _)| finding.points).fold(0, u32::saturating_add).min(findings.points)
+    };
+    let verdict = if points(Mode::Block) >= guard.threshold.block_at {
+        Verdict::Blocked
+    } else if points(Mode::Flag) >= guard.threshold.flag_at {
+        Verdict::Flagged
+    } else if points(Mode::Shadow) >= guard.threshold.flag_at {
+        Verdict::Shadow
+    } else {
+        Verdict::Allowed
+    };
+    let category = findings.findings.first().map_or(Category::Override, |finding| finding.category);
+    Judged { verdict, category, modes }
+}
+
+/// The texts that are looked at.
+fn texts_of(live: &Live, request: &Request) -> Vec<Spoken> {
+    let guard = &live.settings.guard.input;
+    let extent = if guard.reach == Reach::All { Extent::All } else { Extent::LatestTurn };
+    // Turns that a session supplied were looked at when they came.
+    let asked = match (&request.own, extent) {
+        (Some(own), Extent::LatestTurn) => own,
+        _ => &request.asked,
+    };
+    let tools = guard.parts.contains(&Part::ToolDescription);
+    let mut texts = spoken(asked.dialect(), asked.material(), extent, tools);
+    texts.retain(|text| part_of(text.by).is_some_and(|part| guard.parts.contains(&part)));
+    texts
+}
+
+fn part_of(by: By) -> Option<Part> {
+    match by {
+        By::User => Some(Part::User),
+        By::Tool => Some(Part::ToolResult),
+        By::Document => Some(Part::Document),
+        By::ToolDescription => Some(Part::ToolDescription),
+        // The operator's own words, and the model's, are no attack on the model.
+        By::System | By::Assistant => None,
+    }
+}
+
+/// Notes what was found. Gives the case where there is one, and makes the verdict milder where an
+/// operator has allowed this text to pass once.
+async fn remember(
+    gateway: &Gateway,
+    live: &Live,
+    request: &Request,
+    trip: &mut Trip,
+    text: &Spoken,
+    findings: &Findings,
+    judged: &mut Judged,
+) -> Option<String> {
+    let now = gateway.clock.now();
+    let mut case = None;
+    if judged.verdict >= Verdict::Flagged {
+        let id = case_id(&gateway.keys.hash(&case_material(&request.owner, Direction::Input.word(), &text.text)));
+        if judged.verdict == Verdict::Blocked && gateway.cases.passes_once(&id, now).await {
+            judged.verdict = Verdict::Flagged;
+        }
+        case = Some(id);
+    }
+    let mut found = Vec::with_capacity(findings.findings.len());
+    for (finding, mode) in findings.findings.iter().zip(&judged.modes).filter(|(_, mode)| **mode > Mode::Off) {
+        found.push(Found {
+            rule: Name::new(&finding.rule),
+            category: finding.category,
+            direction: Direction::Input,
+            verdict: Verdict::under(*mode).min(judged.verdict),
+            place: text.place.clone(),
+            bytes: finding.span.as_ref().map_or(0, |span| span.len()),
+            times: 1,
+        });
+    }
+    for one in &found {
+        trip.guard.note(one.clone());
+        gateway.metrics.note_guard(one);
+    }
+    let id = case?;
+    let noted = findings.findings.iter().map(|finding| CaseFinding {
+        rule: finding.rule.to_string(),
+        category: finding.category.word().to_owned(),
+        place: text.place.clone(),
+        span: finding.span.as_ref().map(|span| (span.start, span.end)),
+        points: finding.points,
+        view: finding.view.word().to_owned(),
+    });
+    let matter = Matter {
+        owner: &request.owner,
+        session: request.subjects.session.as_ref(),
+        model: &request.model,
+        request: trip.id.to_string(),
+        found: &found,
+        findings: noted.collect(),
+        rules_version: live.settings.guard.input.ruleset.version(),
+        text: &text.text,
+        now,
+    };
+    let shown = gateway.redacted(live, &text.text);
+    gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
+    Some(id)
+}
