@@ -11,6 +11,7 @@
 //! media, and a client's own settings where a response repeats them.
 
 mod chat;
+mod closing;
 mod flush;
 mod gemini;
 mod messages;
@@ -53,6 +54,12 @@ pub struct Looked {
     pub cut: bool,
     /// It had text, and all of it is held back or was taken out.
     pub emptied: bool,
+    /// Some text passed: of it, or of what was held before it.
+    pub said: bool,
+}
+
+impl Looked {
+    const CUT: Self = Self { cut: true, emptied: false, said: false };
 }
 
 /// A channel that is open.
@@ -124,7 +131,7 @@ impl Screen {
         out: &mut Vec<Screened>,
     ) -> Result<Looked, Malformed> {
         if self.cut {
-            return Ok(Looked { cut: true, emptied: false });
+            return Ok(Looked::CUT);
         }
         if let Some(looked) = self.by_heart(event, data, scan, out)? {
             return Ok(looked);
@@ -136,7 +143,7 @@ impl Screen {
             }
             b"[DONE]" => {
                 let looked = self.end(scan, out);
-                if !looked.cut {
+                if !self.cut {
                     out.push(Screened { event: event.cloned(), data: data.clone() });
                 }
                 return Ok(looked);
@@ -153,17 +160,18 @@ impl Screen {
     /// The answer is complete: appends what is held back of every channel.
     pub fn end(&mut self, scan: &mut dyn Scan, out: &mut Vec<Screened>) -> Looked {
         if self.cut {
-            return Looked { cut: true, emptied: false };
+            return Looked::CUT;
         }
         let number = self.next_number;
+        let before = out.len();
         self.finish(|_| true, number, scan, out);
-        Looked { cut: self.cut, emptied: false }
+        Looked { cut: self.cut, emptied: false, said: out.len() > before }
     }
 
-    /// Was the stream cut?
+    /// Is something held back?
     #[must_use]
-    pub const fn is_cut(&self) -> bool {
-        self.cut
+    pub const fn holds(&self) -> bool {
+        self.holds
     }
 
     /// An event of a form that is known: everything but its text stands where it stood before.
@@ -199,12 +207,14 @@ impl Screen {
             if self.holds || self.keeps_copies() {
                 self.note(channel, &text, flow, &text, None)?;
             }
+            looked.said = !text.is_empty();
             out.push(Screened { event: event.cloned(), data: data.clone() });
         } else {
             let shown = if flow == Flow::Same { &text } else { passes.as_str() };
             let path = template.path.clone();
             let written = template.write(data, &found, shown, self.shift);
             looked.emptied = !text.is_empty() && shown.is_empty();
+            looked.said = !shown.is_empty();
             let last = Last { event: event.cloned(), data: data.clone(), path };
             if flow == Flow::Cut {
                 self.cut = true;
@@ -235,12 +245,13 @@ impl Screen {
         for state in &mut self.states {
             state.touched = false;
         }
+        let before = out.len();
         let ends_first = matches!(self.dialect, ClientDialect::Responses | ClientDialect::Messages | ClientDialect::UiStream);
         let ends = self.ends(event, &value);
         if ends_first && self.holds {
             self.finish(|channel| ends.hits(channel), number, scan, out);
             if self.cut {
-                return Ok(Looked { cut: true, emptied: false });
+                return Ok(Looked::CUT);
             }
         }
         let mut walk = Walk::new(self, scan, Mode::Stream, event, data);
@@ -255,13 +266,13 @@ impl Screen {
                 let last = Last { event: event.cloned(), data: data.clone(), path };
                 out.extend(last.event_of(&passes, Some(number.saturating_add(self.shift))));
             }
-            return Ok(Looked { cut: true, emptied: false });
+            return Ok(Looked::CUT);
         }
         let mut changed = done.changed;
         if !ends_first && self.holds {
             changed |= self.finish_into(&ends, &mut value, number, scan, out);
             if self.cut {
-                return Ok(Looked { cut: true, emptied: false });
+                return Ok(Looked::CUT);
             }
         }
         if self.shift > 0
@@ -283,7 +294,7 @@ impl Screen {
         }
         let passing = if changed { Bytes::from(value.to_string()) } else { data.clone() };
         out.push(Screened { event: event.cloned(), data: passing });
-        Ok(Looked { cut: false, emptied: done.emptied && !ends.any() })
+        Ok(Looked { cut: false, emptied: done.emptied && !ends.any(), said: done.said || out.len() > before + 1 })
     }
 
     /// Which channels end with this event.

@@ -40,6 +40,8 @@ pub(super) struct Done {
     pub(super) changed: bool,
     /// Everything that had text lost all of it.
     pub(super) emptied: bool,
+    /// Some text passed.
+    pub(super) said: bool,
     /// Where the answer must end, and what may pass of that text.
     pub(super) cut: Option<(Vec<Step>, String)>,
     /// Texts that came in pieces, and the only one.
@@ -62,7 +64,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn done(self) -> Done {
         let emptied = self.pieces > 0 && self.empty == self.pieces;
-        Done { emptied, ..self.done }
+        Done { emptied, said: self.pieces > self.empty, ..self.done }
     }
 
     /// One event of a stream.
