@@ -5,6 +5,7 @@
 //! result is the same however the text is cut. It does not know where text stands in an event, nor
 //! what follows for the request.
 
+mod arguments;
 mod candidate;
 mod class;
 mod compiled;
@@ -19,6 +20,7 @@ mod rules;
 mod secrets;
 mod swallow;
 
+pub use arguments::ArgumentsFilter;
 pub use filter::Filter;
 pub use hit::{Action, Channel, Hit, Pass, Screened};
 pub use options::{

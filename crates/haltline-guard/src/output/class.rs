@@ -6,7 +6,6 @@ pub(super) struct Class([u64; 4]);
 
 impl Class {
     /// The set that a list names: `A-Za-z0-9_-`. A `-` at the end, or after a range, is itself.
-    #[expect(clippy::indexing_slicing, reason = "checked by the loops' conditions; evaluated while compiling")]
     pub(super) const fn of(list: &str) -> Self {
         let list = list.as_bytes();
         let mut bits = [0_u64; 4];
@@ -33,14 +32,12 @@ impl Class {
     }
 
     /// Every byte but those that a list names.
-    #[expect(clippy::indexing_slicing, reason = "four of four")]
     pub(super) const fn but(list: &str) -> Self {
         let Self(bits) = Self::of(list);
         Self([!bits[0], !bits[1], !bits[2], !bits[3]])
     }
 
     /// The bytes of either.
-    #[expect(clippy::indexing_slicing, reason = "four of four")]
     pub(super) const fn or(self, other: Self) -> Self {
         let (a, b) = (self.0, other.0);
         Self([a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]])

@@ -100,17 +100,14 @@ impl Core {
         if self.cut {
             return Pass::Cut;
         }
-        self.changed = !self.held.is_empty();
-        self.settle(rules, sink, hits);
-        if self.cut {
-            return Pass::Cut;
-        }
+        let pass = self.settle(rules, sink, hits);
         self.candidates.clear();
-        if self.changed { Pass::Changed } else { Pass::Unchanged }
+        pass
     }
 
     /// What has begun ends here, as if the text did; what only stands before a secret goes on.
-    pub(super) fn settle(&mut self, rules: &Compiled, sink: &mut impl Sink, hits: &mut Vec<Hit>) {
+    pub(super) fn settle(&mut self, rules: &Compiled, sink: &mut impl Sink, hits: &mut Vec<Hit>) -> Pass {
+        self.changed = !self.held.is_empty();
         let at = self.at;
         let mut index = 0;
         while let Some(candidate) = self.candidates.get_mut(index) {
@@ -123,14 +120,15 @@ impl Core {
             if ends {
                 self.resolve(rules, candidate, at, true, sink, hits);
                 if self.cut {
-                    return;
+                    return Pass::Cut;
                 }
             }
         }
         self.swallow = Swallow::Nothing;
         self.state = 0;
-        self.behind = Behind::default();
+        self.behind = Behind::new();
         self.keep_to(at, sink);
+        if self.changed { Pass::Changed } else { Pass::Unchanged }
     }
 
     /// Reads on while nothing has begun, up to the end of the first literal. Returns the rest.
@@ -380,13 +378,13 @@ fn stands_after(behind: Behind, before: Before, length: u32) -> bool {
         Before::Any => true,
         Before::NoWord => behind.begins(length),
         Before::BotNumber => {
-            let digits = (length..length + 11).take_while(|&back| behind.kind(back) == DIGIT).count() as u32;
-            (8..=10).contains(&digits) && behind.begins(length + digits)
+            let end = (length..).find(|&back| behind.kind(back) != DIGIT).unwrap_or(length);
+            (8..=10).contains(&(end - length)) && behind.begins(end)
         }
         Before::DiscordUser => {
-            let part = |&back: &u32| behind.is_word(back) || behind.kind(back) == DASH;
-            let letters = (length..length + 27).take_while(part).count() as u32;
-            (24..=26).contains(&letters) && behind.kind(length + letters - 1) == MNO
+            let part = |back: u32| behind.is_word(back) || behind.kind(back) == DASH;
+            let end = (length..).find(|&back| !part(back)).unwrap_or(length);
+            (24..=26).contains(&(end - length)) && behind.kind(end - 1) == MNO
         }
     }
 }

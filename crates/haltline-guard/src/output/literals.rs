@@ -86,13 +86,13 @@ impl Literals {
             }
             at += 1;
         }
-        Self::laid_out(literals, all, &edges, class_of, members.len())
+        Self::laid_out(literals, &all, &edges, class_of, members.len())
     }
 
     /// Puts the states in which something is complete last, so that one comparison finds them.
     fn laid_out(
         literals: &[Literal],
-        all: Vec<Parts>,
+        all: &[Parts],
         edges: &[usize],
         class_of: Box<[u8; 256]>,
         classes: usize,

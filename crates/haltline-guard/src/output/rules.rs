@@ -1,5 +1,6 @@
 //! Options into rules, once per configuration.
 
+use super::arguments::ArgumentsFilter;
 use super::class::Class;
 use super::compiled::{Builder, Compiled, CompiledRule};
 use super::filter::Filter;
@@ -40,6 +41,12 @@ impl OutputRules {
     #[must_use]
     pub fn filter(&self, channel: Channel) -> Filter {
         Filter::new(channel)
+    }
+
+    /// A filter for the arguments of one call of a tool, as raw JSON.
+    #[must_use]
+    pub fn arguments(&self) -> ArgumentsFilter {
+        ArgumentsFilter::new()
     }
 
     /// Whether nothing is looked for.
