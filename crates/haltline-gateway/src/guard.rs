@@ -3,6 +3,7 @@
 
 mod case;
 mod cases;
+pub mod output;
 mod review;
 pub mod settings;
 mod verdict;

@@ -10,7 +10,6 @@ use crate::gateway::{Gateway, Live};
 use crate::guard::{Found, Guarding, Verdict};
 use crate::line::accept::Request;
 use crate::line::continued::Rest;
-use crate::line::relay::BATCH_BYTES;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
 use crate::streams::assembled;
@@ -428,7 +427,7 @@ pub(super) async fn close(gateway: &Gateway, request: &Request, trip: &mut Trip,
         match assembled(gateway.streams.as_ref(), request.asked.dialect(), surface, trip.id).await {
             Ok(assembler) => {
                 let frames = request.asked.cut_frames(&trip.shown(), &assembler.resumption());
-                let mut out = BytesMut::with_capacity(BATCH_BYTES.min(4_096));
+                let mut out = BytesMut::new();
                 for frame in &frames {
                     outlet.event(&mut out, frame.event, &frame.data);
                 }
