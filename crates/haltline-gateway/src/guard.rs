@@ -4,6 +4,7 @@
 mod carried;
 mod case;
 mod cases;
+pub mod output;
 pub(crate) mod redactor;
 mod review;
 pub mod settings;

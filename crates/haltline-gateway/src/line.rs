@@ -18,6 +18,7 @@ mod relay;
 mod reserve;
 mod route;
 mod screen_input;
+mod screen_output;
 mod settle;
 mod throttle;
 mod tighten;
@@ -365,6 +366,7 @@ async fn attempt(
         let times = Times { first_by, total_by };
         let (streamed, notes) = (trip.streamed, trip.notes());
         let dialect = call::dialect(live, &request.asked, &routed.endpoint.provider);
+        screen_output::begin(live, whole, rest, trip);
         let mut tail = Tail::default();
         let called = Instant::now();
         let calling = call::call(live, request, trip, &routed, dialect, reserved, times);
@@ -394,7 +396,7 @@ async fn attempt(
             }
             Ok(answer) => {
                 let passage = request.asked.whole_passage(dialect, &trip.shown());
-                relay::relay_whole(live, trip, &passage, answer, times).await
+                relay::relay_whole(live, trip, &passage, request.asked.dialect(), answer, times).await
             }
         };
         routed.ended(gateway, trip, finish.fault.as_ref());
@@ -411,6 +413,7 @@ async fn attempt(
             return Err(Short::Problem(Problem::new(Code::Draining, "The gateway is shutting down.")));
         }
         settle::settle(gateway, &quoted.listed, trip, &finish).await;
+        screen_output::tell(trip);
         let Some(fault) = finish.fault else {
             match finish.whole {
                 Some(body) => {
@@ -422,11 +425,14 @@ async fn attempt(
                     sessions::answered(gateway, trip, outlet, Some(&body), Outcome::Answered);
                     outlet.whole(trip.final_notes(), body);
                 }
-                None => relay::finish_stream(gateway, trip, outlet, tail).await,
+                None => relay::finish_stream(gateway, whole, trip, outlet, tail).await?,
             }
             return Ok(());
         };
         tracing::warn!(request = %trip.id, attempt = trip.attempts_made(), endpoint = %routed.endpoint, %fault, "an attempt failed");
+        if screen_output::is_forbidden(&fault) {
+            return Err(screen_output::close(gateway, whole, trip, outlet).await.into());
+        }
         if fault.kind == FaultKind::ContentPolicy {
             record::note_blocked(gateway, live, trip, request);
         }

@@ -24,6 +24,7 @@ pub mod provider;
 pub mod rate_limit_headers;
 pub mod replayable;
 pub mod retry_after;
+pub mod screen;
 pub mod spoken;
 pub mod sse;
 pub mod texts;

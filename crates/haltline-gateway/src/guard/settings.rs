@@ -1,5 +1,6 @@
 //! How strictly texts are looked at: modes, and the external services that are asked.
 
+use super::output::OutputGuard;
 use crate::settings::Secret;
 use haltline_guard::input::{Ruleset, Threshold};
 use haltline_ports::Direction;
@@ -111,6 +112,8 @@ pub struct ServiceSettings {
 pub struct GuardSettings {
     /// What is looked at on its way to the model.
     pub input: InputGuard,
+    /// What is looked for in answers.
+    pub output: OutputGuard,
     /// External services.
     pub services: Vec<ServiceSettings>,
     /// What is kept for people to look at.
@@ -121,7 +124,8 @@ impl GuardSettings {
     /// Nothing is looked at.
     #[must_use]
     pub fn off() -> Self {
-        Self { input: InputGuard { mode: Mode::Off, secrets: Mode::Off, ..InputGuard::default() }, ..Self::default() }
+        let input = InputGuard { mode: Mode::Off, secrets: Mode::Off, ..InputGuard::default() };
+        Self { input, output: OutputGuard::off(), ..Self::default() }
     }
 }
 

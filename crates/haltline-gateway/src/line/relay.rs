@@ -7,7 +7,7 @@ mod watch;
 
 pub(crate) use passing::Tail;
 
-use passing::Beginning;
+use passing::{Beginning, Passing};
 use reading::{Ended, Reading};
 use watch::Watch;
 
@@ -15,9 +15,12 @@ use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
 use crate::line::call::{Times, cut};
 use crate::line::company::Company;
+use crate::line::accept::Request;
 use crate::line::quote::Quoted;
+use crate::line::screen_output;
 use crate::line::settle;
 use crate::line::trip::Trip;
+use crate::problem::Problem;
 use crate::sessions;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -26,6 +29,7 @@ use haltline_policy::quote::BYTES_PER_TOKEN_MAX;
 use haltline_ports::{Answer, AnswerBody, Outcome, What};
 use haltline_types::{Fault, FaultKind, Origin, Tokens, Usage};
 use haltline_wire::chunk::Delta;
+use haltline_wire::client::ClientDialect;
 use haltline_wire::fault::classify_inside;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::{Passage, WholePassage};
@@ -86,6 +90,7 @@ pub(crate) async fn relay_whole(
     live: &Live,
     trip: &mut Trip,
     passage: &WholePassage,
+    dialect: ClientDialect,
     answer: Answer,
     times: Times,
 ) -> Finish {
@@ -111,13 +116,17 @@ pub(crate) async fn relay_whole(
         Ok((delta, body)) => {
             trip.first_token = Some(trip.arrived.elapsed());
             trip.step(What::FirstToken);
+            let (whole, fault) = match screen_output::in_one_piece(trip, dialect, body) {
+                Ok(body) => (Some(body), None),
+                Err(fault) => (None, Some(fault)),
+            };
             Finish {
                 usage: delta.usage,
                 usage_at_least: delta.usage,
                 output_at_least: output_at_least(&delta),
-                fault: None,
+                fault,
                 delivered: false,
-                whole: Some(body),
+                whole,
             }
         }
         Err(fault) => Finish::failed(fault),
@@ -197,6 +206,9 @@ pub(crate) async fn relay_stream(
         reported_at_least: None,
         usage_wanted: ways.usage_wanted,
         content: false,
+        shown: false,
+        screening: trip.screening.take(),
+        passed: Vec::new(),
         finished: 0,
         choices: quoted.n.max(1),
         done: false,
@@ -216,7 +228,7 @@ pub(crate) async fn relay_stream(
     let mut body = answer.body;
     let mut delivered = false;
     let mut last_piece: Option<Instant> = None;
-    let fault = loop {
+    let mut fault = loop {
         let began = Instant::now();
         let piece = company
             .keep(outlet, true, || trip.notes(), watch.next(&watched, &mut body, cut_short.as_mut(), reading.content))
@@ -231,7 +243,7 @@ pub(crate) async fn relay_stream(
             Err(fault) => Err(fault),
         };
         if !reading.out.is_empty() {
-            if reading.content {
+            if reading.shown {
                 note_content(gateway, trip, &mut last_piece);
             }
             delivered = true;
@@ -255,11 +267,13 @@ pub(crate) async fn relay_stream(
     if reading.done {
         gateway.read_to_the_end(body);
     }
-    if fault.is_none() {
-        reading.end();
+    let is_complete = fault.is_none();
+    if is_complete {
+        fault = reading.end().err();
     }
+    trip.screening = reading.screening;
     let finish = Finish {
-        usage: reading.usage.filter(|_| fault.is_none()),
+        usage: reading.usage.filter(|_| is_complete),
         usage_at_least: reading.reported_at_least,
         output_at_least: reading.meter.output_at_least(),
         fault,
@@ -294,12 +308,35 @@ fn send(trip: &Trip, outlet: &mut Outlet, bytes: Bytes) {
 }
 
 /// Ends a stream that is whole and settled: what it cost, then the final event.
-pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &mut Outlet, tail: Tail) {
+///
+/// # Errors
+/// When its last words must not be said.
+pub(crate) async fn finish_stream(
+    gateway: &Gateway,
+    request: &Request,
+    trip: &mut Trip,
+    outlet: &mut Outlet,
+    tail: Tail,
+) -> Result<(), Problem> {
     let cost = trip.cost();
     let mut out = BytesMut::new();
     let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
     outlet.remark(&mut out, &told);
-    let events = tail.events(cost);
+    let (mut events, last) = tail.events(cost);
+    let screened = screened(trip, last, &mut events);
+    screen_output::tell(trip);
+    if let Err(fault) = screened {
+        for event in &events {
+            outlet.event(&mut out, event.name(), &event.data);
+        }
+        if !events.is_empty() {
+            send(trip, outlet, out.freeze());
+        }
+        return Err(match screen_output::is_forbidden(&fault) {
+            true => screen_output::close(gateway, request, trip, outlet).await,
+            false => Problem::from_fault(&fault, trip.attempts_made(), trip.spent),
+        });
+    }
     let last = events.last().map(|event| event.data.clone());
     if let Some(keeping) = trip.keeping.take()
         && let Some(response) = last.as_deref().and_then(StoredResponse::of_event)
@@ -314,6 +351,23 @@ pub(crate) async fn finish_stream(gateway: &Gateway, trip: &mut Trip, outlet: &m
     outlet.close(&mut out);
     send(trip, outlet, out.freeze());
     outlet.complete();
+    Ok(())
+}
+
+/// Looks at the very last events, which are made once the cost is known.
+fn screened(trip: &mut Trip, last: Vec<Passing>, events: &mut Vec<Passing>) -> Result<(), Fault> {
+    let Some(screening) = &mut trip.screening else {
+        events.extend(last);
+        return Ok(());
+    };
+    let mut passed = Vec::new();
+    let mut cut = false;
+    for passing in last {
+        let looked = screening.take(passing.event.as_ref(), &passing.data, &mut passed);
+        cut |= looked.map_err(|error| screen_output::malformed(&error))?.cut;
+    }
+    events.extend(passed.into_iter().map(Passing::from));
+    if cut { Err(screen_output::forbidden()) } else { Ok(()) }
 }
 
 fn is_event_stream(answer: &Answer) -> bool {

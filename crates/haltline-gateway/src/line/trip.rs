@@ -5,6 +5,7 @@ use crate::deliver::{CacheNote, Degraded, Notes};
 use crate::guard::Guarding;
 use crate::kept;
 use crate::line::accept::Request;
+use crate::line::screen_output::Screening;
 use crate::sessions::Awaited;
 use crate::timeline::StepLog;
 use bytes::Bytes;
@@ -65,6 +66,8 @@ pub(crate) struct Trip {
     pub(crate) awaited: Option<Awaited>,
     /// What guards made of it.
     pub(crate) guard: Guarding,
+    /// What the answer passes on its way; none where nothing is looked for.
+    pub(crate) screening: Option<Box<Screening>>,
 }
 
 /// What becomes of a response that is to be kept.
@@ -127,6 +130,7 @@ impl Trip {
             log: Arc::new(StepLog::new(arrived)),
             awaited: None,
             guard: Guarding::default(),
+            screening: None,
         }
     }
 

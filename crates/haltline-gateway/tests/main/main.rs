@@ -5,4 +5,5 @@ mod dead_letters;
 mod jobs;
 mod kept;
 mod restart;
+mod screening;
 mod world;

@@ -1,6 +1,7 @@
 //! A provider, a disk and documents that outlive the gateways that are started on them.
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use haltline_gateway::guard::settings::GuardSettings;
 use haltline_gateway::settings::{
     AlertSettings, AuthSettings, Bounds, CacheSettings, Deadlines, DegradeSettings, HeadroomSettings, JobSettings,
@@ -58,6 +59,18 @@ pub(crate) struct Provider {
     pub(crate) most_under_way: AtomicUsize,
     pub(crate) billed: Mutex<i64>,
     pub(crate) bodies: Mutex<Vec<Bytes>>,
+    /// What it says before anything else: the pieces of one body each.
+    pub(crate) says: Mutex<VecDeque<Said>>,
+}
+
+/// One body of the provider, piece by piece.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) pieces: Vec<Bytes>,
+    /// The connection breaks behind them.
+    pub(crate) breaks: bool,
+    /// Before each piece.
+    pub(crate) pause: Duration,
 }
 
 impl Provider {
@@ -80,6 +93,9 @@ impl Provider {
     async fn act(&self, call: &Call) -> Result<Answer, Fault> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.bodies.lock().expect("unpoisoned").push(call.body.clone());
+        if let Some(said) = self.says.lock().expect("unpoisoned").pop_front() {
+            return Ok(said.answer());
+        }
         let act = self.script.lock().expect("unpoisoned").pop_front();
         let act = act.unwrap_or(*self.usual.lock().expect("unpoisoned"));
         match act {
@@ -101,6 +117,22 @@ impl Provider {
             body: Box::pin(futures_util::stream::iter([Ok(body)])),
             exhausted_until: None,
         })
+    }
+}
+
+impl Said {
+    fn answer(self) -> Answer {
+        let pause = self.pause;
+        let broken = self.breaks.then(|| Err(Fault::new(FaultKind::ConnectionLost, Origin::Provider, "it broke")));
+        let pieces = self.pieces.into_iter().map(Ok).chain(broken);
+        let body = futures_util::stream::iter(pieces).then(move |piece| async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            piece
+        });
+        let (status, headers) = (http::StatusCode::OK, http::HeaderMap::new());
+        Answer { status, headers, body: Box::pin(body), exhausted_until: None }
     }
 }
 
@@ -242,7 +274,7 @@ impl Documents for Mortal {
 /// What outlives gateways.
 pub(crate) struct World {
     pub(crate) provider: Arc<Provider>,
-    disk: SimDisk,
+    pub(crate) disk: SimDisk,
     kept: Arc<MemoryDocuments>,
     streams: Arc<MemoryStreams>,
     pub(crate) settings: Settings,
@@ -296,6 +328,7 @@ impl World {
             most_under_way: AtomicUsize::new(0),
             billed: Mutex::new(0),
             bodies: Mutex::default(),
+            says: Mutex::default(),
         };
         Self {
             provider: Arc::new(provider),

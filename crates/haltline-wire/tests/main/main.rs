@@ -31,6 +31,7 @@ mod responses_codec;
 mod responses_recorded;
 mod responses_request;
 mod round_trip;
+mod screen;
 mod sse_split;
 mod stream_chunk;
 mod traffic;

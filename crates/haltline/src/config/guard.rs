@@ -36,7 +36,7 @@ const POINTS: std::ops::RangeInclusive<u64> = 1..=1_000;
 /// The section. `models` are the names that requests may ask for besides `provider/model`.
 pub(super) fn guard<'n>(root: &Section<'_>, models: &(impl Iterator<Item = &'n Name> + Clone)) -> GuardSettings {
     let section = root.section("guard", &GUARD);
-    GuardSettings { input: input(&section, models), services: Vec::new(), review: review(&section) }
+    GuardSettings { input: input(&section, models), review: review(&section), ..GuardSettings::default() }
 }
 
 /// What is kept of prompts that a provider's own policy has forbidden: as of those that guards have.

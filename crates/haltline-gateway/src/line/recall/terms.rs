@@ -5,6 +5,7 @@ use super::Bypassed;
 use crate::cache::{CacheKey, CacheMode, Parts, Tenant, marks_of};
 use crate::line::accept::Request;
 use crate::settings::{CachePer, CacheSettings};
+use haltline_guard::output::OutputRules;
 use haltline_policy::cache::Mark;
 use haltline_types::Name;
 use haltline_wire::client::ClientRequest;
@@ -26,6 +27,7 @@ impl Terms {
     /// `None` where nobody has asked for the cache.
     pub(super) fn of(
         settings: &CacheSettings,
+        rules: &OutputRules,
         request: &Request,
         is_elsewhere: bool,
     ) -> Result<Option<Self>, Bypassed> {
@@ -49,7 +51,7 @@ impl Terms {
         let tenant = Tenant::sharing(per, subjects.team.as_ref(), subjects.key.as_ref().unwrap_or(&nobody));
         Ok(Some(Self {
             mode,
-            key: key(request, per, &tenant),
+            key: key(request, per, &tenant, rules),
             marks: marks_of(&tenant, &ask.tags),
             ttl: ask.ttl.map_or(settings.ttl, |ttl| ttl.min(settings.ttl)),
             stale_for: if settings.stale_on_failure { settings.stale_for } else { Duration::ZERO },
@@ -68,8 +70,13 @@ const fn usual(request: &Request) -> CachePer {
 /// it is given, everything that decides about it, and where it may be asked for. Which endpoints
 /// those are is a part of it: a key that may not use a model does not get its answers, and a model
 /// that leads elsewhere after a change of the configuration is another one.
-fn key(request: &Request, per: CachePer, tenant: &Tenant) -> CacheKey {
+fn key(request: &Request, per: CachePer, tenant: &Tenant, rules: &OutputRules) -> CacheKey {
     let mut parts = Parts::new("haltline cache 1");
+    // What other rules let pass is not given again.
+    if !rules.is_empty() {
+        parts.add(b"screened");
+        parts.add(rules.version().as_bytes());
+    }
     parts.tenant(tenant);
     let user = request.subjects.user.as_deref();
     match per {

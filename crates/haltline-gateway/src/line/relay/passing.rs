@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use haltline_types::NanoUsd;
 use haltline_wire::canon::Frame;
 use haltline_wire::passage::Crossing;
+use haltline_wire::screen::Screened;
 
 /// An event on its way to the client.
 pub(crate) struct Passing {
@@ -23,6 +24,12 @@ impl Passing {
     /// About what it takes in memory.
     pub(super) fn size(&self) -> usize {
         self.data.len().saturating_add(64)
+    }
+}
+
+impl From<Screened> for Passing {
+    fn from(screened: Screened) -> Self {
+        Self { event: screened.event, data: screened.data }
     }
 }
 
@@ -47,15 +54,15 @@ impl Tail {
         self.events.push(event);
     }
 
-    /// All of them, for an answer that cost so much.
-    pub(crate) fn events(self, cost: NanoUsd) -> Vec<Passing> {
-        let mut events = self.events;
+    /// All of them, for an answer that cost so much; the very last ones have not been looked at.
+    pub(crate) fn events(self, cost: NanoUsd) -> (Vec<Passing>, Vec<Passing>) {
+        let mut last = Vec::new();
         if let Some(mut crossing) = self.crossing {
             let mut frames = Vec::new();
             crossing.finish(cost, &mut frames);
-            events.extend(frames.into_iter().map(Passing::from));
+            last.extend(frames.into_iter().map(Passing::from));
         }
-        events
+        (self.events, last)
     }
 }
 

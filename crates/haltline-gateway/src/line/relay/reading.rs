@@ -5,6 +5,7 @@ use super::passing::{Beginning, Passing, Tail};
 use super::watch::poll_now;
 use super::{BATCH_BYTES, TAIL_BYTES_MAX, TURN_BYTES, malformed};
 use crate::deliver::Outlet;
+use crate::line::screen_output::{self, Screening};
 use bytes::{Bytes, BytesMut};
 use haltline_policy::meter::{Meter, MeterVerdict};
 use haltline_ports::AnswerBody;
@@ -13,6 +14,7 @@ use haltline_wire::canon::Frame;
 use haltline_wire::chunk::Delta;
 use haltline_wire::fault::classify_inside;
 use haltline_wire::passage::{End, Passage, Taken};
+use haltline_wire::screen::{Looked, Screened};
 use haltline_wire::sse::{Event, Splitter};
 use std::task::Poll;
 
@@ -44,6 +46,12 @@ pub(super) struct Reading {
     pub(super) finished: u32,
     pub(super) choices: u32,
     pub(super) done: bool,
+    /// Has the client been given any of it, or would it have been without a guard?
+    pub(super) shown: bool,
+    /// What the answer passes on its way; none where nothing is looked for.
+    pub(super) screening: Option<Box<Screening>>,
+    /// What may go out for the event in hand.
+    pub(super) passed: Vec<Screened>,
     /// A report that came before the end: input that is known early.
     pub(super) first_report: Option<Usage>,
     pub(super) reported: bool,
@@ -117,7 +125,7 @@ impl Reading {
             self.usage = delta.usage.or(self.usage);
         }
         self.content |= delta.nonempty || delta.finish.is_some();
-        self.pass(event, &delta, done, outlet);
+        self.pass(event, &delta, done, outlet)?;
         if self.tail.bytes > TAIL_BYTES_MAX {
             return Err(malformed(format!("more than {TAIL_BYTES_MAX} bytes after the end of the answer")));
         }
@@ -133,45 +141,82 @@ impl Reading {
     }
 
     /// What the client gets for an event, now or later.
-    pub(super) fn pass(&mut self, event: &Event, delta: &Delta, done: bool, outlet: &mut Outlet) {
+    pub(super) fn pass(&mut self, event: &Event, delta: &Delta, done: bool, outlet: &mut Outlet) -> Result<(), Fault> {
         let finished = self.is_finished();
-        let end = match &self.passage {
-            Passage::Same { end, .. } => *end,
+        let mut looked = Looked::default();
+        let screened = match &self.passage {
             Passage::Crossing(_) => {
-                for frame in self.frames.drain(..) {
+                let mut frames = std::mem::take(&mut self.frames);
+                let screened = frames.drain(..).try_for_each(|frame| {
                     let passing = Passing::from(frame);
-                    if finished {
-                        self.tail.keep(passing);
-                    } else if self.content {
-                        self.beginning.flush(&mut self.out, outlet);
-                        outlet.event(&mut self.out, passing.name(), &passing.data);
-                    } else {
-                        self.beginning.keep(passing, &mut self.out, outlet);
-                    }
+                    self.screen(passing.event.as_ref(), &passing.data, &mut looked)
+                });
+                self.frames = frames;
+                screened.map(|()| finished)
+            }
+            Passage::Same { end, .. } => {
+                let is_last = done || (*end == End::Finish && finished);
+                if delta.only_usage && !self.usage_wanted {
+                    return Ok(());
                 }
-                return;
+                if self.screening.is_none() && self.shown && !is_last {
+                    let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+                    outlet.event(&mut self.out, name, &event.data);
+                    return Ok(());
+                }
+                self.screen(event.event.as_ref(), &event.data, &mut looked).map(|()| is_last)
             }
         };
-        let passing = || Passing { event: event.event.clone(), data: event.data.clone() };
-        if delta.only_usage && !self.usage_wanted {
-            return;
+        // Before a client can see anything of it, an answer can still begin anew.
+        self.shown |= self.content && (looked.said || !looked.emptied);
+        let is_last = screened.as_ref().is_ok_and(|is_last| *is_last);
+        let mut passed = std::mem::take(&mut self.passed);
+        for screened in passed.drain(..) {
+            self.give(screened, is_last, outlet);
         }
-        if done || (end == End::Finish && finished) {
-            self.tail.keep(passing());
-        } else if self.content {
+        self.passed = passed;
+        screened.map(drop)
+    }
+
+    /// Looks at an event, and notes what may go out for it.
+    fn screen(&mut self, event: Option<&Bytes>, data: &Bytes, sum: &mut Looked) -> Result<(), Fault> {
+        let Some(screening) = &mut self.screening else {
+            self.passed.push(Screened { event: event.cloned(), data: data.clone() });
+            return Ok(());
+        };
+        let looked = screening.take(event, data, &mut self.passed).map_err(|error| screen_output::malformed(&error))?;
+        sum.said |= looked.said;
+        sum.emptied |= looked.emptied;
+        if looked.cut { Err(screen_output::forbidden()) } else { Ok(()) }
+    }
+
+    /// Gives what may go out, or keeps it for later.
+    fn give(&mut self, screened: Screened, is_last: bool, outlet: &mut Outlet) {
+        let passing = Passing::from(screened);
+        if is_last {
+            self.tail.keep(passing);
+        } else if self.shown {
             self.beginning.flush(&mut self.out, outlet);
-            let name = event.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
-            outlet.event(&mut self.out, name, &event.data);
+            outlet.event(&mut self.out, passing.name(), &passing.data);
         } else {
-            self.beginning.keep(passing(), &mut self.out, outlet);
+            self.beginning.keep(passing, &mut self.out, outlet);
         }
     }
 
     /// The answer is complete: its last events wait for the settlement.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
+        if let Some(screening) = &mut self.screening {
+            let looked = screening.end(&mut self.passed);
+            for screened in self.passed.drain(..) {
+                self.tail.keep(Passing::from(screened));
+            }
+            if looked.cut {
+                return Err(screen_output::forbidden());
+            }
+        }
         match &mut self.passage {
             Passage::Same { end: End::Event, final_event, .. } => {
-                if self.tail.events.is_empty() {
+                if !self.done {
                     self.tail.events.extend(final_event.take().map(Passing::from));
                 }
             }
@@ -180,6 +225,7 @@ impl Reading {
         }
         // Without any content before the end, the beginning is still here.
         self.tail.events.splice(..0, self.beginning.events.drain(..));
+        Ok(())
     }
 
     /// Keeps the report with the larger input; the meter keeps the largest output.
