@@ -1,11 +1,11 @@
 //! What streams cost, on a real disk: appends, replay, a resume among a million events, a start.
 //! Prints numbers, judges none. `cargo bench -p haltline-store-embedded --bench streams`; a number
-//! as the argument scales the work (1 = all of it, 10 = a tenth).
+//! as the argument scales the work (1 = all of it, 10 = a tenth); `sealed` encrypts what is kept.
 
 use bytes::Bytes;
 use haltline_ledger::Budgets;
 use haltline_ports::{Batch, Clock, Owner, StreamBegin, Streams};
-use haltline_store_embedded::{EmbeddedStore, Options};
+use haltline_store_embedded::{EmbeddedStore, Encryption, Options, StoreKey};
 use haltline_types::{RequestId, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,13 @@ impl Clock for Noon {
     }
 }
 
+/// With `sealed` among the arguments everything is encrypted.
 fn open(dir: &Path) -> Arc<EmbeddedStore> {
     let options = Options::directory(dir, Arc::new(Noon)).expect("directory");
+    let is_sealed = std::env::args().any(|argument| argument == "sealed");
+    let digits: String = (0..32).map(|place| format!("{place:02x}")).collect();
+    let key = StoreKey::parse(&digits.into()).expect("a key");
+    let options = Options { encryption: is_sealed.then_some(Encryption { key, old: Vec::new() }), ..options };
     EmbeddedStore::open(options, Budgets::none(), NOW).expect("open").0
 }
 

@@ -11,6 +11,7 @@ mod write;
 
 use crate::disk::Disk;
 use crate::error::OpenError;
+use crate::seal::Seal;
 use crate::views;
 use haltline_ports::DocumentsError;
 use haltline_types::Timestamp;
@@ -32,6 +33,7 @@ pub(crate) struct DocumentFile {
     /// Questions for one document have a connection of their own, so that none waits for a list.
     getter: Mutex<Option<Connection>>,
     lister: Mutex<Option<Connection>>,
+    seal: Seal,
     queue: Queue,
 }
 
@@ -48,7 +50,7 @@ impl DocumentFile {
     ///
     /// # Errors
     /// When a newer program wrote the file.
-    pub(crate) fn open(disk: &dyn Disk) -> Result<Self, OpenError> {
+    pub(crate) fn open(disk: &dyn Disk, seal: Seal) -> Result<Self, OpenError> {
         let path = disk.path().map(|dir| dir.join(FILE));
         let writer = match schema::open(path.as_deref()) {
             Ok(connection) => Some(connection),
@@ -63,6 +65,7 @@ impl DocumentFile {
             writer: Mutex::new(writer),
             getter: Mutex::default(),
             lister: Mutex::default(),
+            seal,
             queue: Queue::default(),
         })
     }
@@ -120,12 +123,14 @@ impl DocumentFile {
     /// Writes what waited, in its order: together, or each by itself when one of them fails, so
     /// that it fails alone. The answers are given after the commit.
     fn write(&self, jobs: Vec<Job>) {
-        let together = self.writing(|connection| write::together(connection, jobs.iter().map(|job| &job.command)));
+        let together =
+            self.writing(|connection| write::together(connection, &self.seal, jobs.iter().map(|job| &job.command)));
         let counts: Vec<Result<u64, DocumentsError>> = match together {
             Ok(counts) => counts.into_iter().map(Ok).collect(),
             Err(error) if jobs.len() == 1 => vec![Err(error)],
             Err(_) => {
-                let alone = |job: &Job| self.writing(|connection| write::together(connection, [&job.command]));
+                let alone =
+                    |job: &Job| self.writing(|connection| write::together(connection, &self.seal, [&job.command]));
                 jobs.iter().map(|job| alone(job).map(|counts| counts.into_iter().sum())).collect()
             }
         };

@@ -34,6 +34,8 @@ pub enum OpenError {
         /// Why it failed.
         error: io::Error,
     },
+    /// The key of the store is missing or another one; nothing was changed.
+    Key(String),
     /// The journal can be read, and its entries contradict each other or the budgets.
     Contradiction(String),
 }
@@ -70,6 +72,7 @@ impl fmt::Display for OpenError {
                 }
                 Ok(())
             }
+            Self::Key(why) => write!(f, "{why}. Nothing was started and nothing was changed"),
             Self::Contradiction(why) => write!(
                 f,
                 "the journal contradicts itself: {why}. Nothing was started, so nothing can be spent. \

@@ -1,6 +1,7 @@
 //! How a store is opened.
 
 use crate::disk::{Disk, LockError, RealDisk, SimDisk};
+use crate::seal::Encryption;
 use haltline_ports::Clock;
 use std::fmt;
 use std::path::Path;
@@ -37,6 +38,8 @@ pub struct Options {
     pub keep_streams: Duration,
     /// Streams take so many bytes at most; the oldest go first.
     pub stream_bytes_max: u64,
+    /// What is encrypted with, for what clients say; `None` = it lies there in the clear.
+    pub encryption: Option<Encryption>,
     /// The pepper to use when there is none yet; `None` = from the system's randomness.
     pub pepper: Option<[u8; 32]>,
 }
@@ -53,6 +56,7 @@ impl Options {
             keep_records: 400 * DAY,
             keep_streams: DAY,
             stream_bytes_max: 4 << 30,
+            encryption: None,
             pepper: None,
         }
     }

@@ -1,5 +1,6 @@
 //! The doors to records and keys.
 
+use crate::seal::SealError;
 use crate::shared::Shared;
 use crate::store::EmbeddedStore;
 use haltline_ports::{
@@ -13,6 +14,11 @@ use std::sync::atomic::Ordering;
 impl Records for EmbeddedStore {
     fn record(&self, record: &RequestRecord) -> Result<(), RecordsError> {
         let shared = self.shared();
+        let sealed = prompt_of(record).filter(|_| shared.seal.is_on());
+        let sealed =
+            sealed.map(|prompt| with_prompt(record, shared.seal.sealed_text(prompt, &about(record.id)))).transpose();
+        let sealed = sealed.map_err(|error| RecordsError(error.to_string()))?;
+        let record = sealed.as_ref().unwrap_or(record);
         shared.locked(|inner| inner.record(record)).map_err(|error: BookError| RecordsError(error.to_string()))?;
         shared.unprojected.store(true, Ordering::Release);
         Ok(())
@@ -21,14 +27,14 @@ impl Records for EmbeddedStore {
     fn generation(&self, id: RequestId) -> BoxFuture<'_, Result<Option<RequestRecord>, RecordsError>> {
         Box::pin(ask(self.shared(), move |shared| {
             shared.project()?;
-            shared.views.generation(id)
+            Ok(shared.views.generation(id)?.map(|record| opened(shared, record)))
         }))
     }
 
     fn requests(&self, query: RequestsQuery) -> BoxFuture<'_, Result<Vec<RequestRecord>, RecordsError>> {
         Box::pin(ask(self.shared(), move |shared| {
             shared.project()?;
-            shared.views.requests(&query)
+            Ok(shared.views.requests(&query)?.into_iter().map(|record| opened(shared, record)).collect())
         }))
     }
 
@@ -38,6 +44,39 @@ impl Records for EmbeddedStore {
             shared.views.spend(&query)
         }))
     }
+}
+
+fn prompt_of(record: &RequestRecord) -> Option<&str> {
+    record.blocked.as_ref()?.prompt.as_deref()
+}
+
+/// The place of a prompt in the records.
+fn about(id: RequestId) -> Vec<u8> {
+    [b"prompt\0".as_slice(), &id.as_u128().to_le_bytes()].concat()
+}
+
+fn with_prompt(record: &RequestRecord, prompt: Result<String, SealError>) -> Result<RequestRecord, SealError> {
+    let mut record = record.clone();
+    if let Some(blocked) = &mut record.blocked {
+        blocked.prompt = Some(prompt?);
+    }
+    Ok(record)
+}
+
+/// The prompt of a record as it was; one that cannot be opened any more is left out.
+fn opened(shared: &Shared, mut record: RequestRecord) -> RequestRecord {
+    let id = record.id;
+    let Some(blocked) = &mut record.blocked else { return record };
+    let Some(prompt) = &blocked.prompt else { return record };
+    match shared.seal.opened_text(prompt, &about(id)) {
+        Ok(Some(plain)) => blocked.prompt = Some(plain),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(request = %id, %error, "a kept prompt cannot be read");
+            blocked.prompt = None;
+        }
+    }
+    record
 }
 
 /// Asks the views where it blocks nobody: on a thread for such work, where there is one.

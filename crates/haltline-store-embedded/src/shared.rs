@@ -7,6 +7,7 @@ use crate::frame::Place;
 use crate::inner::{Inner, Stop};
 use crate::keys::EmbeddedKeys;
 use crate::options::{Options, Threads};
+use crate::seal::Seal;
 use crate::streams::{Limits, Log};
 use crate::views::Views;
 use haltline_ports::{BookError, BookHealth, Keys, RecordsError};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) views: Views,
     pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
+    pub(crate) seal: Seal,
     /// The log of streams, which has a lock of its own.
     pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
@@ -59,9 +61,10 @@ impl Shared {
         documents: DocumentFile,
         keys: EmbeddedKeys,
         restored: bool,
+        seal: Seal,
     ) -> Self {
         let limits = Limits { keep: options.keep_streams, bytes_max: options.stream_bytes_max };
-        let streams = Log::open(Arc::clone(&options.disk), limits, &keys.hash("the marks of streams"));
+        let streams = Log::open(Arc::clone(&options.disk), limits, &keys.hash("the marks of streams"), seal.clone());
         Self {
             streams: Arc::new(streams),
             disk: Arc::clone(&options.disk),
@@ -76,6 +79,7 @@ impl Shared {
             views,
             documents,
             keys,
+            seal,
             unprojected: AtomicBool::new(true),
             views_lag: AtomicBool::new(false),
             reading: Mutex::new(()),

@@ -14,6 +14,7 @@ use crate::load::{self, Counts, Loaded};
 use crate::options::{Options, Threads};
 use crate::recovery::Ending;
 use crate::restored;
+use crate::seal::Seal;
 use crate::segment;
 use crate::shared::Shared;
 use crate::views::Views;
@@ -69,6 +70,7 @@ impl EmbeddedStore {
     /// When anything is not as it was written; nothing can then be spent.
     pub fn open(options: Options, budgets: Budgets, now: Timestamp) -> Result<(Arc<Self>, Recovered), OpenError> {
         let disk = Arc::clone(&options.disk);
+        let seal = Seal::open(disk.as_ref(), options.encryption.as_ref())?;
         let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
         let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
         let (extents, end, mut recovered) = match ending {
@@ -83,7 +85,7 @@ impl EmbeddedStore {
         recovered.skipped = loaded.ledger.skipped();
         let oldest = extents.front().map_or(end.segment, |extent| extent.number);
         let views = Views::open(Arc::clone(&disk), oldest, end)?;
-        let documents = DocumentFile::open(disk.as_ref())?;
+        let documents = DocumentFile::open(disk.as_ref(), seal.clone())?;
         let mut journal = Journal::open(Arc::clone(&disk), options.segment_bytes, extents, end)?;
         journal.mark_synced(end);
         let budgets = loaded.ledger.budgets();
@@ -93,7 +95,7 @@ impl EmbeddedStore {
         }
         let inner = Inner::new(loaded.ledger, journal, loaded.audit);
         let restored = restored::is_marked(disk.as_ref())?;
-        let shared = Arc::new(Shared::new(options, inner, views, documents, keys, restored));
+        let shared = Arc::new(Shared::new(options, inner, views, documents, keys, restored, seal));
         let store = Arc::new(Self { threads: Mutex::new(start_threads(&shared)?), shared });
         tracing::info!(start = ?recovered.start, entries = recovered.counts.entries, open = recovered.open.len(), "the store is open");
         Ok((store, recovered))

@@ -7,6 +7,7 @@ mod faults;
 mod gate;
 mod process;
 mod scenarios;
+mod sealed;
 mod streams;
 mod streams_crash;
 mod support;

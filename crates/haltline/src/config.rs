@@ -46,6 +46,7 @@ pub use safe_default::{Address, Detected, detect, safe_default};
 use haltline_gateway::settings::{DegradeSettings, Settings};
 use haltline_ledger::Budgets;
 use haltline_ports::UserClaims;
+use haltline_store_embedded::Encryption;
 use haltline_types::Name;
 use reader::{Keys, Section, Walk};
 use std::cell::RefCell;
@@ -88,6 +89,8 @@ pub struct Loaded {
     pub server: ServerSettings,
     /// Where to keep things.
     pub store: StoreSettings,
+    /// What the store encrypts with; none = what clients say lies there in the clear.
+    pub encryption: Option<Encryption>,
     /// What a new key may claim when nothing is said of it.
     pub users: UserClaims,
     /// How long a stream can be resumed after its end.
@@ -139,6 +142,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let walk = root.walk;
     let server = place::server(root);
     let store = place::store(root, &walk.outside.base);
+    let encryption = place::encryption(root);
     let headroom = rules::headroom(root);
     let (retry, per_user_per_hour) = rules::retry(root);
     let (streams, streams_keep_for) = rules::streams(root);
@@ -190,6 +194,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         settings,
         server,
         store,
+        encryption,
         users,
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },

@@ -40,6 +40,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
         tls: loaded.server.tls.clone(),
         bounds: ServerBounds { per_address: loaded.server.connections_per_address, ..ServerBounds::default() },
         store: place,
+        encryption: loaded.encryption,
         keep_streams: loaded.streams_keep_for,
         settings: loaded.settings,
         reread: path.is_some().then(|| reread(found)),

@@ -29,13 +29,13 @@ impl Documents for EmbeddedStore {
     fn get(&self, shelf: Shelf, id: &str, now: Timestamp) -> BoxFuture<'_, Result<Option<Document>, DocumentsError>> {
         let id = id.to_owned();
         Box::pin(ask(self.shared(), move |documents| {
-            documents.reading(Question::One, |connection| read::get(connection, shelf, &id, now))
+            documents.reading(Question::One, |connection| read::get(connection, &documents.seal, shelf, &id, now))
         }))
     }
 
     fn list(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<Document>, DocumentsError>> {
         Box::pin(ask(self.shared(), move |documents| {
-            documents.reading(Question::Many, |connection| read::list(connection, &query, now))
+            documents.reading(Question::Many, |connection| read::list(connection, &documents.seal, &query, now))
         }))
     }
 

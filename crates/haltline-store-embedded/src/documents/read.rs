@@ -1,5 +1,6 @@
 //! Questions for documents.
 
+use crate::seal::Seal;
 use haltline_ports::{Document, DocumentHead, DocumentQuery, Owner, Shelf};
 use haltline_types::{Name, Timestamp};
 use rusqlite::types::{ToSql, Type};
@@ -12,6 +13,7 @@ const END: u8 = 0xff;
 
 pub(super) fn get(
     connection: &Connection,
+    seal: &Seal,
     shelf: Shelf,
     id: &str,
     now: Timestamp,
@@ -21,15 +23,20 @@ pub(super) fn get(
             "SELECT id, key, user, labels, changed, expires, body FROM documents
              WHERE shelf = ?1 AND id = ?2 AND (expires IS NULL OR expires > ?3)",
         )?
-        .query_row(params![shelf.word(), id.as_bytes(), now.as_millis()], |row| read(shelf, row))
+        .query_row(params![shelf.word(), id.as_bytes(), now.as_millis()], |row| read(seal, shelf, row))
         .optional()
 }
 
-pub(super) fn list(connection: &Connection, query: &DocumentQuery, now: Timestamp) -> rusqlite::Result<Vec<Document>> {
-    asked(connection, query, now, COLUMNS, |row| read(query.shelf, row))
+pub(super) fn list(
+    connection: &Connection,
+    seal: &Seal,
+    query: &DocumentQuery,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Document>> {
+    asked(connection, query, now, COLUMNS, |row| read(seal, query.shelf, row))
 }
 
-/// The same without bodies, of which only the length is read.
+/// The same without bodies, of which only the length is read: that of what lies on the disk.
 pub(super) fn heads(
     connection: &Connection,
     query: &DocumentQuery,
@@ -111,10 +118,18 @@ pub(super) fn beyond(prefix: &str) -> Vec<u8> {
     bytes
 }
 
-fn read(shelf: Shelf, row: &Row<'_>) -> rusqlite::Result<Document> {
+fn read(seal: &Seal, shelf: Shelf, row: &Row<'_>) -> rusqlite::Result<Document> {
     let body: Vec<u8> = row.get(6)?;
     let DocumentHead { id, owner, labels, changed, expires, .. } = head(row, body.len())?;
+    let opened = seal.opened(&body, &about(shelf, &id));
+    let opened = opened.map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, Type::Blob, Box::new(error)))?;
+    let body = opened.unwrap_or(body);
     Ok(Document { shelf, id, owner, labels, changed, expires, body: body.into() })
+}
+
+/// The place of a document, for what is sealed in it.
+pub(super) fn about(shelf: Shelf, id: &str) -> Vec<u8> {
+    [b"document\0", shelf.word().as_bytes(), b"\0", id.as_bytes()].concat()
 }
 
 fn read_head(row: &Row<'_>) -> rusqlite::Result<DocumentHead> {

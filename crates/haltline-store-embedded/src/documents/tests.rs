@@ -23,13 +23,16 @@ fn put(ids: &[&str]) -> Command {
 fn open() -> (tempfile::TempDir, DocumentFile) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let disk = RealDisk::lock(dir.path()).expect("free");
-    let documents = DocumentFile::open(&disk).expect("open");
+    let documents = DocumentFile::open(&disk, Seal::none()).expect("open");
     (dir, documents)
 }
 
 fn has(documents: &DocumentFile, id: &str) -> bool {
     let now = Timestamp::from_secs(1);
-    documents.reading(Question::One, |reader| read::get(reader, Shelf::Job, id, now)).expect("readable").is_some()
+    documents
+        .reading(Question::One, |reader| read::get(reader, &Seal::none(), Shelf::Job, id, now))
+        .expect("readable")
+        .is_some()
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_file_that_a_newer_program_wrote_is_refused() {
     documents.writing(|connection| connection.pragma_update(None, "user_version", 9)).expect("pragma");
     drop(documents);
     let disk = RealDisk::inspect(dir.path()).expect("free");
-    let refused = DocumentFile::open(&disk).err().expect("newer").to_string();
+    let refused = DocumentFile::open(&disk, Seal::none()).err().expect("newer").to_string();
     assert!(refused.contains("version 9"), "{refused}");
 }
 
@@ -98,7 +101,7 @@ fn a_file_that_cannot_be_opened_is_tried_again() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let disk = RealDisk::lock(dir.path()).expect("free");
     std::fs::create_dir(dir.path().join(FILE)).expect("in the way");
-    let documents = DocumentFile::open(&disk).expect("spending goes on");
+    let documents = DocumentFile::open(&disk, Seal::none()).expect("spending goes on");
     documents.write_now(put(&["a"])).expect_err("no file");
     std::fs::remove_dir(dir.path().join(FILE)).expect("out of the way");
     documents.write_now(put(&["a"])).expect("a file");

@@ -1,6 +1,7 @@
 //! What changes documents, inside of transactions.
 
-use super::read::{beyond, low};
+use super::read::{about, beyond, low};
+use crate::seal::{Seal, SealError};
 use haltline_ports::{Document, Shelf};
 use haltline_types::{Name, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Transaction, TransactionBehavior, params};
@@ -31,10 +32,12 @@ impl Command {
 /// All of `commands` in one transaction; for each, how many documents it changed.
 pub(super) fn together<'a>(
     connection: &mut Connection,
+    seal: &Seal,
     commands: impl IntoIterator<Item = &'a Command>,
 ) -> rusqlite::Result<Vec<u64>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let counts = commands.into_iter().map(|command| run(&transaction, command)).collect::<rusqlite::Result<_>>()?;
+    let counts =
+        commands.into_iter().map(|command| run(&transaction, seal, command)).collect::<rusqlite::Result<_>>()?;
     transaction.commit()?;
     Ok(counts)
 }
@@ -49,11 +52,11 @@ pub(super) fn sweep(connection: &mut Connection, now: Timestamp, most: usize) ->
     Ok(usize::try_from(removed).unwrap_or(usize::MAX))
 }
 
-fn run(transaction: &Transaction<'_>, command: &Command) -> rusqlite::Result<u64> {
+fn run(transaction: &Transaction<'_>, seal: &Seal, command: &Command) -> rusqlite::Result<u64> {
     match command {
         Command::Put(documents) => {
             for document in documents {
-                put(transaction, document)?;
+                put(transaction, seal, document)?;
             }
             Ok(u64::try_from(documents.len()).unwrap_or(u64::MAX))
         }
@@ -65,7 +68,7 @@ fn run(transaction: &Transaction<'_>, command: &Command) -> rusqlite::Result<u64
             if found.map(Timestamp::from_millis) != *expected {
                 return Ok(0);
             }
-            put(transaction, document)?;
+            put(transaction, seal, document)?;
             Ok(1)
         }
         Command::Remove(shelf, ids) => ids.iter().try_fold(0, |removed, id| {
@@ -82,7 +85,7 @@ fn run(transaction: &Transaction<'_>, command: &Command) -> rusqlite::Result<u64
     }
 }
 
-fn put(transaction: &Transaction<'_>, document: &Document) -> rusqlite::Result<()> {
+fn put(transaction: &Transaction<'_>, seal: &Seal, document: &Document) -> rusqlite::Result<()> {
     let shelf = document.shelf.word();
     let id = document.id.as_bytes();
     let labels = write_labels(&document.labels);
@@ -96,7 +99,11 @@ fn put(transaction: &Transaction<'_>, document: &Document) -> rusqlite::Result<(
         .prepare_cached("SELECT n, labels FROM documents WHERE shelf = ?1 AND id = ?2")?
         .query_row(params![shelf, id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let body: &[u8] = &document.body;
+    let sealed = match seal.is_on() {
+        true => Some(seal.sealed(&document.body, &about(document.shelf, &document.id)).map_err(unsealed)?),
+        false => None,
+    };
+    let body: &[u8] = sealed.as_deref().unwrap_or(&document.body);
     let number = match &found {
         Some((number, _)) => {
             transaction
@@ -127,6 +134,10 @@ fn put(transaction: &Transaction<'_>, document: &Document) -> rusqlite::Result<(
             .execute(params![shelf, label, id, number])?;
     }
     Ok(())
+}
+
+fn unsealed(error: SealError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// Removes the documents whose numbers `sql` selects; how many there were.

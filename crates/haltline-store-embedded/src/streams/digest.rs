@@ -245,14 +245,14 @@ mod tests {
                 started: NOW,
                 head: Bytes::new(),
             };
-            payload::write_begin(out, &begin, &Marks::default());
+            payload::write_begin(out, &begin, &Marks::default(), &begin.head);
         }
     }
 
     fn events(id: u128, first: u64) -> impl Fn(&mut Vec<u8>) {
         move |out| {
             let batch = Batch { first, at: NOW, ends: vec![1, 2], bytes: Bytes::from_static(b"ab") };
-            payload::write_events(out, RequestId::from_u128(id), &batch);
+            payload::write_events(out, RequestId::from_u128(id), &batch, &batch.bytes);
         }
     }
 

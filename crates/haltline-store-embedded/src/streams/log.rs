@@ -8,6 +8,7 @@ use super::load::{self, Unfinished};
 use super::payload::{self, Marks, Part};
 use crate::codec::Writer;
 use crate::disk::{Disk, PlacedFile};
+use crate::seal::Seal;
 use haltline_ports::{Batch, EVENT_BYTES_MAX, HEAD_BYTES_MAX, Owner, StreamBegin, StreamsError};
 use haltline_types::{Name, RequestId, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,6 +28,7 @@ pub(crate) struct Log {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) limits: Limits,
     keyed: Option<Hmac<Sha256>>,
+    pub(super) seal: Seal,
     pub(super) state: Mutex<State>,
     /// Where the events of streams are that ended and were read lately.
     pub(super) lately: Mutex<VecDeque<(RequestId, Arc<Vec<Part>>)>>,
@@ -94,7 +96,7 @@ pub(super) fn error(doing: &str, error: &io::Error) -> StreamsError {
 
 impl Log {
     /// Opens the log, whatever state it is in: what cannot be read is said and left out.
-    pub(crate) fn open(disk: Arc<dyn Disk>, limits: Limits, secret: &[u8; 32]) -> Self {
+    pub(crate) fn open(disk: Arc<dyn Disk>, limits: Limits, secret: &[u8; 32], seal: Seal) -> Self {
         let mut state = State::default();
         let unfinished = load::load(disk.as_ref(), &mut state, limits).unwrap_or_else(|error| {
             tracing::error!(%error, "streams cannot be kept or resumed until a restart");
@@ -105,6 +107,7 @@ impl Log {
             disk,
             limits,
             keyed: Hmac::new_from_slice(secret).ok(),
+            seal,
             state: Mutex::new(state),
             lately: Mutex::default(),
             upkeep: Mutex::default(),
@@ -158,7 +161,8 @@ impl Log {
             talk: begin.session.as_ref().map(|session| self.talk(&begin.owner, session)).unwrap_or_default(),
             user: begin.owner.user.as_ref().map(|user| self.user(user)).unwrap_or_default(),
         };
-        let mut frame = Frame::new(256 + begin.head.len(), |out| payload::write_begin(out, begin, &marks))
+        let head = self.sealed(&begin.head, payload::about(begin.id, payload::Content::Head))?;
+        let mut frame = Frame::new(256 + head.len(), |out| payload::write_begin(out, begin, &marks, &head))
             .ok_or_else(|| StreamsError("the beginning of a stream is too long".into()))?;
         let mut state = self.state.lock();
         state.check_open()?;
@@ -193,8 +197,9 @@ impl Log {
                 "events of {id} do not say where they end, or are longer than {EVENT_BYTES_MAX} bytes"
             )));
         }
+        let bytes = self.sealed(&batch.bytes, payload::about(id, payload::Content::Events(batch.first)))?;
         let mut frame =
-            Frame::new(48 + 3 * batch.ends.len() + batch.bytes.len(), |out| payload::write_events(out, id, batch))
+            Frame::new(48 + 3 * batch.ends.len() + bytes.len(), |out| payload::write_events(out, id, batch, &bytes))
                 .ok_or_else(|| StreamsError(format!("too many events of {id} at once")))?;
         let mut state = self.state.lock();
         state.check_open()?;
@@ -223,6 +228,7 @@ impl Log {
         if note.len() > HEAD_BYTES_MAX {
             return Err(StreamsError(format!("the note of an end is longer than {HEAD_BYTES_MAX} bytes")));
         }
+        let note = self.sealed(note, payload::about(id, payload::Content::Note))?;
         let mut state = self.state.lock();
         state.check_open()?;
         let running = state.catalog.running(id).ok_or_else(|| not_running(id))?;
@@ -235,7 +241,7 @@ impl Log {
             parts.to_mut().push(missing);
         }
         let mut frame = Frame::new(64 + note.len() + 8 * parts.len(), |out| {
-            payload::write_end(out, id, at, last, &parts, note);
+            payload::write_end(out, id, at, last, &parts, &note);
         })
         .ok_or_else(|| StreamsError(format!("the end of {id} is too long")))?;
         let place = self.write(&mut state, &mut frame, at)?;
@@ -245,6 +251,15 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Content as it is written: sealed where there is a key.
+    fn sealed<'b>(&self, plain: &'b [u8], about: impl AsRef<[u8]>) -> Result<Cow<'b, [u8]>, StreamsError> {
+        if !self.seal.is_on() {
+            return Ok(Cow::Borrowed(plain));
+        }
+        let sealed = self.seal.sealed(plain, about.as_ref());
+        sealed.map(Cow::Owned).map_err(|why| StreamsError(format!("a stream was not written: {why}")))
     }
 
     /// Writes a frame behind the last one, in a new segment where the present one is full.

@@ -3,6 +3,7 @@
 
 use super::frame::Place;
 use crate::codec::{Reader, Writer};
+use crate::seal::Seal;
 use bytes::Bytes;
 use haltline_ports::{Batch, Owner, StreamBegin};
 use haltline_types::{RequestId, Timestamp};
@@ -71,8 +72,9 @@ pub(super) fn write_blank(out: &mut Vec<u8>, len: usize) {
     out.resize(out.len() + len.saturating_sub(1), 0);
 }
 
-pub(super) fn write_begin(out: &mut Vec<u8>, begin: &StreamBegin, marks: &Marks) {
-    let StreamBegin { id, owner, session, once, started, head } = begin;
+/// `content` is the head as it is to stand there.
+pub(super) fn write_begin(out: &mut Vec<u8>, begin: &StreamBegin, marks: &Marks, content: &[u8]) {
+    let StreamBegin { id, owner, session, once, started, head: _ } = begin;
     let mut writer = start(out, BEGIN, *id);
     writer.time(*started);
     write_marks(&mut writer, marks);
@@ -80,10 +82,11 @@ pub(super) fn write_begin(out: &mut Vec<u8>, begin: &StreamBegin, marks: &Marks)
     writer.option(owner.user.as_ref(), Writer::name);
     writer.option(session.as_ref(), Writer::name);
     writer.bool(once.is_some());
-    out.extend_from_slice(head);
+    out.extend_from_slice(content);
 }
 
-pub(super) fn write_events(out: &mut Vec<u8>, id: RequestId, batch: &Batch) {
+/// `content` is the bytes of the events as they are to stand there.
+pub(super) fn write_events(out: &mut Vec<u8>, id: RequestId, batch: &Batch, content: &[u8]) {
     let mut writer = start(out, EVENTS, id);
     writer.u64(batch.first);
     writer.time(batch.at);
@@ -93,7 +96,7 @@ pub(super) fn write_events(out: &mut Vec<u8>, id: RequestId, batch: &Batch) {
         writer.u64(u64::from(end.saturating_sub(from)));
         from = *end;
     }
-    out.extend_from_slice(&batch.bytes);
+    out.extend_from_slice(content);
 }
 
 pub(super) fn write_end(out: &mut Vec<u8>, id: RequestId, at: Timestamp, last: u64, parts: &[Part], note: &[u8]) {
@@ -186,29 +189,32 @@ pub(super) fn read(payload: &[u8]) -> Option<Said> {
 }
 
 /// The beginning of stream `id`, as it stands in its frame.
-pub(super) fn read_begin(payload: &[u8], id: RequestId) -> Option<StreamBegin> {
+pub(super) fn read_begin(payload: &[u8], id: RequestId, seal: &Seal) -> Option<StreamBegin> {
     let mut reader = open(payload, BEGIN, id)?;
     let started = reader.time()?;
     let marks = read_marks(&mut reader)?;
     let owner = Owner { key: reader.name()?, user: reader.option(Reader::name)? };
     let session = reader.option(Reader::name)?;
     let once = reader.bool()?.then_some(marks.once);
-    Some(StreamBegin { id, owner, session, once, started, head: Bytes::copy_from_slice(reader.rest()) })
+    let head = opened(seal, reader.rest(), id, Content::Head)?;
+    let head = head.unwrap_or_else(|| Bytes::copy_from_slice(reader.rest()));
+    Some(StreamBegin { id, owner, session, once, started, head })
 }
 
 /// The end of stream `id`, as it stands in its frame.
-pub(super) fn read_end(payload: &[u8], id: RequestId) -> Option<End> {
+pub(super) fn read_end(payload: &[u8], id: RequestId, seal: &Seal) -> Option<End> {
     let mut reader = open(payload, END, id)?;
     let (at, last) = (reader.time()?, reader.u64()?);
     let note_len = usize::try_from(reader.u64()?).ok()?;
     let (note, rest) = reader.rest().split_at_checked(note_len)?;
     let mut reader = Reader::new(rest);
     let parts = read_parts(&mut reader)?;
-    reader.end().map(|()| End { at, last, parts, note: note.to_vec() })
+    let note = opened(seal, note, id, Content::Note)?.map_or_else(|| note.to_vec(), Vec::from);
+    reader.end().map(|()| End { at, last, parts, note })
 }
 
-/// Events of stream `id`. `payload` shares its bytes with the batch.
-pub(super) fn read_events(payload: &Bytes, id: RequestId) -> Option<Batch> {
+/// Events of stream `id`. `payload` shares its bytes with the batch, unless they are sealed.
+pub(super) fn read_events(payload: &Bytes, id: RequestId, seal: &Seal) -> Option<Batch> {
     let mut reader = open(payload, EVENTS, id)?;
     let (first, at) = (reader.u64()?, reader.time()?);
     let mut end = 0_u32;
@@ -217,8 +223,43 @@ pub(super) fn read_events(payload: &Bytes, id: RequestId) -> Option<Batch> {
         Some(end)
     })?;
     let rest = reader.rest();
-    let whole = !ends.is_empty() && usize::try_from(end).ok()? == rest.len();
-    whole.then(|| Batch { first, at, ends, bytes: payload.slice_ref(rest) })
+    let bytes = opened(seal, rest, id, Content::Events(first))?.unwrap_or_else(|| payload.slice_ref(rest));
+    let whole = !ends.is_empty() && usize::try_from(end).ok()? == bytes.len();
+    whole.then_some(Batch { first, at, ends, bytes })
+}
+
+/// What content of a stream is, for what is sealed in its place.
+#[derive(Clone, Copy)]
+pub(super) enum Content {
+    /// Its head.
+    Head,
+    /// Events, from this number on.
+    Events(u64),
+    /// The note of its end.
+    Note,
+}
+
+/// The place of content.
+pub(super) fn about(id: RequestId, content: Content) -> [u8; 32] {
+    let (kind, first) = match content {
+        Content::Head => (BEGIN, 0),
+        Content::Events(first) => (EVENTS, first),
+        Content::Note => (END, 0),
+    };
+    let mut about = [kind; 32];
+    about[..7].copy_from_slice(b"stream\0");
+    about[8..24].copy_from_slice(&id.as_u128().to_le_bytes());
+    about[24..].copy_from_slice(&first.to_le_bytes());
+    about
+}
+
+/// Content that is sealed, opened; `Some(None)` when it is plain, `None` when it cannot be opened.
+fn opened(seal: &Seal, bytes: &[u8], id: RequestId, content: Content) -> Option<Option<Bytes>> {
+    let opened = seal.opened(bytes, &about(id, content));
+    if let Err(error) = &opened {
+        tracing::error!(stream = %id, %error, "a part of a stream cannot be read");
+    }
+    opened.ok().map(|plain| plain.map(Bytes::from))
 }
 
 fn open(payload: &[u8], kind: u8, id: RequestId) -> Option<Reader<'_>> {
@@ -247,16 +288,16 @@ mod tests {
         };
         let marks = Marks { once: [9; 16], talk: [2; 16], user: [3; 8] };
         let mut out = Vec::new();
-        write_begin(&mut out, &begin, &marks);
+        write_begin(&mut out, &begin, &marks, &begin.head);
         assert_eq!(read(&out), Some(Said::Begin(id(), marks, Timestamp::from_millis(5))));
-        assert_eq!(read_begin(&out, id()), Some(begin));
-        assert_eq!(read_begin(&out, RequestId::from_u128(8)), None, "another stream's");
+        assert_eq!(read_begin(&out, id(), &Seal::none()), Some(begin));
+        assert_eq!(read_begin(&out, RequestId::from_u128(8), &Seal::none()), None, "another stream's");
 
         let batch = Batch { first: 3, at: Timestamp::from_millis(6), ends: vec![2, 2, 5], bytes: "abcde".into() };
         let mut out = Vec::new();
-        write_events(&mut out, id(), &batch);
+        write_events(&mut out, id(), &batch, &batch.bytes);
         assert_eq!(read(&out), Some(Said::Events(id(), 3, 5, Timestamp::from_millis(6))));
-        assert_eq!(read_events(&Bytes::from(out), id()), Some(batch));
+        assert_eq!(read_events(&Bytes::from(out), id(), &Seal::none()), Some(batch));
 
         let part = |first, segment, offset| Part { first, place: Place { segment, offset }, len: 40 };
         let parts = vec![part(1, 4, 100), part(3, 4, 160), part(9, 6, 12)];
@@ -264,7 +305,7 @@ mod tests {
         write_end(&mut out, id(), Timestamp::from_millis(7), 12, &parts, b"note");
         assert_eq!(read(&out), Some(Said::End(id(), Timestamp::from_millis(7))));
         let end = End { at: Timestamp::from_millis(7), last: 12, parts, note: b"note".to_vec() };
-        assert_eq!(read_end(&out, id()), Some(end));
+        assert_eq!(read_end(&out, id(), &Seal::none()), Some(end));
     }
 
     proptest! {
@@ -272,9 +313,9 @@ mod tests {
         fn hostile_payloads_are_refused_or_read(mut bytes: Vec<u8>, kind in 0_u8..7) {
             bytes.splice(0..0, std::iter::once(kind).chain(7_u128.to_le_bytes()));
             let _ = read(&bytes);
-            let _ = read_begin(&bytes, id());
-            let _ = read_end(&bytes, id());
-            let batch = read_events(&Bytes::from(bytes), id());
+            let _ = read_begin(&bytes, id(), &Seal::none());
+            let _ = read_end(&bytes, id(), &Seal::none());
+            let batch = read_events(&Bytes::from(bytes), id(), &Seal::none());
             prop_assert!(batch.is_none_or(|batch| batch.ends.last().copied() == u32::try_from(batch.bytes.len()).ok()));
         }
     }

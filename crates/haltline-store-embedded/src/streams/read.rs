@@ -6,6 +6,7 @@ use super::frame::{self, Found, HEAD, Place};
 use super::log::{Log, State, damaged, error};
 use super::payload::{self, End, Part};
 use crate::disk::PlacedFile;
+use crate::seal::Seal;
 use bytes::Bytes;
 use haltline_ports::{Batch, StreamRecord, StreamState, StreamsError};
 use haltline_types::RequestId;
@@ -22,6 +23,7 @@ const QUICK_BYTES_MAX: u64 = 256 << 10;
 
 /// What to read.
 pub(super) struct Plan {
+    seal: Seal,
     id: RequestId,
     after: u64,
     parts: Vec<Part>,
@@ -60,11 +62,11 @@ impl Log {
                 Known::Finished(kept) => (kept.begin, kept.begin_len),
             };
             let said = read_frame(begin_file.as_deref(), id, begin, begin_len)?;
-            let begin = payload::read_begin(&said, id).ok_or_else(|| damaged(id))?;
+            let begin = payload::read_begin(&said, id, &self.seal).ok_or_else(|| damaged(id))?;
             let (state, last) = match &known {
                 Known::Running(running) => (StreamState::Running, running.last),
                 Known::Finished(kept) => {
-                    let end = read_end(end_file.as_deref(), id, kept)?;
+                    let end = read_end(end_file.as_deref(), id, kept, &self.seal)?;
                     let state = StreamState::Ended { at: end.at, note: Bytes::from(end.note) };
                     self.remember(id, end.parts);
                     (state, end.last)
@@ -98,10 +100,10 @@ impl Log {
     pub(super) fn plan(&self, id: RequestId, after: u64, bytes_max: usize) -> Result<Option<Plan>, StreamsError> {
         let state = self.state.lock();
         if let Some(running) = state.catalog.running(id) {
-            return Ok(Some(plan(&state, id, &running.parts, running.broken, after, bytes_max)));
+            return Ok(Some(plan(&self.seal, &state, id, &running.parts, running.broken, after, bytes_max)));
         }
         if state.catalog.finished(id).is_none() {
-            return state.check_open().map(|()| Some(plan(&state, id, &[], false, after, bytes_max)));
+            return state.check_open().map(|()| Some(plan(&self.seal, &state, id, &[], false, after, bytes_max)));
         }
         let mut lately = self.lately.lock();
         let Some(index) = lately.iter().position(|(known, _)| *known == id) else { return Ok(None) };
@@ -109,7 +111,7 @@ impl Log {
         let parts = entry.as_ref().map(|(_, parts)| Arc::clone(parts)).unwrap_or_default();
         lately.extend(entry);
         drop(lately);
-        Ok(Some(plan(&state, id, &parts, false, after, bytes_max)))
+        Ok(Some(plan(&self.seal, &state, id, &parts, false, after, bytes_max)))
     }
 
     pub(super) fn read(&self, id: RequestId, after: u64, bytes_max: usize) -> Result<Vec<Batch>, StreamsError> {
@@ -122,8 +124,8 @@ impl Log {
                 let Some(kept) = state.catalog.finished(id).copied() else { return Ok(Vec::new()) };
                 (kept, state.segments.get(&kept.end.segment).map(|segment| Arc::clone(&segment.file)))
             };
-            let end = read_end(file.as_deref(), id, &kept)?;
-            let plan = plan(&self.state.lock(), id, &end.parts, false, after, bytes_max);
+            let end = read_end(file.as_deref(), id, &kept, &self.seal)?;
+            let plan = plan(&self.seal, &self.state.lock(), id, &end.parts, false, after, bytes_max);
             self.remember(id, end.parts);
             plan.read()
         })();
@@ -160,7 +162,15 @@ impl Log {
     }
 }
 
-fn plan(state: &State, id: RequestId, parts: &[Part], is_broken: bool, after: u64, bytes_max: usize) -> Plan {
+fn plan(
+    seal: &Seal,
+    state: &State,
+    id: RequestId,
+    parts: &[Part],
+    is_broken: bool,
+    after: u64,
+    bytes_max: usize,
+) -> Plan {
     let wanted = after.saturating_add(1);
     let from = parts.partition_point(|part| part.first <= wanted).saturating_sub(1);
     let mut files = BTreeMap::new();
@@ -185,7 +195,7 @@ fn plan(state: &State, id: RequestId, parts: &[Part], is_broken: bool, after: u6
     let is_whole = parts.len() - from.min(parts.len()) == chosen.len();
     let lately = state.number.saturating_sub(1);
     let is_quick = bytes <= QUICK_BYTES_MAX && chosen.iter().all(|part| part.place.segment >= lately);
-    Plan { id, after, is_broken: is_broken && is_whole, parts: chosen, files, is_quick }
+    Plan { seal: seal.clone(), id, after, is_broken: is_broken && is_whole, parts: chosen, files, is_quick }
 }
 
 impl Plan {
@@ -219,7 +229,7 @@ impl Plan {
         let end = at.saturating_add(usize::try_from(part.len).unwrap_or(usize::MAX));
         let whole = bytes.get(at..end).ok_or_else(|| damaged(self.id))?;
         let Found::Frame(said) = frame::find(whole, part.place) else { return Err(damaged(self.id)) };
-        payload::read_events(&bytes.slice_ref(said), self.id)
+        payload::read_events(&bytes.slice_ref(said), self.id, &self.seal)
             .filter(|batch| batch.first == part.first)
             .ok_or_else(|| damaged(self.id))
     }
@@ -230,9 +240,9 @@ fn is_close(one: &Part, next: &Part) -> bool {
     one.place.segment == next.place.segment && next.place.offset >= end && next.place.offset - end <= CLOSE
 }
 
-fn read_end(file: Option<&dyn PlacedFile>, id: RequestId, kept: &Finished) -> Result<End, StreamsError> {
+fn read_end(file: Option<&dyn PlacedFile>, id: RequestId, kept: &Finished, seal: &Seal) -> Result<End, StreamsError> {
     let said = read_frame(file, id, kept.end, kept.end_len)?;
-    payload::read_end(&said, id).ok_or_else(|| damaged(id))
+    payload::read_end(&said, id, seal).ok_or_else(|| damaged(id))
 }
 
 /// The payload of a frame.

@@ -4,7 +4,9 @@ use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
 use super::tls;
+use super::value::Value;
 use crate::tls::TlsSettings;
+use haltline_store_embedded::{Encryption, StoreKey};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub enum StoreSettings {
 
 const SERVER: Keys =
     Keys { known: &["listen", "drain", "tls", "connections_per_address", "core_dumps"], later: &["admin"] };
-const STORE: Keys = Keys::of(&["url"]);
+const STORE: Keys = Keys::of(&["url", "encryption_key", "old_encryption_keys"]);
 /// Below the 30 s that most supervisors give.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Room for a busy balancer, and not for a flood.
@@ -67,6 +69,39 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         tls: tls::tls(&section),
         connections_per_address: per_address.and_then(|most| usize::try_from(most).ok()).unwrap_or(PER_ADDRESS),
         core_dumps: section.boolean("core_dumps").unwrap_or(false),
+    }
+}
+
+/// `[store] encryption_key`, and those of the past.
+pub(super) fn encryption(root: &Section<'_>) -> Option<Encryption> {
+    const KEY: &str = "encryption_key";
+    const OLD: &str = "old_encryption_keys";
+    // The keys of the section are checked where its address is read.
+    let section = Section { title: "[store]".to_owned(), map: root.value("store")?.table(), ..root.clone() };
+    let old: Vec<_> = match section.value(OLD) {
+        None => Vec::new(),
+        Some(_) => section.items(OLD)?.iter().filter_map(|value| store_key(&section, value)).collect(),
+    };
+    let Some(value) = section.value(KEY) else {
+        if section.value(OLD).is_some() {
+            let message = format!("[store]: `{OLD}` without `{KEY}`: what is encrypted cannot become plain again");
+            section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span(OLD)));
+        }
+        return None;
+    };
+    Some(Encryption { key: store_key(&section, &value)?, old })
+}
+
+fn store_key(section: &Section<'_>, value: &Value<'_>) -> Option<StoreKey> {
+    let secret = value.secret_of_store(&section.title)?;
+    match StoreKey::parse(&secret) {
+        Ok(key) => Some(key),
+        Err(why) => {
+            let message = format!("[store]: a key to encrypt with is 32 random bytes: {why}");
+            let wrong = Diagnostic::new(ConfigCode::NotUnderstood, message).at(value.span.clone());
+            section.walk.report(wrong.help("make one with: openssl rand -base64 32"));
+            None
+        }
     }
 }
 

@@ -19,11 +19,12 @@ const NOW: Timestamp = Timestamp::from_secs(1_795_478_400);
 const OWN_LIST: &str = "[catalogue]\nprovider = \"groq\"\nas_of = \"2026-05-01\"\n[models.own]\nmax_input = 1000\n\
     max_output = 100\nsettle = [{ over = 0, input = \"0.2\", output = \"0.4\" }]\n";
 
-/// Loads a text in surroundings with three variables and one file.
+/// Loads a text in surroundings with four variables and one file.
 fn load_text(text: &str) -> Result<Loaded, Box<Diagnostics>> {
     let env = |name: &str| match name {
         "OPENAI_API_KEY" => Some("sk-from-the-environment".to_owned()),
         "WEBHOOK_SECRET" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        "STORE_KEY" => Some("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
         "LIMIT" => Some("$7".to_owned()),
         _ => None,
     };

@@ -7,7 +7,7 @@ use super::outside::{Missing, Secrets, fill, fill_secret};
 use super::reader::{Section, Walk};
 use haltline_ports::Secret;
 use std::ops::{Range, RangeInclusive};
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// A value of a section.
 #[derive(Clone)]
@@ -88,6 +88,14 @@ impl<'w> Value<'w> {
         Section { walk: self.walk, title, span: header, map }
     }
 
+    /// What stands in it, if it is a table.
+    pub(super) fn table(&self) -> Option<&'w DeTable<'w>> {
+        match self.value {
+            DeValue::Table(map) => Some(map),
+            _ => None,
+        }
+    }
+
     /// A table, or a list of tables, without a key.
     pub(super) fn is_empty(&self) -> bool {
         match self.value {
@@ -116,6 +124,15 @@ impl<'w> Value<'w> {
 
     /// A secret, or `None` when it cannot be had or secrets are ignored. `title` is its section's.
     pub(super) fn secret(&self, title: &str) -> Option<Secret> {
+        self.secret_if(self.walk.secrets, title)
+    }
+
+    /// A secret that commands need as well which look at the store alone.
+    pub(super) fn secret_of_store(&self, title: &str) -> Option<Secret> {
+        self.secret_if(Secrets::Needed, title)
+    }
+
+    fn secret_if(&self, needed: Secrets, title: &str) -> Option<Secret> {
         self.walk.secret_spans.borrow_mut().extend(self.is_plain_secret().then(|| self.span.clone()));
         let DeValue::String(raw) = self.value else {
             self.wrong_type("a string", &format!("write {} = \"${{NAME}}\" or \"file:/path\"", self.key));
@@ -125,7 +142,7 @@ impl<'w> Value<'w> {
             let message = format!("{title}: `{}` stands in the file in the clear", self.key);
             self.walk.report(Diagnostic::new(ConfigCode::PlainSecret, message).at(self.span.clone()));
         }
-        if self.walk.secrets == Secrets::Ignored {
+        if needed == Secrets::Ignored {
             return None;
         }
         self.filled(fill_secret(raw, self.walk.outside)).map(Secret::trimmed)
@@ -133,7 +150,10 @@ impl<'w> Value<'w> {
 
     /// Does it stand where a provider's key or a secret that signs stands?
     fn is_api_key(&self) -> bool {
-        matches!(self.key.as_str(), "api_key" | "api_keys" | "key" | "secret" | "webhook_secret")
+        matches!(
+            self.key.as_str(),
+            "api_key" | "api_keys" | "key" | "secret" | "webhook_secret" | "encryption_key" | "old_encryption_keys"
+        )
     }
 
     pub(super) fn is_plain_secret(&self) -> bool {

@@ -61,6 +61,7 @@ impl Demo {
             tls: None,
             bounds: ServerBounds::default(),
             store: StorePlace::Memory,
+            encryption: None,
             keep_streams: DAY,
             settings,
             reread: None,

@@ -16,7 +16,7 @@ use haltline_gateway::{Gateway, GatewayParts, Inherited, Metrics, SeededEntropy,
 use haltline_http::admin::{Admin, new_secret};
 use haltline_http::{App, Plain, ServerBounds, operator_router, router};
 use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
-use haltline_store_embedded::{EmbeddedStore, LockError, Options};
+use haltline_store_embedded::{EmbeddedStore, Encryption, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::{HttpKeySets, HttpWebhooks, SimulatedUpstream};
 use prometheus_client::registry::Registry;
@@ -64,6 +64,8 @@ pub struct Plan {
     pub bounds: ServerBounds,
     /// Where the store is.
     pub store: StorePlace,
+    /// What the store encrypts with, if it does.
+    pub encryption: Option<Encryption>,
     /// How long streams are kept after their end.
     pub keep_streams: Duration,
     /// What the line does.
@@ -112,7 +114,7 @@ impl Instance {
             StorePlace::Memory => Options::memory(Arc::clone(&clock) as Arc<dyn Clock>),
             StorePlace::Directory(directory) => take(directory, &clock).await?,
         };
-        let options = Options { keep_streams: plan.keep_streams, ..options };
+        let options = Options { keep_streams: plan.keep_streams, encryption: plan.encryption, ..options };
         let (store, found) = EmbeddedStore::open(options, plan.settings.budgets.clone(), clock.now())?;
         let lost = found.open;
         let recovered = expire_open_holds(&*store, &lost, clock.now()).await?;

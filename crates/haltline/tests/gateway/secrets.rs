@@ -24,6 +24,7 @@ fn known(kind: &str) -> String {
         "second" => format!("{}{}{middle}", "sk", "-second-"),
         "wrong" => format!("{}{}{middle}", "hl", "-live-wrong-"),
         "hook" => format!("{}{}", "whsec", "_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        "store" => (0..32).map(|place| format!("{:02x}", place * 7 + 1)).collect(),
         "password" => format!("{}-{middle}", "hunter"),
         other => panic!("no secret {other}"),
     }
@@ -67,7 +68,8 @@ fn repeat(head: &HeaderMap, number: usize) -> Response {
 
 fn config(base_url: &str, rest: &str) -> String {
     format!(
-        "[server]\nlisten = \"{{listen}}\"\n[store]\nurl = \"file:{{dir}}/data\"\n[providers.fake]\n\
+        "[server]\nlisten = \"{{listen}}\"\n[store]\nurl = \"file:{{dir}}/data\"\n\
+         encryption_key = \"${{TEST_STORE}}\"\n[providers.fake]\n\
          kind = \"openai-compatible\"\nbase_url = \"{base_url}\"\napi_keys = [\"${{TEST_KEY}}\", \"${{TEST_SECOND}}\"]\n\
          [prices.\"fake/m\"]\ninput = \"1\"\noutput = \"10\"\n[models.chat]\ntargets = [\"fake/m\"]\n\
          max_output_tokens = 100\n[retry]\nmax_retries = 2\nbase = \"1ms\"\ncap = \"9ms\"\nrate_limit_wait = \"9ms\"\nper_user_per_hour = 1000\n\
@@ -106,6 +108,7 @@ async fn no_secret_reaches_the_log_the_store_or_a_client() {
         ("TEST_KEY", known("provider")),
         ("TEST_SECOND", known("second")),
         ("TEST_HOOK", known("hook")),
+        ("TEST_STORE", known("store")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
@@ -116,7 +119,7 @@ async fn no_secret_reaches_the_log_the_store_or_a_client() {
         serde_json::from_slice(&fs::read(gateway.directory().join("data/admin.json")).expect("file")).expect("JSON");
     let token = admin["token"].as_str().expect("a token").to_owned();
     let mut secrets: Vec<(&str, String)> =
-        ["provider", "second", "wrong", "hook"].into_iter().map(|kind| (kind, known(kind))).collect();
+        ["provider", "second", "wrong", "hook", "store"].into_iter().map(|kind| (kind, known(kind))).collect();
     secrets.push(("client's", key.clone()));
     secrets.push(("operator's", token.clone()));
 
@@ -238,6 +241,7 @@ async fn a_running_gateway_leaves_no_core_dump_unless_told_to() {
         options.environment =
             ["TEST_KEY", "TEST_SECOND"].map(|name| (name.to_owned(), known("provider") + name)).into();
         options.environment.push(("TEST_HOOK".to_owned(), known("hook")));
+        options.environment.push(("TEST_STORE".to_owned(), known("store")));
         let gateway = TestGateway::start_with(options, &text).await.expect("ready");
         let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.pid().expect("runs"))).expect("limits");
         let row = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a row");

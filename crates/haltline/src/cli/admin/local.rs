@@ -53,6 +53,7 @@ impl Local {
             Err(LockError::Taken { owner, .. }) => return Ok(Opened::Taken(owner)),
             Err(error) => return Err(not_opened(&error)),
         };
+        let options = Options { encryption: loaded.encryption.clone(), ..options };
         let opened = EmbeddedStore::open(options, budgets.clone(), now());
         let (store, _) = opened.map_err(|error| CliError::failed(error.to_string()))?;
         Ok(Opened::Here(Self { store, budgets }))

@@ -361,3 +361,18 @@ fn tls_is_read_with_what_it_names() {
     assert!(!format!("{tls:?}").contains("PRIVATE"), "{tls:?}");
     assert!(!loaded.warnings.items.iter().any(|item| item.code == crate::config::ConfigCode::OpenBind));
 }
+
+#[test]
+fn the_stores_keys_are_read_and_not_shown() {
+    let loaded = load_text(
+        "[store]\nencryption_key = \"${STORE_KEY}\"\nold_encryption_keys = \
+         [\"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\"]\n",
+    )
+    .expect("good");
+    let encryption = loaded.encryption.expect("a key");
+    assert_eq!(encryption.old.len(), 1);
+    assert_ne!(encryption.old.first(), Some(&encryption.key));
+    assert_eq!(format!("{encryption:?}"), "Encryption { key: (secret), old: [(secret)] }");
+    let shown = loaded.warnings.to_text(crate::config::Paint::None);
+    assert!(shown.contains("stands in the file in the clear") && !shown.contains("2021222324"), "{shown}");
+}
