@@ -9,7 +9,7 @@ pub(crate) mod settings;
 pub use presented::Presented;
 
 use haltline_ports::KeyRecord;
-use haltline_types::Name;
+use haltline_types::{Name, Timestamp};
 use std::sync::Arc;
 
 /// What a credential proves.
@@ -23,12 +23,14 @@ pub struct Identity {
     pub user: Option<Name>,
     /// Tags that the credential names: no header changes them.
     pub tags: Vec<(Name, Name)>,
+    /// When the credential was made, where it says so: what was made before a revocation is void.
+    pub issued: Option<Timestamp>,
 }
 
 impl Identity {
     /// What an API key proves by itself.
     #[must_use]
     pub fn of_key(key: Arc<KeyRecord>) -> Self {
-        Self { key, user: None, tags: Vec::new() }
+        Self { key, user: None, tags: Vec::new(), issued: None }
     }
 }

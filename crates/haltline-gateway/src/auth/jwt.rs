@@ -5,5 +5,7 @@ mod issuer;
 mod mapping;
 mod memory;
 mod refresh;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use issuer::Issuers;

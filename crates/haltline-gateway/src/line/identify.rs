@@ -50,7 +50,7 @@ pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims:
 }
 
 fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
-    let Identity { key, user, tags: proved_tags } = identity;
+    let Identity { key, user, tags: proved_tags, issued: _ } = identity;
     let proved = user.map(|user| Proved { user, tags: proved_tags.clone() });
     let user = match (&key.users, &claims.user) {
         _ if proved.is_some() => proved.as_ref().map(|proved| proved.user.clone()),
@@ -87,8 +87,7 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
         ));
     };
     if haltline_jwt::looks_like_a_token(secret) {
-        let proof = gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics)?;
-        return Ok(proof.identity);
+        return gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics);
     }
     let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
         return Err(Problem::new(
@@ -121,7 +120,7 @@ impl Caller {
     pub(crate) fn identity(&self) -> Identity {
         let key = Arc::clone(&self.key);
         match &self.proved {
-            Some(proved) => Identity { key, user: Some(proved.user.clone()), tags: proved.tags.clone() },
+            Some(proved) => Identity { key, user: Some(proved.user.clone()), tags: proved.tags.clone(), issued: None },
             None => Identity::of_key(key),
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Resul
             None => return Err(missing(path, "the models")),
         },
     };
-    Ok(Identity { key: Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models)), user: Some(user), tags })
+    Ok(Identity { key: Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models)), user: Some(user), tags, issued: token.issued })
 }
 
 fn said(by: &Said, token: &Verified, what: &str) -> Result<Option<Name>, String> {
