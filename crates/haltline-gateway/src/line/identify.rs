@@ -5,8 +5,8 @@ use crate::auth::{Identity, Presented};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, Owner, UserClaims};
-use haltline_types::{Code, Name, Subjects};
+use haltline_ports::{KeyRecord, Keys, Owner, UserClaims};
+use haltline_types::{Code, Name, Subjects, Timestamp};
 use std::sync::Arc;
 
 /// A caller whose key was checked.
@@ -86,27 +86,37 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
             "Send an API key: `Authorization: Bearer hl-live-…`. `haltline key create NAME` makes one.",
         ));
     };
+    let now = gateway.clock.now();
     if haltline_jwt::looks_like_a_token(secret) {
-        return gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics);
+        return gateway.live.load().issuers.prove(secret, now, &gateway.metrics);
     }
-    let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
+    of_key(gateway.keys.as_ref(), secret, now)
+}
+
+/// What an API key proves.
+pub(crate) fn of_key(keys: &dyn Keys, secret: &str, now: Timestamp) -> Result<Identity, Problem> {
+    let Some(key) = keys.find(&keys.hash(secret)) else {
         return Err(Problem::new(
             Code::KeyInvalid,
             "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
         ));
     };
-    check_record(gateway, key).map(Identity::of_key)
+    usable(key, now).map(Identity::of_key)
 }
 
 /// A key that is known, if it may be used now.
 pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc<KeyRecord>, Problem> {
+    usable(key, gateway.clock.now())
+}
+
+fn usable(key: Arc<KeyRecord>, now: Timestamp) -> Result<Arc<KeyRecord>, Problem> {
     if key.frozen {
         return Err(Problem::new(
             Code::KeyFrozen,
             format!("The key \"{}\" is frozen; an operator can thaw it.", key.name),
         ));
     }
-    if key.expires.is_some_and(|at| gateway.clock.now() >= at) {
+    if key.expires.is_some_and(|at| now >= at) {
         return Err(Problem::new(
             Code::KeyExpired,
             format!("The key \"{}\" has expired; ask for a new one.", key.name),

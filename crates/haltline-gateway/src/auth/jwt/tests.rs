@@ -242,7 +242,7 @@ async fn an_issuer_says_where_its_keys_are() {
     let issuers = Issuers::new(&settings(KeySource::Fetched(from), Mapping::default()), None);
     let token = one.token(&claims(&json!({})));
     let place = "https://id.example/.well-known/openid-configuration";
-    let mut say = |document: Value| {
+    let say = |document: Value| {
         let answer = Fetched { bytes: document.to_string().into_bytes(), max_age: None };
         scene.answers.lock().insert(place.to_owned(), Ok(answer));
         scene.pass(600);
