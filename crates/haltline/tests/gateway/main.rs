@@ -10,6 +10,7 @@ mod failures;
 mod forgetting;
 mod idempotency;
 mod jobs;
+mod jwt;
 mod operator;
 mod restart;
 mod resume;

@@ -19,7 +19,7 @@ const MODELS_MAX: usize = 200;
 ///
 /// # Errors
 /// Which claim is wrong and how; a sentence without a full stop.
-pub(super) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Result<Identity, String> {
+pub(in crate::auth) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Result<Identity, String> {
     let user = match word(&mapping.user, token)? {
         Some(user) => Name::from(format!("{}{user}", mapping.user_prefix)),
         None => return Err(missing(&mapping.user, "the user")),
