@@ -12,7 +12,7 @@ pub use presented::Presented;
 pub use secret::new_secret;
 
 use haltline_ports::KeyRecord;
-use haltline_types::Name;
+use haltline_types::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Identity {
     pub tags: Vec<(Name, Name)>,
     /// Where the credential is a browser's: what only backends may do is refused.
     pub(crate) browser: Option<OfBrowser>,
+    /// When the credential was made, where it says so: what was made before a revocation is void.
+    pub issued: Option<Timestamp>,
 }
 
 /// What a browser token says of the work that is done with it, also long after.
@@ -43,6 +45,6 @@ impl Identity {
     /// What an API key proves by itself.
     #[must_use]
     pub fn of_key(key: Arc<KeyRecord>) -> Self {
-        Self { key, user: None, tags: Vec::new(), browser: None }
+        Self { key, user: None, tags: Vec::new(), browser: None, issued: None }
     }
 }

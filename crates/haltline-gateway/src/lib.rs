@@ -3,6 +3,8 @@
 
 mod alerts;
 mod auth;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod cache;
 mod chance;
 mod counting;

@@ -2,8 +2,10 @@
 //! tokens that were verified a moment ago. Verification itself is `haltline-jwt`'s.
 
 mod issuer;
-mod mapping;
+pub(super) mod mapping;
 mod memory;
 mod refresh;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use issuer::Issuers;

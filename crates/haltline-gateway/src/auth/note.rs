@@ -59,7 +59,7 @@ impl IdentityNote {
         let user = Name::new(&self.user);
         let tags = self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect();
         let key = KeyRecord { users: UserClaims::Listed(vec![user.clone()]), models: names(&self.models), ..key };
-        Identity { key: Arc::new(key), user: Some(user), tags, browser: self.browser.clone() }
+        Identity { key: Arc::new(key), user: Some(user), tags, browser: self.browser.clone(), issued: None }
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the gateway is told about credentials that are no API keys: whose tokens it takes, where
 //! their keys are, and what their claims mean. Plain data.
 
+use super::Identity;
 use super::browser::BrowserSettings;
-use haltline_jwt::{ClaimPath, KeySet, Rules};
+use super::jwt::mapping;
+use super::note::key_of_issuer;
+use haltline_jwt::{ClaimPath, KeySet, Rules, Verified};
 use haltline_ports::Reach;
 use haltline_types::Name;
 use std::collections::BTreeMap;
@@ -28,6 +31,16 @@ pub struct IssuerSettings {
     pub keys: KeySource,
     /// What their claims mean here.
     pub mapping: Mapping,
+}
+
+impl IssuerSettings {
+    /// Who a token is that was verified, to the issuer of this name.
+    ///
+    /// # Errors
+    /// Which claim is wrong and how; a sentence without a full stop.
+    pub fn identity(&self, name: &Name, token: &Verified) -> Result<Identity, String> {
+        mapping::identity(&self.mapping, &key_of_issuer(name), token)
+    }
 }
 
 /// Where an issuer's keys are.

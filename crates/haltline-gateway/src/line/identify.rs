@@ -5,8 +5,8 @@ use crate::auth::{Identity, OfBrowser, Presented, browser};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, Owner, UserClaims};
-use haltline_types::{Code, Name, Subjects};
+use haltline_ports::{KeyRecord, Keys, Owner, UserClaims};
+use haltline_types::{Code, Name, Subjects, Timestamp};
 use std::sync::Arc;
 
 /// A caller whose key was checked.
@@ -51,7 +51,7 @@ pub(crate) fn identified_owner(gateway: &Gateway, presented: &Presented, claims:
 }
 
 fn with_claims(identity: Identity, claims: &Claims) -> Result<Caller, Problem> {
-    let Identity { key, user, tags: proved_tags, browser } = identity;
+    let Identity { key, user, tags: proved_tags, browser, issued: _ } = identity;
     let proved = user.map(|user| Proved { user, tags: proved_tags.clone(), browser });
     let user = match (&key.users, &claims.user) {
         _ if proved.is_some() => proved.as_ref().map(|proved| proved.user.clone()),
@@ -90,28 +90,37 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
     if secret.starts_with(browser::ACCESS) {
         return gateway.prove_browser(presented, secret);
     }
+    let now = gateway.clock.now();
     if haltline_jwt::looks_like_a_token(secret) {
-        let proof = gateway.live.load().issuers.prove(secret, gateway.clock.now(), &gateway.metrics)?;
-        return Ok(proof.identity);
+        return gateway.live.load().issuers.prove(secret, now, &gateway.metrics);
     }
-    let Some(key) = gateway.keys.find(&gateway.keys.hash(secret)) else {
+    of_key(gateway.keys.as_ref(), secret, now)
+}
+
+/// What an API key proves.
+pub(crate) fn of_key(keys: &dyn Keys, secret: &str, now: Timestamp) -> Result<Identity, Problem> {
+    let Some(key) = keys.find(&keys.hash(secret)) else {
         return Err(Problem::new(
             Code::KeyInvalid,
             "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
         ));
     };
-    check_record(gateway, key).map(Identity::of_key)
+    usable(key, now).map(Identity::of_key)
 }
 
 /// A key that is known, if it may be used now.
 pub(crate) fn check_record(gateway: &Gateway, key: Arc<KeyRecord>) -> Result<Arc<KeyRecord>, Problem> {
+    usable(key, gateway.clock.now())
+}
+
+fn usable(key: Arc<KeyRecord>, now: Timestamp) -> Result<Arc<KeyRecord>, Problem> {
     if key.frozen {
         return Err(Problem::new(
             Code::KeyFrozen,
             format!("The key \"{}\" is frozen; an operator can thaw it.", key.name),
         ));
     }
-    if key.expires.is_some_and(|at| gateway.clock.now() >= at) {
+    if key.expires.is_some_and(|at| now >= at) {
         return Err(Problem::new(
             Code::KeyExpired,
             format!("The key \"{}\" has expired; ask for a new one.", key.name),
@@ -131,7 +140,8 @@ impl Caller {
         let key = Arc::clone(&self.key);
         match &self.proved {
             Some(Proved { user, tags, browser }) => {
-                Identity { key, user: Some(user.clone()), tags: tags.clone(), browser: browser.clone() }
+                let (user, tags, browser) = (Some(user.clone()), tags.clone(), browser.clone());
+                Identity { key, user, tags, browser, issued: None }
             }
             None => Identity::of_key(key),
         }

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod jobs;
+mod jwt;
 mod kept;
 mod restart;
 mod screening;

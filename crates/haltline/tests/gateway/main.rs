@@ -11,6 +11,7 @@ mod forgetting;
 mod guard_input;
 mod idempotency;
 mod jobs;
+mod jwt;
 mod limits;
 mod operator;
 mod protection;

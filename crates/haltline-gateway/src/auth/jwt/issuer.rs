@@ -50,13 +50,6 @@ pub(super) struct Known {
     pub(super) until: Option<Timestamp>,
 }
 
-/// An identity, and when the token was made that proves it.
-#[derive(Debug)]
-pub(crate) struct Proof {
-    pub(crate) identity: Identity,
-    pub(crate) issued: Option<Timestamp>,
-}
-
 impl Issuers {
     /// Those of a configuration. Keys that `before` has fetched from the same place serve on.
     pub(crate) fn new(settings: &AuthSettings, before: Option<&Self>) -> Self {
@@ -87,7 +80,7 @@ impl Issuers {
     ///
     /// # Errors
     /// 401 with the reason, or 503 as long as the issuer's keys are not known.
-    pub(crate) fn prove(&self, text: &str, now: Timestamp, metrics: &Metrics) -> Result<Proof, Problem> {
+    pub(crate) fn prove(&self, text: &str, now: Timestamp, metrics: &Metrics) -> Result<Identity, Problem> {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(refused(&Refused::TooLarge));
         }
@@ -96,7 +89,7 @@ impl Issuers {
             && now < known.until
             && known.issuer.has(&known.keys, now)
         {
-            return Ok(Proof { identity: known.identity.clone(), issued: known.issued });
+            return Ok(known.identity.clone());
         }
         let token = Token::parse(text).map_err(|why| refused(&why))?;
         let issuer = token.claimed_issuer().and_then(|name| self.by_issuer.get(name));
@@ -111,9 +104,9 @@ impl Issuers {
             IssuerLabels { issuer: issuer.name.to_string(), result: proved.as_ref().err().map_or("verified", word) };
         metrics.jwt_checks.get_or_create(&labels).inc();
         let remembered = proved?;
-        let proof = Proof { identity: remembered.identity.clone(), issued: remembered.issued };
+        let identity = remembered.identity.clone();
         self.memory.put(hash, remembered);
-        Ok(proof)
+        Ok(identity)
     }
 
     fn verify(&self, issuer: &Arc<Issuer>, token: Token<'_>, now: Timestamp) -> Result<Remembered, Problem> {
@@ -134,7 +127,6 @@ impl Issuers {
             keys,
             issuer: Arc::clone(issuer),
             until: verified.expires.min(now.saturating_add(TRUSTED_FOR)),
-            issued: verified.issued,
         })
     }
 

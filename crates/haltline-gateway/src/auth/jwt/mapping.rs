@@ -19,7 +19,7 @@ const MODELS_MAX: usize = 200;
 ///
 /// # Errors
 /// Which claim is wrong and how; a sentence without a full stop.
-pub(super) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Result<Identity, String> {
+pub(in crate::auth) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Result<Identity, String> {
     let user = match word(&mapping.user, token)? {
         Some(user) => Name::from(format!("{}{user}", mapping.user_prefix)),
         None => return Err(missing(&mapping.user, "the user")),
@@ -40,12 +40,8 @@ pub(super) fn identity(mapping: &Mapping, key: &Name, token: &Verified) -> Resul
             None => return Err(missing(path, "the models")),
         },
     };
-    Ok(Identity {
-        key: Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models)),
-        user: Some(user),
-        tags,
-        browser: None,
-    })
+    let key = Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models));
+    Ok(Identity { key, user: Some(user), tags, browser: None, issued: token.issued })
 }
 
 fn said(by: &Said, token: &Verified, what: &str) -> Result<Option<Name>, String> {

@@ -26,8 +26,6 @@ pub(super) struct Remembered {
     pub(super) keys: Arc<KeySet>,
     pub(super) issuer: Arc<super::issuer::Issuer>,
     pub(super) until: Timestamp,
-    /// When the token was made.
-    pub(super) issued: Option<Timestamp>,
 }
 
 /// All of them.

@@ -1,13 +1,13 @@
 //! Fetching keys in the background: once at the start, then from time to time, earlier when a token
 //! names a key that is not known, later when it fails. Keys that are there serve on meanwhile.
 
-use super::issuer::{Issuer, Known};
+use super::issuer::{Issuer, Issuers, Known};
 use crate::auth::settings::{FetchSettings, KeysFrom};
 use crate::gateway::Gateway;
-use crate::metrics::IssuerLabels;
+use crate::metrics::{IssuerLabels, Metrics};
 use futures_util::future::join_all;
 use haltline_jwt::KeySet;
-use haltline_ports::{Fetched, KeySets};
+use haltline_ports::{Clock, Entropy, Fetched, KeySets};
 use haltline_types::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, Weak};
@@ -20,6 +20,8 @@ const UNKNOWN_KEY: Duration = Duration::from_secs(30);
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// However short the time is that a server gives its keys.
 const REFRESH_MIN: Duration = Duration::from_secs(60);
+/// The shortest sleep, whatever is due.
+const SLEEP_MIN: Duration = Duration::from_millis(50);
 /// The longest sleep: so late at most is a clock noticed that has moved.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 
@@ -68,12 +70,12 @@ impl Gateway {
             let issuers = this.live.load().issuers.clone();
             // Before the look: who wakes us during it is not forgotten.
             let woken = Arc::clone(&issuers.wake);
-            let due: Vec<_> = issuers.all().filter(|issuer| issuer.is_due(this.clock.now())).cloned().collect();
-            join_all(due.iter().map(|issuer| this.refresh(issuer))).await;
+            let world =
+                World { door: &*this.key_sets, clock: &*this.clock, entropy: &*this.entropy, metrics: &this.metrics };
+            let next = issuers.refresh(&world).await;
             let now = this.clock.now();
-            let next = issuers.all().filter_map(|issuer| issuer.next()).min();
-            let sleep = next.map_or(SLEEP_MAX, |next| next.since(now)).clamp(Duration::from_millis(50), SLEEP_MAX);
-            drop((due, issuers, this));
+            let sleep = next.map_or(SLEEP_MAX, |next| next.since(now)).clamp(SLEEP_MIN, SLEEP_MAX);
+            drop((issuers, this));
             tokio::select! {
                 () = woken.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -81,17 +83,38 @@ impl Gateway {
         }
     }
 
-    async fn refresh(&self, issuer: &Issuer) {
+}
+
+/// What fetching needs of the world.
+pub(super) struct World<'w> {
+    pub(super) door: &'w dyn KeySets,
+    pub(super) clock: &'w dyn Clock,
+    pub(super) entropy: &'w dyn Entropy,
+    pub(super) metrics: &'w Metrics,
+}
+
+impl Issuers {
+    /// Fetches all keys that are due. Says when the next ones are.
+    pub(super) async fn refresh(&self, world: &World<'_>) -> Option<Timestamp> {
+        let due: Vec<_> = self.all().filter(|issuer| issuer.is_due(world.clock.now())).cloned().collect();
+        join_all(due.iter().map(|issuer| issuer.refresh(world))).await;
+        self.all().filter_map(|issuer| issuer.next()).min()
+    }
+}
+
+impl Issuer {
+    async fn refresh(&self, world: &World<'_>) {
+        let issuer = self;
         let Some(settings) = issuer.fetched() else { return };
-        let fetched = fetch(self.key_sets.as_ref(), &issuer.settings.rules.issuer, settings).await;
-        let now = self.clock.now();
+        let fetched = fetch(world.door, &issuer.settings.rules.issuer, settings).await;
+        let now = world.clock.now();
         let name = &issuer.name;
         let result = match fetched {
             Ok((keys, max_age)) => {
                 let refresh = max_age
                     .map_or(settings.refresh, |age| age.clamp(REFRESH_MIN.min(settings.refresh), settings.refresh));
                 // Not all gateways at once.
-                let early = refresh.mul_f64(0.1 * chance(self.entropy.u64()));
+                let early = refresh.mul_f64(0.1 * chance(world.entropy.u64()));
                 issuer.turn.lock().succeeded(now, refresh.saturating_sub(early));
                 for why in &keys.left_aside {
                     tracing::debug!(issuer = %name, "a key of the set is left aside: {why}");
@@ -114,11 +137,9 @@ impl Gateway {
             }
         };
         let labels = IssuerLabels { issuer: name.to_string(), result };
-        self.metrics.key_set_fetches.get_or_create(&labels).inc();
+        world.metrics.key_set_fetches.get_or_create(&labels).inc();
     }
-}
 
-impl Issuer {
     fn is_due(&self, now: Timestamp) -> bool {
         self.fetched().is_some() && self.turn.lock().is_due(now)
     }
