@@ -23,7 +23,8 @@ pub use documents::{
     LABELS_MAX, MemoryDocuments, Shelf,
 };
 pub use guards::{
-    Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
+    Direction, GuardAnswer, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText,
+    NoGuardServices, Speaker,
 };
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
 pub use owner::Owner;

@@ -29,6 +29,7 @@ mod connect;
 mod connection;
 mod download;
 mod fault;
+mod guards;
 mod http2;
 mod keys;
 mod pool;
@@ -42,6 +43,7 @@ mod upstream;
 mod webhooks;
 
 pub use download::{Download, download};
+pub use guards::{BedrockAccess, GuardConfig, GuardSecret, GuardService, HttpGuards, UnitPrices, check_guard_url};
 pub use keys::ApiKey;
 pub use pool::{PoolSettings, PoolStats};
 pub use provider::Provider;
