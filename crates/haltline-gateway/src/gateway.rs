@@ -7,6 +7,7 @@ use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
+use crate::guard;
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::Jobs;
 use crate::kept::{self, Rooms};
@@ -28,8 +29,8 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, Keys, Records, Streams, Upstream,
-    Webhooks,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, GuardServices, KeyRecord, Keys, Records,
+    Streams, Upstream, Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -57,6 +58,8 @@ pub struct GatewayParts {
     pub settings: Settings,
     /// Whom to call.
     pub upstreams: Upstreams,
+    /// External guard services.
+    pub guards: Arc<dyn GuardServices>,
     /// The durable ledger.
     pub book: Arc<dyn Book>,
     /// Where records go.
@@ -81,6 +84,7 @@ pub struct GatewayParts {
 pub(crate) struct Live {
     pub(crate) settings: Settings,
     pub(crate) upstreams: Upstreams,
+    pub(crate) guards: Arc<dyn GuardServices>,
 }
 
 /// What all requests share.
@@ -104,6 +108,8 @@ pub struct Gateway {
     pub(crate) counting: Counting,
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
+    /// Calls of guard services, and verdicts that still stand.
+    pub(crate) guards: guard::Rooms,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Answers that are given again.
     pub(crate) cache: Cache,
@@ -147,7 +153,11 @@ impl Gateway {
                 process,
                 journeys.clone(),
             ),
-            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams }),
+            live: ArcSwap::from_pointee(Live {
+                settings: parts.settings,
+                upstreams: parts.upstreams,
+                guards: parts.guards,
+            }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
@@ -164,6 +174,7 @@ impl Gateway {
             counting: Counting::default(),
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
+            guards: guard::Rooms::default(),
             shelf: Mutex::default(),
             rooms: Rooms::default(),
             jobs: Jobs::default(),
@@ -228,7 +239,12 @@ impl Gateway {
     ///
     /// # Errors
     /// When the store cannot open the new budgets; then the old configuration stays in force.
-    pub async fn reconfigure(&self, settings: Settings, upstreams: Upstreams) -> Result<(), BookError> {
+    pub async fn reconfigure(
+        &self,
+        settings: Settings,
+        upstreams: Upstreams,
+        guards: Arc<dyn GuardServices>,
+    ) -> Result<(), BookError> {
         self.book.rebudget(settings.budgets.clone(), self.clock.now()).await?;
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
@@ -236,7 +252,7 @@ impl Gateway {
         know_secrets(&self.hooks, &settings);
         self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
-        self.live.store(Arc::new(Live { settings, upstreams }));
+        self.live.store(Arc::new(Live { settings, upstreams, guards }));
         if other_breakers {
             self.breakers.write().clear();
             self.alerts.breakers_are_new();

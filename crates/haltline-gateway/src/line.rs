@@ -27,6 +27,7 @@ pub(crate) use accept::{Fingerprint, Request, allowed, body_of};
 pub use count::TokenCount;
 pub(crate) use identify::{Caller, check_record, identified_owner, identify, owner_of, prove};
 pub(crate) use inspect::{inspect, submitted};
+pub(crate) use record::count_attempt;
 pub(crate) use trip::{Keeping, Trip};
 
 use crate::deliver::{Client, Outlet};

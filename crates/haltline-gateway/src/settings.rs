@@ -1,6 +1,7 @@
 //! What the line is told to do: the configuration after it was read and checked. Plain data; a
 //! new configuration is a new value, swapped in whole.
 
+use crate::guard::settings::ServiceSettings;
 use crate::webhooks::Hook;
 use haltline_ledger::Budgets;
 use haltline_policy::route::{FallbackOn, RouteRules};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// How responses are kept.
     pub responses: ResponseSettings,
+    /// External guard services, in the order of the configuration.
+    pub guard_services: Vec<ServiceSettings>,
 }
 
 /// A provider.

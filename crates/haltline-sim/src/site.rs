@@ -65,6 +65,7 @@ pub fn settings(providers: &[SiteProvider], budgets: Budgets) -> Settings {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        guard_services: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod cache;
 mod codes;
 mod diagnostic;
 mod find;
+mod guard_services;
 mod jobs;
 mod like;
 mod models;
@@ -175,6 +176,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         cache: cache::cache(root, &models.keys()),
         jobs: jobs::jobs(root),
         responses: jobs::responses(root),
+        guard_services: guard_services::services(&guard(root), &models, &names),
     };
     warnings::report(root, &settings, &users, &models, &prices, &budgets, &rate_limits);
     let source = Redacted::new("", &[]);
@@ -186,6 +188,14 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
         streams_keep_for,
         warnings: Diagnostics { file: String::new(), source, items: Vec::new() },
     })
+}
+
+/// `[guard]`, whose keys `rules::review` has checked.
+fn guard<'w>(root: &Section<'w>) -> Section<'w> {
+    match root.value("guard") {
+        Some(value) if value.is_table() => value.into_section("[guard]".to_owned(), root.key_span("guard")),
+        _ => Section { title: "[guard]".to_owned(), map: None, ..root.clone() },
+    }
 }
 
 fn degrade(budgets: &budgets::Read) -> DegradeSettings {

@@ -3,6 +3,7 @@
 use crate::settings::Secret;
 use haltline_ports::Direction;
 use haltline_types::{Name, NanoUsd};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What follows from a finding, from the most lenient to the strictest.
@@ -71,6 +72,43 @@ pub enum ServiceKind {
     LlmJudge,
 }
 
+impl ServiceKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::GuardrailsAi,
+        Self::OpenAiModeration,
+        Self::AzurePromptShields,
+        Self::BedrockGuardrail,
+        Self::Lakera,
+        Self::Nemo,
+        Self::WebhookLiteLlm,
+        Self::WebhookAgentgateway,
+        Self::LlmJudge,
+    ];
+
+    /// The word in the configuration, records and metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::GuardrailsAi => "guardrails-ai",
+            Self::OpenAiModeration => "openai-moderation",
+            Self::AzurePromptShields => "azure-prompt-shields",
+            Self::BedrockGuardrail => "bedrock",
+            Self::Lakera => "lakera",
+            Self::Nemo => "nemo",
+            Self::WebhookLiteLlm => "webhook-litellm",
+            Self::WebhookAgentgateway => "webhook-agentgateway",
+            Self::LlmJudge => "judge",
+        }
+    }
+
+    /// Is a call of it known to cost money?
+    #[must_use]
+    pub const fn costs_money(self) -> bool {
+        matches!(self, Self::AzurePromptShields | Self::BedrockGuardrail | Self::Lakera | Self::LlmJudge)
+    }
+}
+
 /// An external guard service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
@@ -83,7 +121,11 @@ pub struct ServiceSettings {
     /// What it is reached with; none where it asks for nothing.
     pub key: Option<Secret>,
     /// What the kind needs besides: a project, a guard's name, a guardrail's id and version, a region.
-    pub options: std::collections::BTreeMap<String, String>,
+    pub options: BTreeMap<String, String>,
+    /// What of that must not be printed: access keys.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Certificates to trust besides the system's, PEM.
+    pub extra_ca: Option<String>,
     /// A judge's model.
     pub model: Option<Name>,
     /// Which texts it is asked about.
@@ -101,4 +143,6 @@ pub struct ServiceSettings {
     pub cost_at_most: Option<NanoUsd>,
     /// May it be called in a private network?
     pub allow_private: bool,
+    /// For how long a verdict on the same text stands, for the same tenant; zero asks every time.
+    pub remember_for: Duration,
 }

@@ -42,11 +42,12 @@ pub enum ConfigCode {
     Retires,
     NotFetched,
     PrivateWebhook,
+    GuardUnbounded,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -83,6 +84,7 @@ impl ConfigCode {
         Self::Retires,
         Self::NotFetched,
         Self::PrivateWebhook,
+        Self::GuardUnbounded,
     ];
 
     /// The number, a title, and what to do.
@@ -257,6 +259,11 @@ impl ConfigCode {
                 119,
                 "A webhook is out of reach",
                 "Its address is on this machine, in a private network or a range that is set apart, and messages go to public addresses only unless `allow_private = true` stands beside it: an address that somebody was talked into writing must not lead into your network. Names are judged again, by all their addresses, each time a message is sent.",
+            ),
+            Self::GuardUnbounded => (
+                126,
+                "The bill of a guard service is not bounded",
+                "Calls of this kind of service cost money. With `max_cost_per_call` that much is held before each call, from the same budgets as the request, and settled after it; without it the calls are made all the same and no budget knows of them. A judge is always held for by its model's price; there `max_cost_per_call` is a lower bound of your own on one question.",
             ),
         }
     }

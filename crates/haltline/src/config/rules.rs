@@ -146,9 +146,12 @@ pub(super) fn users(root: &Section<'_>) -> UserClaims {
     }
 }
 
+/// The keys of `[guard]`.
+pub(super) const GUARD: Keys = Keys { known: &["review", guard_services::KEY], later: &["input", "output"] };
+
 /// `[guard.review]`: what is kept of prompts that a provider's policy has forbidden.
 pub(super) fn review(root: &Section<'_>) -> ReviewSettings {
-    let guard = root.section("guard", &Keys { known: &["review"], later: &["input", "output", "services"] });
+    let guard = root.section("guard", &GUARD);
     let review =
         Section { title: "[guard.review]".to_owned(), ..guard.section("review", &Keys::of(&["keep_prompts"])) };
     match review.boolean("keep_prompts") {

@@ -158,6 +158,7 @@ pub fn settings(simulated: SimulatedSettings) -> anyhow::Result<Settings> {
         cache: CacheSettings::default(),
         jobs: JobSettings::default(),
         responses: ResponseSettings::default(),
+        guard_services: Vec::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod admin_file;
 mod clock;
+mod guards;
 mod providers;
 mod reload;
 
@@ -107,12 +108,14 @@ impl Instance {
             );
         }
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
+        let guards = guards::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
         let metrics = Metrics::new(&mut registry);
         let streams: Arc<dyn Streams> = Arc::clone(&store) as Arc<dyn Streams>;
         let gateway = Gateway::new(GatewayParts {
             settings: plan.settings,
             upstreams: built.upstreams,
+            guards,
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,

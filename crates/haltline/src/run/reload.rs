@@ -1,6 +1,6 @@
 //! Hot reload: the configuration is read again; a bad one changes nothing.
 
-use super::providers;
+use super::{guards, providers};
 use haltline_gateway::Gateway;
 use haltline_gateway::settings::Settings;
 use haltline_ports::Clock;
@@ -35,7 +35,8 @@ impl Reloader {
         let _turn = self.turn.lock().await;
         let settings = tokio::task::spawn_blocking(move || reread()).await.map_err(|error| error.to_string())??;
         let built = providers::build(&settings, &self.clock).map_err(|error| format!("{error:#}"))?;
-        self.gateway.reconfigure(settings, built.upstreams).await.map_err(|error| error.to_string())?;
+        let guards = guards::build(&settings, &self.clock).map_err(|error| format!("{error:#}"))?;
+        self.gateway.reconfigure(settings, built.upstreams, guards).await.map_err(|error| error.to_string())?;
         Ok("the new configuration is in force".to_owned())
     }
 }
