@@ -7,5 +7,5 @@ pub mod settings;
 mod windows;
 
 pub(crate) use consult::Rooms;
-pub use consult::{Asker, Consultation, ConsultError, Consulted};
+pub use consult::{Asker, ConsultError, Consultation, Consulted};
 pub use windows::{Window, WindowRules, Windows};

@@ -162,7 +162,8 @@ fn applies(service: &ServiceSettings, ask: &GuardAsk, flagged: bool) -> bool {
 
 impl Gateway {
     /// Asks all services that `ask` is for. `flagged`: have local rules flagged it? In the order of
-    /// the configuration; those that are not asked are absent.
+    /// the configuration; those that are not asked are absent. To be awaited to its end, which
+    /// `asker.cut` can hasten: what is dropped in the middle holds its money until the next start.
     pub fn consult<'a>(
         self: &'a Arc<Self>,
         asker: &'a Asker,
@@ -221,9 +222,7 @@ async fn one(
     let known = gateway.guards.verdicts.get(key, gateway.clock.now(), service.remember_for);
     let remembered = known.is_some();
     let called = match known {
-        Some(opinion) => {
-            Called { outcome: Ok(GuardAnswer::of(opinion)), cost: NanoUsd::ZERO, record: None }
-        }
+        Some(opinion) => Called { outcome: Ok(GuardAnswer::of(opinion)), cost: NanoUsd::ZERO, record: None },
         None if ask.texts.iter().map(|text| text.text.len()).sum::<usize>() > TEXT_BYTES_MAX => {
             Called::not(ConsultError::TooLong)
         }

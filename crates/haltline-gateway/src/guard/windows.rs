@@ -241,7 +241,8 @@ mod tests {
             for window in &all {
                 assert_eq!(window.from, place);
                 place = window.to;
-                let (from, to) = (usize::try_from(window.from).expect("small"), usize::try_from(window.to).expect("small"));
+                let (from, to) =
+                    (usize::try_from(window.from).expect("small"), usize::try_from(window.to).expect("small"));
                 assert!(window.text.ends_with(&text[from..to]));
             }
             assert_eq!(place, u64::try_from(text.len()).expect("small"));

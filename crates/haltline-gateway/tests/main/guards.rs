@@ -167,7 +167,11 @@ fn error(kind: ConsultError, on_error: OnError) -> Consulted {
 }
 
 fn spend_by_provider(node: &Node) -> Vec<(String, NanoUsd)> {
-    let query = SpendQuery { by: vec![SpendKey::Provider], since: Timestamp::from_secs(0), until: WallClock.now().saturating_add(Duration::from_secs(60)) };
+    let query = SpendQuery {
+        by: vec![SpendKey::Provider],
+        since: Timestamp::from_secs(0),
+        until: WallClock.now().saturating_add(Duration::from_secs(60)),
+    };
     let rows = node.run(node.gateway.records().spend(query)).expect("spend");
     rows.into_iter().map(|row| (row.group.join("/"), row.cost)).collect()
 }
@@ -293,21 +297,13 @@ fn a_kill_during_a_call_costs_what_was_held() {
     let world = world(&services, [slow]);
     services.will("lakera", [Reply::Hangs]);
     let node = world.start();
-    let (gateway, asker) = (Arc::clone(&node.gateway), asker(&node, "a"));
-    let consulting = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let ask = ask(&["hello"]);
-            // Dropped in the middle, as a process that dies leaves it.
-            let limited = tokio::time::timeout(Duration::from_millis(300), gateway.consult(&asker, &ask, false));
-            runtime.block_on(limited).is_err()
-        });
-        node.until("it is asked", || services.asked() == 1);
-        assert_eq!(node.account(), (NanoUsd::ZERO, NanoUsd::new(2_000_000)), "held before it is sent");
-        waiting.join().expect("no panic")
-    });
-    assert!(consulting);
-    drop(gateway);
+    let (asker, ask) = (asker(&node, "a"), ask(&["hello"]));
+    // Dropped in the middle, as a process that dies leaves it.
+    let limited =
+        async { tokio::time::timeout(Duration::from_millis(500), node.gateway.consult(&asker, &ask, false)).await };
+    assert!(node.run(limited).is_err());
+    assert_eq!(services.asked(), 1);
+    assert_eq!(node.account(), (NanoUsd::ZERO, NanoUsd::new(2_000_000)), "held before it was sent");
     node.kill();
     let node = world.start();
     node.assert_balanced(NanoUsd::new(2_000_000));
@@ -392,7 +388,8 @@ fn a_service_has_no_more_calls_at_once_than_it_may() {
 fn a_service_that_fails_is_left_alone_for_a_while() {
     let services = Arc::new(Services::default());
     let mut world = world(&services, [service("one"), service("two")]);
-    world.settings.breaker = BreakerRules { failures: 3, open_for: Duration::from_millis(300), ..BreakerRules::default() };
+    world.settings.breaker =
+        BreakerRules { failures: 3, open_for: Duration::from_millis(300), ..BreakerRules::default() };
     services.will("one", [Reply::Fails(GuardFault::unknown(GuardFaultKind::Refused, "500"))]);
     services.will("two", [Reply::Fails(GuardFault::rejected("429"))]);
     let node = world.start();
@@ -429,7 +426,10 @@ fn a_verdict_stands_for_a_while_for_its_tenant() {
     node.until("it is forgotten", || !only(consult(&node, &["hello"])).remembered);
     // What failed is asked again.
     services.will("one", [Reply::Fails(GuardFault::rejected("429")), PASSED]);
-    assert_eq!(only(consult(&node, &["other"])).consulted, error(ConsultError::Fault(GuardFaultKind::Refused), OnError::Allow));
+    assert_eq!(
+        only(consult(&node, &["other"])).consulted,
+        error(ConsultError::Fault(GuardFaultKind::Refused), OnError::Allow)
+    );
     assert_eq!(only(consult(&node, &["other"])).consulted, Consulted::Passed);
 }
 
@@ -503,7 +503,9 @@ fn a_judge_goes_down_the_line_in_the_callers_name() {
     let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     let user = body["messages"][1]["content"].as_str().expect("text");
     let code = user.lines().next().and_then(|line| line.strip_prefix("begin ")).expect("a code");
-    assert!(user.ends_with(&format!("end {code}")) && body["messages"][0]["content"].as_str().expect("text").contains(code));
+    assert!(
+        user.ends_with(&format!("end {code}")) && body["messages"][0]["content"].as_str().expect("text").contains(code)
+    );
     // Another question has another code.
     consult_as(&node, &asker, &["again"]);
     let bodies = world.provider.bodies.lock().expect("unpoisoned").clone();

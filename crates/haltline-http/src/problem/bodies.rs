@@ -27,7 +27,9 @@ pub(crate) fn event(
         Surface::Messages | Surface::CountTokens => (Some("error"), data),
         Surface::Responses => (Some("error"), responses_event(problem, &data, number)),
         Surface::UiStream => (None, json!({"type": "error", "errorText": data.to_string()})),
-        Surface::ChatCompletions | Surface::Embeddings | Surface::GenerateContent { .. } | Surface::Guard => (None, data),
+        Surface::ChatCompletions | Surface::Embeddings | Surface::GenerateContent { .. } | Surface::Guard => {
+            (None, data)
+        }
     };
     (name, data.to_string().into_bytes())
 }

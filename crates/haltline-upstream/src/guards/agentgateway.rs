@@ -53,7 +53,8 @@ pub(super) fn read(status: StatusCode, body: &[u8], ask: &GuardAsk) -> Result<Gu
             GuardOpinion::Objects(vec!["rejected".to_owned()])
         }
         Some(mended @ Value::Object(_)) => {
-            let mended = Mended::deserialize(mended).map_err(|_| malformed("it masks with neither messages nor choices"))?;
+            let mended =
+                Mended::deserialize(mended).map_err(|_| malformed("it masks with neither messages nor choices"))?;
             let texts: Vec<String> = match mended {
                 Mended::Messages { messages } => messages.into_iter().map(|message| message.content).collect(),
                 Mended::Choices { choices } => choices.into_iter().map(|choice| choice.message.content).collect(),
@@ -96,7 +97,8 @@ mod tests {
         assert_eq!(opinion(r#"{"action":{}}"#), Ok(GuardOpinion::Passed));
         let rejected = r#"{"action":{"body":"no","status_code":403,"reason":"a"}}"#;
         assert_eq!(opinion(rejected), Ok(GuardOpinion::Objects(vec!["rejected".to_owned()])));
-        let masks = |text: &str| GuardOpinion::Masks { texts: vec![text.to_owned()], categories: vec!["masked".to_owned()] };
+        let masks =
+            |text: &str| GuardOpinion::Masks { texts: vec![text.to_owned()], categories: vec!["masked".to_owned()] };
         let mask = r#"{"action":{"body":{"messages":[{"role":"user","content":"*"}]},"reason":"r"}}"#;
         assert_eq!(opinion(mask), Ok(masks("*")));
         let mask = r#"{"action":{"body":{"choices":[{"message":{"role":"assistant","content":"*"}}]}}}"#;

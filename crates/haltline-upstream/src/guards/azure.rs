@@ -43,7 +43,9 @@ pub(super) fn write(
     }
     let (prompt, documents) = (prompt(ask), documents(ask));
     let chars = |text: &str| text.chars().count();
-    if prompt.as_deref().map_or(0, chars) > CHARS_MAX || documents.iter().map(|text| chars(text)).sum::<usize>() > CHARS_MAX {
+    if prompt.as_deref().map_or(0, chars) > CHARS_MAX
+        || documents.iter().map(|text| chars(text)).sum::<usize>() > CHARS_MAX
+    {
         return Err(refused("the text is longer than Prompt Shields takes (10,000 characters)"));
     }
     if documents.len() > DOCUMENTS_MAX {

@@ -246,7 +246,8 @@ mod tests {
         let masked = r#"{"action":"GUARDRAIL_INTERVENED","outputs":[{"text":"mail {EMAIL}"}],
             "assessments":[{"sensitiveInformationPolicy":{"piiEntities":[{"type":"EMAIL","match":"a@b.c","action":"ANONYMIZED"}],"regexes":[]},
                             "contentPolicy":{"filters":[{"type":"HATE","confidence":"LOW","action":"NONE","detected":true}]}}]}"#;
-        let masks = GuardOpinion::Masks { texts: vec!["mail {EMAIL}".to_owned()], categories: vec!["EMAIL".to_owned()] };
+        let masks =
+            GuardOpinion::Masks { texts: vec!["mail {EMAIL}".to_owned()], categories: vec!["EMAIL".to_owned()] };
         assert_eq!(answer(&["mail a@b.c"], masked).map(|answer| answer.opinion), Ok(masks));
         // Not one output for each text: nobody knows which is which.
         let objects = |words: &[&str]| Ok(GuardOpinion::Objects(words.iter().map(|word| (*word).to_owned()).collect()));
@@ -263,11 +264,17 @@ mod tests {
 
     #[test]
     fn units_come_to_a_cost_or_to_none() {
-        let with = |usage: &str| answer(&["x"], &format!(r#"{{"action":"NONE","usage":{usage}}}"#)).map(|answer| answer.cost);
+        let with =
+            |usage: &str| answer(&["x"], &format!(r#"{{"action":"NONE","usage":{usage}}}"#)).map(|answer| answer.cost);
         let usage = r#"{"topicPolicyUnits":1,"contentPolicyUnits":2,"wordPolicyUnits":1,"sensitiveInformationPolicyUnits":1,"sensitiveInformationPolicyFreeUnits":1,"contextualGroundingPolicyUnits":0}"#;
         assert_eq!(with(usage), Ok(Some(NanoUsd::new(550_000))));
         assert_eq!(with(r#"{"dreamPolicyUnits":0,"topicPolicyUnits":1}"#), Ok(Some(NanoUsd::new(150_000))));
-        for unknown in ["{}", r#"{"dreamPolicyUnits":1}"#, r#"{"topicPolicyUnits":-1}"#, r#"{"topicPolicyUnits":9223372036854775807}"#] {
+        for unknown in [
+            "{}",
+            r#"{"dreamPolicyUnits":1}"#,
+            r#"{"topicPolicyUnits":-1}"#,
+            r#"{"topicPolicyUnits":9223372036854775807}"#,
+        ] {
             assert_eq!(with(unknown), Ok(None), "{unknown}");
         }
     }

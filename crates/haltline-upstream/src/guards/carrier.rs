@@ -3,8 +3,8 @@
 //! address himself. No redirects, no repetition, an answer of at most 1 MB, and a deadline for all
 //! of it together.
 
-use super::shape::Written;
 use super::GuardConfig;
+use super::shape::Written;
 use crate::ConfigError;
 use crate::body::BodyStream;
 use crate::connect::Origin;
@@ -227,10 +227,8 @@ mod tests {
 
     #[test]
     fn a_name_of_this_machine_leads_nowhere_else() {
-        let config = GuardConfig {
-            base_url: "http://localhost:9".to_owned(),
-            ..crate::guards::shape::tests::config(None)
-        };
+        let config =
+            GuardConfig { base_url: "http://localhost:9".to_owned(), ..crate::guards::shape::tests::config(None) };
         let carrier = Carrier::new(&config).expect("a carrier");
         assert!(carrier.judge([127, 0, 0, 1].into()).is_ok());
         assert!(carrier.judge([10, 0, 0, 1].into()).is_err());

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_request_names_the_guard_in_its_path() {
-        let written = write("my guard/x", &config(Some("k")), &BASE, &ask(Direction::Output, &["hello"])).expect("written");
+        let written =
+            write("my guard/x", &config(Some("k")), &BASE, &ask(Direction::Output, &["hello"])).expect("written");
         assert_eq!(written.path, "/p/guards/my%20guard%2Fx/validate");
         assert_eq!(body(&written), value!({"llm_output": "hello", "num_reasks": 0, "prompt_params": {}}));
         assert_eq!(written.headers["authorization"], "Bearer k");

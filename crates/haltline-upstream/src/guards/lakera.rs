@@ -82,7 +82,9 @@ fn masked(ask: &GuardAsk, mut spans: Vec<Span>) -> Option<Vec<String>> {
     let mut merged: Vec<Span> = Vec::new();
     for span in spans {
         match merged.last_mut() {
-            Some(last) if last.message_id == span.message_id && span.start < last.end => last.end = last.end.max(span.end),
+            Some(last) if last.message_id == span.message_id && span.start < last.end => {
+                last.end = last.end.max(span.end)
+            }
             _ => merged.push(span),
         }
     }
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn spans_and_detectors_are_asked_for() {
-        let written = write(Some("project-1"), &config(Some("k")), &BASE, &ask(Direction::Output, &["hi"])).expect("ok");
+        let written =
+            write(Some("project-1"), &config(Some("k")), &BASE, &ask(Direction::Output, &["hi"])).expect("ok");
         assert_eq!(written.path, "/p/v2/guard");
         let wanted = value!({"messages": [{"role": "assistant", "content": "hi"}], "breakdown": true, "payload": true,
             "project_id": "project-1"});

@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn all_texts_are_one_request() {
-        let written =
-            write("omni-moderation-latest", &config(Some("k")), &BASE, &ask(Direction::Input, &["a", "b"])).expect("ok");
+        let written = write("omni-moderation-latest", &config(Some("k")), &BASE, &ask(Direction::Input, &["a", "b"]))
+            .expect("ok");
         assert_eq!(written.path, "/p/moderations");
         assert_eq!(body(&written), value!({"model": "omni-moderation-latest", "input": ["a", "b"]}));
         assert_eq!(written.headers["authorization"], "Bearer k");

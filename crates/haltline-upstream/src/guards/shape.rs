@@ -50,8 +50,9 @@ impl Written {
 
     /// The same with a header that must not be printed.
     pub(super) fn with_secret(mut self, name: HeaderName, value: &str) -> Result<Self, GuardFault> {
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| GuardFault::not_sent(GuardFaultKind::Refused, format!("the value of {name} cannot be sent")))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| {
+            GuardFault::not_sent(GuardFaultKind::Refused, format!("the value of {name} cannot be sent"))
+        })?;
         value.set_sensitive(true);
         self.headers.insert(name, value);
         Ok(self)

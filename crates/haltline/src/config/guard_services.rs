@@ -34,13 +34,8 @@ const KINDS: [&str; 9] = [
     ServiceKind::ALL[7].word(),
     ServiceKind::ALL[8].word(),
 ];
-const MODES: [&str; 5] = [
-    Mode::ALL[0].word(),
-    Mode::ALL[1].word(),
-    Mode::ALL[2].word(),
-    Mode::ALL[3].word(),
-    Mode::ALL[4].word(),
-];
+const MODES: [&str; 5] =
+    [Mode::ALL[0].word(), Mode::ALL[1].word(), Mode::ALL[2].word(), Mode::ALL[3].word(), Mode::ALL[4].word()];
 /// More are not taken: each text goes to each of them.
 const SERVICES_MAX: usize = 20;
 /// A request waits so long for a service, unless the operator says otherwise.
@@ -116,9 +111,7 @@ fn service(
         on_error: on_error(section),
         cost_at_most: cost(section, kind),
         allow_private,
-        remember_for: section
-            .duration("remember", Duration::ZERO..=Duration::from_secs(3_600))
-            .unwrap_or(REMEMBER_FOR),
+        remember_for: section.duration("remember", Duration::ZERO..=Duration::from_secs(3_600)).unwrap_or(REMEMBER_FOR),
     };
     check_plain_http(section, &service);
     Some(service)
@@ -157,7 +150,9 @@ fn directions(section: &Section<'_>, kind: ServiceKind, mode: Mode) -> Vec<Direc
         None => directions.push(Direction::Input),
         Some(texts) if texts.is_empty() => {
             let message = "`when` is empty, so this service is never asked".to_owned();
-            section.walk.report(Diagnostic::new(ConfigCode::Empty, message).at(section.key_span("when")).allowed(words));
+            section
+                .walk
+                .report(Diagnostic::new(ConfigCode::Empty, message).at(section.key_span("when")).allowed(words));
         }
         Some(texts) => {
             for text in &texts {
@@ -182,10 +177,8 @@ fn directions(section: &Section<'_>, kind: ServiceKind, mode: Mode) -> Vec<Direc
         let help = "write mode = \"flag\" or \"shadow\" for answers, in a service of their own";
         wrong(section, ConfigCode::NotInThisVersion, "mode", message, help);
     }
-    let labels_only = matches!(
-        kind,
-        ServiceKind::OpenAiModeration | ServiceKind::AzurePromptShields | ServiceKind::LlmJudge
-    );
+    let labels_only =
+        matches!(kind, ServiceKind::OpenAiModeration | ServiceKind::AzurePromptShields | ServiceKind::LlmJudge);
     if mode == Mode::Redact && labels_only {
         let message = format!("a service of kind \"{}\" says what is wrong and mends nothing", kind.word());
         wrong(section, ConfigCode::Contradiction, "mode", message, "write mode = \"flag\" or \"block\"");
@@ -233,10 +226,7 @@ fn url(
 }
 
 fn key(section: &Section<'_>, kind: ServiceKind) -> Option<Secret> {
-    let needs = matches!(
-        kind,
-        ServiceKind::OpenAiModeration | ServiceKind::AzurePromptShields | ServiceKind::Lakera
-    );
+    let needs = matches!(kind, ServiceKind::OpenAiModeration | ServiceKind::AzurePromptShields | ServiceKind::Lakera);
     if needs && section.value("key").is_none() {
         section.missing("key", "key = \"${NAME}\" or \"file:/path\"");
     }
@@ -248,9 +238,15 @@ fn cost(section: &Section<'_>, kind: ServiceKind) -> Option<NanoUsd> {
     if section.value("max_cost_per_call").is_none() {
         if kind.costs_money() {
             let message = if kind == ServiceKind::LlmJudge {
-                format!("{}: what one question to the judge may cost is bounded by its model's price only", section.title)
+                format!(
+                    "{}: what one question to the judge may cost is bounded by its model's price only",
+                    section.title
+                )
             } else {
-                format!("{}: calls cost money, and nothing is held for them: the bill of this service is not bounded", section.title)
+                format!(
+                    "{}: calls cost money, and nothing is held for them: the bill of this service is not bounded",
+                    section.title
+                )
             };
             let warning = Diagnostic::new(ConfigCode::GuardUnbounded, message).at(section.key_span("kind"));
             section.walk.report(warning.help("write max_cost_per_call = \"$0.001\", the most that one call can cost"));
@@ -264,11 +260,7 @@ fn cost(section: &Section<'_>, kind: ServiceKind) -> Option<NanoUsd> {
 }
 
 /// The model that labels: a configured name, or an endpoint of a configured provider.
-fn judges_model(
-    section: &Section<'_>,
-    models: &BTreeMap<Name, models::Placed>,
-    providers: &[String],
-) -> Option<Name> {
+fn judges_model(section: &Section<'_>, models: &BTreeMap<Name, models::Placed>, providers: &[String]) -> Option<Name> {
     let Some(text) = section.text("model") else {
         if section.value("model").is_none() {
             section.missing("model", "model = \"NAME\", the model that labels; a small one will do");
@@ -276,9 +268,10 @@ fn judges_model(
         return None;
     };
     let name = Name::new(&text.text);
-    let is_endpoint = text.text.split_once('/').is_some_and(|(provider, model)| {
-        !model.is_empty() && providers.iter().any(|known| known == provider)
-    });
+    let is_endpoint = text
+        .text
+        .split_once('/')
+        .is_some_and(|(provider, model)| !model.is_empty() && providers.iter().any(|known| known == provider));
     if !is_endpoint && !models.contains_key(&name) {
         let message = format!("{}: there is no model `{}`", section.title, text.text);
         let wrong = Diagnostic::new(ConfigCode::UnknownReference, message).at(text.span);

@@ -3,6 +3,7 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
+use super::guard_services;
 use super::reader::{Keys, Section};
 use haltline_gateway::settings::{
     Bounds, Deadlines, HeadroomSettings, OnCut, OnDisconnect, ReviewSettings, StreamSettings,

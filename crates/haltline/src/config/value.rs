@@ -132,7 +132,10 @@ impl<'w> Value<'w> {
 
     /// Does it stand where a provider's key or a secret that signs stands?
     fn is_api_key(&self) -> bool {
-        matches!(self.key.as_str(), "api_key" | "api_keys" | "key" | "secret" | "webhook_secret" | "secret_access_key" | "session_token")
+        matches!(
+            self.key.as_str(),
+            "api_key" | "api_keys" | "key" | "secret" | "webhook_secret" | "secret_access_key" | "session_token"
+        )
     }
 
     pub(super) fn is_plain_secret(&self) -> bool {

@@ -8,7 +8,9 @@ use crate::guard::settings::ServiceSettings;
 use crate::incoming::Surface;
 use crate::line;
 use haltline_ledger::{Hold, RefusalReason};
-use haltline_ports::{AttemptRecord, Basis, BookError, GuardAnswer, GuardAsk, HoldError, Outcome, Permit, RequestRecord};
+use haltline_ports::{
+    AttemptRecord, Basis, BookError, GuardAnswer, GuardAsk, HoldError, Outcome, Permit, RequestRecord,
+};
 use haltline_types::{
     AttemptId, Billing, Code, Demand, Fault, FaultKind, ModelName, Name, NanoUsd, Origin, Subjects, Timestamp,
 };

@@ -75,13 +75,7 @@ impl Verdicts {
         None
     }
 
-    pub(super) fn put(
-        &self,
-        key: Option<[u8; 32]>,
-        opinion: &GuardOpinion,
-        now: Timestamp,
-        for_so_long: Duration,
-    ) {
+    pub(super) fn put(&self, key: Option<[u8; 32]>, opinion: &GuardOpinion, now: Timestamp, for_so_long: Duration) {
         let Some(key) = key.filter(|_| !for_so_long.is_zero()) else { return };
         let bytes = match opinion {
             GuardOpinion::Masks { .. } => return,

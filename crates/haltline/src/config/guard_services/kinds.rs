@@ -68,17 +68,15 @@ pub(super) const fn url_example(kind: ServiceKind) -> &'static str {
 /// What a kind needs to know, by the names that the gateway hands on.
 pub(super) fn options(section: &Section<'_>, kind: ServiceKind) -> BTreeMap<String, String> {
     let mut options = BTreeMap::new();
-    let mut take = |key: &str, example: Option<&str>| {
-        match section.value(key) {
-            Some(value) => {
-                if let Some(text) = plain(&value) {
-                    options.insert(key.to_owned(), text);
-                }
+    let mut take = |key: &str, example: Option<&str>| match section.value(key) {
+        Some(value) => {
+            if let Some(text) = plain(&value) {
+                options.insert(key.to_owned(), text);
             }
-            None => {
-                if let Some(example) = example {
-                    section.missing(key, example);
-                }
+        }
+        None => {
+            if let Some(example) = example {
+                section.missing(key, example);
             }
         }
     };
