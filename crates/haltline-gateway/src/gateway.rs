@@ -9,7 +9,7 @@ use crate::counting::Counting;
 use crate::dead_letters::{GraveBounds, Graves};
 use crate::deliver::{Delivery, Notes, Outlet};
 use crate::endpoints::Endpoints;
-use crate::guard::{Carried, Cases};
+use crate::guard::{self, Carried, Cases};
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::Jobs;
 use crate::kept::{self, Rooms};
@@ -31,8 +31,8 @@ use haltline_policy::breaker::{Breaker, BreakerState};
 use haltline_policy::limits::Limiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
-    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, KeyRecord, KeySets, Keys, Records, Streams,
-    Upstream, Webhooks,
+    AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, GuardServices, KeyRecord, KeySets, Keys,
+    Records, Streams, Upstream, Webhooks,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -60,6 +60,8 @@ pub struct GatewayParts {
     pub settings: Settings,
     /// Whom to call.
     pub upstreams: Upstreams,
+    /// External guard services.
+    pub guards: Arc<dyn GuardServices>,
     /// The durable ledger.
     pub book: Arc<dyn Book>,
     /// Where records go.
@@ -88,6 +90,7 @@ pub(crate) struct Live {
     pub(crate) upstreams: Upstreams,
     /// Whose tokens are taken.
     pub(crate) issuers: Arc<Issuers>,
+    pub(crate) guards: Arc<dyn GuardServices>,
 }
 
 /// What all requests share.
@@ -112,6 +115,8 @@ pub struct Gateway {
     pub(crate) counting: Counting,
     pub(crate) quarantine: Quarantine,
     pub(crate) endpoints: Endpoints,
+    /// Calls of guard services, and verdicts that still stand.
+    pub(crate) guards: guard::Rooms,
     pub(crate) failures: Mutex<FinalAnswers<Problem>>,
     /// Answers that are given again.
     pub(crate) cache: Cache,
@@ -163,7 +168,12 @@ impl Gateway {
                 journeys.clone(),
             ),
             sign_ins: SignIns::new(Arc::clone(&parts.documents)),
-            live: ArcSwap::from_pointee(Live { settings: parts.settings, upstreams: parts.upstreams, issuers }),
+            live: ArcSwap::from_pointee(Live {
+                settings: parts.settings,
+                upstreams: parts.upstreams,
+                issuers,
+                guards: parts.guards,
+            }),
             book: parts.book,
             records: parts.records,
             keys: parts.keys,
@@ -183,6 +193,7 @@ impl Gateway {
             counting: Counting::default(),
             quarantine: Quarantine::default(),
             endpoints: Endpoints::default(),
+            guards: guard::Rooms::default(),
             shelf: Mutex::default(),
             rooms: Rooms::default(),
             jobs: Jobs::default(),
@@ -247,7 +258,12 @@ impl Gateway {
     ///
     /// # Errors
     /// When the store cannot open the new budgets; then the old configuration stays in force.
-    pub async fn reconfigure(&self, settings: Settings, upstreams: Upstreams) -> Result<(), BookError> {
+    pub async fn reconfigure(
+        &self,
+        settings: Settings,
+        upstreams: Upstreams,
+        guards: Arc<dyn GuardServices>,
+    ) -> Result<(), BookError> {
         self.book.rebudget(settings.budgets.clone(), self.clock.now()).await?;
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
@@ -256,7 +272,7 @@ impl Gateway {
         self.hooks.all_on();
         let other_breakers = settings.breaker != self.live.load().settings.breaker;
         let issuers = Arc::new(Issuers::new(&settings.auth, Some(&self.live.load().issuers)));
-        self.live.store(Arc::new(Live { settings, upstreams, issuers: Arc::clone(&issuers) }));
+        self.live.store(Arc::new(Live { settings, upstreams, issuers: Arc::clone(&issuers), guards }));
         issuers.wake();
         if other_breakers {
             self.breakers.write().clear();

@@ -4,16 +4,22 @@
 mod carried;
 mod case;
 mod cases;
+mod consult;
+mod judge;
 pub mod output;
 pub(crate) mod redactor;
 mod review;
 pub mod settings;
 mod verdict;
+mod windows;
 
 pub(crate) use carried::Carried;
 pub(crate) use case::Matter;
 pub use case::{Case, CaseFinding, CaseState, Decision};
 pub use cases::{AllowedRule, Ruling};
 pub(crate) use cases::{Cases, case_id, case_material};
+pub(crate) use consult::Rooms;
+pub use consult::{Asker, ConsultError, Consultation, Consulted};
 pub(crate) use verdict::Guarding;
 pub use verdict::{Found, Verdict};
+pub use windows::{Window, WindowRules, Windows};

@@ -29,6 +29,8 @@ pub enum Surface {
     },
     /// `POST /api/chat`.
     UiStream,
+    /// The gateway itself, which asks a model for a label. In Chat Completions.
+    Guard,
 }
 
 impl Surface {
@@ -43,6 +45,7 @@ impl Surface {
             Self::CountTokens => "count_tokens",
             Self::GenerateContent { .. } => "generate_content",
             Self::UiStream => "ui_stream",
+            Self::Guard => "guard",
         }
     }
 
@@ -57,6 +60,7 @@ impl Surface {
             Self::CountTokens,
             Self::GenerateContent { array },
             Self::UiStream,
+            Self::Guard,
         ];
         all.into_iter().find(|surface| surface.word() == word)
     }
@@ -65,7 +69,7 @@ impl Surface {
     #[must_use]
     pub const fn dialect(self) -> ClientDialect {
         match self {
-            Self::ChatCompletions => ClientDialect::Chat,
+            Self::ChatCompletions | Self::Guard => ClientDialect::Chat,
             Self::Responses => ClientDialect::Responses,
             Self::Embeddings => ClientDialect::Embeddings,
             Self::Messages | Self::CountTokens => ClientDialect::Messages,
@@ -78,7 +82,7 @@ impl Surface {
     #[must_use]
     pub const fn voice(self) -> Voice {
         match self {
-            Self::ChatCompletions | Self::Responses | Self::Embeddings => Voice::Events,
+            Self::ChatCompletions | Self::Responses | Self::Embeddings | Self::Guard => Voice::Events,
             Self::GenerateContent { array: false } => Voice::DataLines,
             Self::Messages | Self::CountTokens => Voice::EventsWithPings,
             Self::GenerateContent { array: true } => Voice::Array,

@@ -76,6 +76,16 @@ pub(crate) struct IssuerLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ServiceLabels {
+    pub(crate) service: String,
+    pub(crate) direction: &'static str,
+    /// `passed`, `objects`, `masks`, or why there is no opinion.
+    pub(crate) verdict: &'static str,
+    /// `yes`: the service was not asked again.
+    pub(crate) remembered: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct AlertLabels {
     pub(crate) kind: &'static str,
 }
@@ -119,6 +129,8 @@ pub struct Metrics {
     pub(crate) underreported: Family<EndpointLabels, Counter>,
     pub(crate) breaker_state: Family<EndpointLabels, Gauge>,
     pub(crate) degraded: Family<DegradedLabels, Counter>,
+    pub(crate) guard_calls: Family<ServiceLabels, Counter>,
+    pub(crate) guard_wait: Histogram,
     pub(crate) routes: Family<RouteLabels, Counter>,
     pub(crate) endpoint_latency: Family<LatencyLabels, Gauge<f64, AtomicU64>>,
     pub(crate) account_spent: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
@@ -171,6 +183,8 @@ impl Metrics {
             underreported: Family::default(),
             breaker_state: Family::default(),
             degraded: Family::default(),
+            guard_calls: Family::default(),
+            guard_wait: Histogram::new(SECONDS),
             routes: Family::default(),
             endpoint_latency: Family::default(),
             account_spent: Family::default(),
@@ -238,6 +252,17 @@ impl Metrics {
             "degraded",
             "Requests for which a cheaper model was asked because a budget was short",
             metrics.degraded.clone(),
+        );
+        registry.register(
+            "guard_calls",
+            "Questions to external guard services, by what they came to",
+            metrics.guard_calls.clone(),
+        );
+        registry.register_with_unit(
+            "guard_wait",
+            "From a question to a guard service to its answer",
+            Unit::Seconds,
+            metrics.guard_wait.clone(),
         );
         registry.register("routes", "Attempts by endpoint and why it was chosen", metrics.routes.clone());
         registry.register_with_unit(

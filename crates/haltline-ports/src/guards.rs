@@ -1,7 +1,7 @@
 //! The door to external guard services: one text or a few, and what a service thinks of them.
 
 use crate::{BoxFuture, Permit};
-use haltline_types::{Name, RequestId};
+use haltline_types::{Billing, Name, NanoUsd, RequestId};
 use std::fmt;
 
 /// Which way a text goes.
@@ -80,11 +80,30 @@ pub enum GuardOpinion {
     },
 }
 
+/// What a service answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardAnswer {
+    /// What it thinks.
+    pub opinion: GuardOpinion,
+    /// What the call cost, where the service reports what it bills; else what is held for it.
+    pub cost: Option<NanoUsd>,
+}
+
+impl GuardAnswer {
+    /// An answer that says nothing of its cost.
+    #[must_use]
+    pub const fn of(opinion: GuardOpinion) -> Self {
+        Self { opinion, cost: None }
+    }
+}
+
 /// Why a service has no opinion. An outage is never "passed".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardFault {
     /// Which kind.
     pub kind: GuardFaultKind,
+    /// May the call have cost money? Anything but `NotSent` and `Rejected` costs what is held.
+    pub billing: Billing,
     /// For operators; without texts and keys.
     pub detail: String,
 }
@@ -115,6 +134,26 @@ impl GuardFaultKind {
     }
 }
 
+impl GuardFault {
+    /// Nothing was sent.
+    #[must_use]
+    pub fn not_sent(kind: GuardFaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, billing: Billing::NotSent, detail: detail.into() }
+    }
+
+    /// It was sent, and refused in a way that no service bills.
+    #[must_use]
+    pub fn rejected(detail: impl Into<String>) -> Self {
+        Self { kind: GuardFaultKind::Refused, billing: Billing::Rejected, detail: detail.into() }
+    }
+
+    /// It was sent, and what became of it is unknown.
+    #[must_use]
+    pub fn unknown(kind: GuardFaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, billing: Billing::Unknown, detail: detail.into() }
+    }
+}
+
 impl fmt::Display for GuardFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind.word(), self.detail)
@@ -125,14 +164,14 @@ impl std::error::Error for GuardFault {}
 
 /// External guard services, by the names that the configuration gives them.
 pub trait GuardServices: Send + Sync {
-    /// Asks one service once. A service whose calls cost money needs a permit, and consumes it;
-    /// without one it is not called.
+    /// Asks one service once, within its deadline. A service whose calls cost money needs a permit,
+    /// and consumes it; without one it is not called.
     fn ask<'a>(
         &'a self,
         service: &'a Name,
         ask: &'a GuardAsk,
         permit: Option<Permit>,
-    ) -> BoxFuture<'a, Result<GuardOpinion, GuardFault>>;
+    ) -> BoxFuture<'a, Result<GuardAnswer, GuardFault>>;
 }
 
 /// No services: for gateways that have none configured.
@@ -145,8 +184,8 @@ impl GuardServices for NoGuardServices {
         service: &'a Name,
         _ask: &'a GuardAsk,
         _permit: Option<Permit>,
-    ) -> BoxFuture<'a, Result<GuardOpinion, GuardFault>> {
+    ) -> BoxFuture<'a, Result<GuardAnswer, GuardFault>> {
         let detail = format!("there is no guard service \"{service}\"");
-        Box::pin(std::future::ready(Err(GuardFault { kind: GuardFaultKind::Unreachable, detail })))
+        Box::pin(std::future::ready(Err(GuardFault::not_sent(GuardFaultKind::Unreachable, detail))))
     }
 }

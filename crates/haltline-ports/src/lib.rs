@@ -25,7 +25,8 @@ pub use documents::{
     LABELS_MAX, MemoryDocuments, Shelf,
 };
 pub use guards::{
-    Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
+    Direction, GuardAnswer, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText,
+    NoGuardServices, Speaker,
 };
 pub use key_sets::{Fetched, KeySets, NoKeySets};
 pub use keys::{KeyRecord, Keys, KeysError, UserClaims};

@@ -11,7 +11,7 @@ use crate::site::SiteKey;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams, expire_open_holds};
 use haltline_ledger::Balance;
-use haltline_ports::{Book, BookError, Clock, Keys, MemoryStreams, NoKeySets, NoWebhooks, Upstream};
+use haltline_ports::{Book, BookError, Clock, Keys, MemoryStreams, NoGuardServices, NoKeySets, NoWebhooks, Upstream};
 use haltline_store_embedded::{EmbeddedStore, OpenError, Options, Recovered, SimDisk, Threads};
 use haltline_types::Timestamp;
 use parking_lot::Mutex;
@@ -108,6 +108,7 @@ impl Node {
         let gateway = Gateway::new(GatewayParts {
             settings,
             upstreams: upstreams.clone(),
+            guards: Arc::new(NoGuardServices),
             book: Arc::clone(&book) as Arc<dyn Book>,
             records: Arc::new(WatchedRecords { book: Arc::clone(&book) }),
             streams: Arc::new(MemoryStreams::default()),
@@ -130,7 +131,9 @@ impl Node {
         let mut settings = self.gateway.settings();
         settings.budgets = budgets::to_ledger(&plans)?;
         *self.book.coming.lock() = plans;
-        self.gateway.reconfigure(settings, self.upstreams.clone()).await.map_err(|error| error.to_string())
+        let guards = Arc::new(NoGuardServices);
+        let done = self.gateway.reconfigure(settings, self.upstreams.clone(), guards).await;
+        done.map_err(|error| error.to_string())
     }
 
     /// What the store does from time to time.

@@ -29,6 +29,7 @@ mod connect;
 mod connection;
 mod download;
 mod fault;
+mod guards;
 mod http2;
 mod key_sets;
 mod keys;
@@ -43,6 +44,7 @@ mod upstream;
 mod webhooks;
 
 pub use download::{Download, download};
+pub use guards::{BedrockAccess, GuardConfig, GuardSecret, GuardService, HttpGuards, UnitPrices, check_guard_url};
 pub use key_sets::{HttpKeySets, check_key_set_url};
 pub use keys::ApiKey;
 pub use pool::{PoolSettings, PoolStats};

@@ -4,7 +4,7 @@
 //! keys. Not here: signatures, repetition (the gateway's matter).
 
 mod address;
-mod target;
+pub(crate) mod target;
 
 use crate::ConfigError;
 use crate::body::BodyStream;

@@ -5,6 +5,7 @@ mod answers;
 mod cost;
 mod download;
 mod faults;
+mod guards;
 mod http2;
 mod http2_ends;
 mod load;

@@ -9,6 +9,7 @@ mod codes;
 mod diagnostic;
 mod find;
 mod guard;
+mod guard_services;
 mod jobs;
 mod like;
 mod models;
@@ -165,7 +166,7 @@ fn read(root: &Section<'_>) -> Option<Loaded> {
     let auth = auth::auth(root);
     let all_budgets = budgets.placed.iter().map(|placed| placed.budget.clone());
     let all_budgets = all_budgets.chain(budgets::retries(per_user_per_hour)).chain(budgets::sign_ins(&auth)).collect();
-    let guard = guard::guard(root, &models.keys());
+    let guard = guard::guard(root, &models, &names);
     let settings = Settings {
         auth,
         providers,

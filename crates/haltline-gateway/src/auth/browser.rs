@@ -132,7 +132,7 @@ impl Gateway {
         }
         let key = signed.narrow(&key).ok_or_else(not_valid)?;
         let (user, tags) = (Some(signed.user.clone()), signed.tags.clone());
-        Ok(Identity { key, user, tags, browser: Some(signed.mark()) })
+        Ok(Identity { key, user, tags, browser: Some(signed.mark()), issued: None })
     }
 
     /// The key that a sign-in stands on, as it is now. A browser learns nothing of it but whether it

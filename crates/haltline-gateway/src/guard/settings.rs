@@ -75,6 +75,43 @@ pub enum ServiceKind {
     LlmJudge,
 }
 
+impl ServiceKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::GuardrailsAi,
+        Self::OpenAiModeration,
+        Self::AzurePromptShields,
+        Self::BedrockGuardrail,
+        Self::Lakera,
+        Self::Nemo,
+        Self::WebhookLiteLlm,
+        Self::WebhookAgentgateway,
+        Self::LlmJudge,
+    ];
+
+    /// The word in the configuration, records and metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::GuardrailsAi => "guardrails-ai",
+            Self::OpenAiModeration => "openai-moderation",
+            Self::AzurePromptShields => "azure-prompt-shields",
+            Self::BedrockGuardrail => "bedrock",
+            Self::Lakera => "lakera",
+            Self::Nemo => "nemo",
+            Self::WebhookLiteLlm => "webhook-litellm",
+            Self::WebhookAgentgateway => "webhook-agentgateway",
+            Self::LlmJudge => "judge",
+        }
+    }
+
+    /// Is a call of it known to cost money?
+    #[must_use]
+    pub const fn costs_money(self) -> bool {
+        matches!(self, Self::AzurePromptShields | Self::BedrockGuardrail | Self::Lakera | Self::LlmJudge)
+    }
+}
+
 /// An external guard service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
@@ -88,6 +125,10 @@ pub struct ServiceSettings {
     pub key: Option<Secret>,
     /// What the kind needs besides: a project, a guard's name, a guardrail's id and version, a region.
     pub options: BTreeMap<String, String>,
+    /// What of that must not be printed: access keys.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Certificates to trust besides the system's, PEM.
+    pub extra_ca: Option<String>,
     /// A judge's model.
     pub model: Option<Name>,
     /// Which texts it is asked about.
@@ -105,6 +146,8 @@ pub struct ServiceSettings {
     pub cost_at_most: Option<NanoUsd>,
     /// May it be called in a private network?
     pub allow_private: bool,
+    /// For how long a verdict on the same text stands, for the same tenant; zero asks every time.
+    pub remember_for: Duration,
 }
 
 /// Everything about guards.

@@ -108,6 +108,11 @@ impl Request {
         &self.fingerprint.body
     }
 
+    /// The session in which clients find its answer while it runs. Nobody watches a guard.
+    pub(crate) fn watched_in(&self) -> Option<Name> {
+        self.subjects.session.clone().filter(|_| self.surface() != Surface::Guard)
+    }
+
     /// The way by which it came.
     pub(crate) fn surface(&self) -> Surface {
         self.fingerprint.surface
@@ -167,7 +172,9 @@ pub(crate) async fn accept(
         ));
     }
     let (asked, mut route) = understand(live, &caller, incoming.surface.dialect(), &incoming.address, &incoming.body)?;
-    let mut conversation = Conversation::of(gateway, &caller, &asked, live.settings.sessions.keep_for.is_zero());
+    // What guards ask is no part of a conversation.
+    let keeps_none = live.settings.sessions.keep_for.is_zero() || incoming.surface == Surface::Guard;
+    let mut conversation = Conversation::of(gateway, &caller, &asked, keeps_none);
     let (asked, body) = conversation.complete(gateway, live, &mut route, asked, &incoming).await?;
     let (asked, body) = with_turns_before(gateway, live, &caller, &mut route, asked, &incoming.address, body)?;
     let model = meant(live, asked.model());

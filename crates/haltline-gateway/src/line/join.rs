@@ -76,7 +76,7 @@ impl Live {
     pub(crate) fn enter(&self, request: &Request) {
         let asked = Asked {
             owner: request.owner.clone(),
-            session: request.subjects.session.clone(),
+            session: request.watched_in(),
             fingerprint: request.fingerprint.clone(),
             may_come_again: request.counts_retries,
         };
@@ -117,7 +117,7 @@ fn prepare(
     outlet.prepare(Beginning {
         is_kept: streams.kept,
         owner: request.owner.clone(),
-        session: request.subjects.session.clone(),
+        session: request.watched_in(),
         once,
         fingerprint,
         is_job: request.is_job,

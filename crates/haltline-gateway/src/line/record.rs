@@ -1,12 +1,13 @@
 //! Record: closes every journey. Whatever happened, one line of truth per request.
 
 use crate::gateway::{Gateway, Live, endpoint_labels};
+use crate::incoming::Surface;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::metrics::{AttemptLabels, DegradedLabels, RequestLabels, TokenLabels};
 use crate::settings::ReviewSettings;
 use haltline_ports::{AttemptRecord, Blocked, Outcome, RequestRecord, Step, What};
-use haltline_types::{Code, Name, NanoUsd};
+use haltline_types::{Code, Name, NanoUsd, Subjects};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ fn of_trip(gateway: &Gateway, trip: &Trip, outcome: Outcome, status: u16, steps:
         trace_id: trip.trace_id.clone(),
         started: trip.started,
         ended: gateway.clock.now(),
-        subjects: Arc::clone(&trip.subjects),
+        subjects: shown_to_clients(trip),
         surface: Name::new(trip.surface),
         model: trip.model.clone(),
         streamed: trip.streamed,
@@ -46,6 +47,14 @@ fn of_trip(gateway: &Gateway, trip: &Trip, outcome: Outcome, status: u16, steps:
         attempts: trip.attempts.clone(),
         steps,
     }
+}
+
+/// What a guard asks is paid by the session's accounts, and is no part of what the session shows.
+fn shown_to_clients(trip: &Trip) -> Arc<Subjects> {
+    if trip.surface == Surface::Guard.word() && trip.subjects.session.is_some() {
+        return Arc::new(Subjects { session: None, ..Subjects::clone(&trip.subjects) });
+    }
+    Arc::clone(&trip.subjects)
 }
 
 fn keep(gateway: &Gateway, record: &RequestRecord) {
@@ -96,7 +105,7 @@ fn count(gateway: &Gateway, trip: &Trip, outcome: Outcome) {
     }
 }
 
-fn count_attempt(gateway: &Gateway, attempt: &AttemptRecord) {
+pub(crate) fn count_attempt(gateway: &Gateway, attempt: &AttemptRecord) {
     let metrics = &gateway.metrics;
     let endpoint = endpoint_labels(&attempt.endpoint);
     let labels = AttemptLabels {

@@ -110,7 +110,8 @@ fn found(channel: Channel, hit: &Hit) -> Found {
         Kind::Other => "other",
     };
     // Pages go by names, which are no places.
-    let place = if channel.place < 1_000 { format!("output[{}].{kind}", channel.place) } else { format!("output.{kind}") };
+    let place =
+        if channel.place < 1_000 { format!("output[{}].{kind}", channel.place) } else { format!("output.{kind}") };
     Found {
         rule: Name::new(&*hit.rule),
         category: hit.category,
@@ -243,11 +244,7 @@ impl Scanner {
         let mut hits = Vec::new();
         let mut filter = AnyFilter::of(&self.rules, channel.kind);
         let first = filter.push(&self.rules, text, out, &mut hits);
-        let last = if is_whole && first == Pass::Changed {
-            filter.finish(&self.rules, out, &mut hits)
-        } else {
-            first
-        };
+        let last = if is_whole && first == Pass::Changed { filter.finish(&self.rules, out, &mut hits) } else { first };
         self.note(channel, hits);
         match (first, last) {
             (Pass::Cut, _) | (_, Pass::Cut) => Flow::Cut,
@@ -402,8 +399,7 @@ pub(super) fn malformed(error: &Malformed) -> Fault {
 /// The answer must end: nothing of it is asked for again, here or elsewhere, and nobody's health
 /// suffers. What it has cost is not known before the provider says so.
 pub(super) fn forbidden() -> Fault {
-    let mut fault =
-        Fault::new(FaultKind::ContentPolicy, Origin::Gateway, "a guard has found what must not be said");
+    let mut fault = Fault::new(FaultKind::ContentPolicy, Origin::Gateway, "a guard has found what must not be said");
     fault.fallback = false;
     fault
 }

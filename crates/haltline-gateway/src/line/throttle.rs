@@ -1,6 +1,7 @@
 //! Throttle: rate limits, before anything costs money.
 
 use crate::gateway::Gateway;
+use crate::incoming::Surface;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
@@ -11,6 +12,10 @@ use haltline_types::{Code, Subjects, Tokens};
 /// Asks every rate limit; all or none counts the request. The places that it takes in concurrency
 /// limits are noted for its end.
 pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> Result<Admitted, Problem> {
+    // The request that a guard looks at was admitted, and waits for it.
+    if request.surface() == Surface::Guard {
+        return Ok(Admitted { request });
+    }
     let report = ask(gateway, &request.subjects, request.tokens_at_most).map_err(|refusal| {
         trip.step(What::Throttled { limit: refusal.limit.clone(), retry_after: refusal.retry_after });
         refused(&refusal)

@@ -2,6 +2,7 @@
 //! provider that keeps the bill, and documents that outlive the gateway.
 
 mod dead_letters;
+mod guards;
 mod jobs;
 mod jwt;
 mod kept;

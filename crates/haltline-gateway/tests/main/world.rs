@@ -16,8 +16,8 @@ use haltline_policy::breaker::BreakerRules;
 use haltline_policy::price::{Price, Rates};
 use haltline_policy::retry::RetryRules;
 use haltline_ports::{
-    Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, KeyRecord, Keys,
-    MemoryDocuments, MemoryStreams, NoKeySets, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
+    Answer, BoxFuture, Call, Clock, Document, DocumentQuery, Documents, DocumentsError, GuardServices, KeyRecord, Keys,
+    MemoryDocuments, MemoryStreams, NoGuardServices, NoKeySets, NoWebhooks, Owner, Permit, Shelf, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{Fault, FaultKind, ModelName, Name, NanoUsd, Origin, PicoUsdPerToken, Scope, Timestamp, Tokens};
@@ -52,6 +52,8 @@ pub(crate) enum Act {
 /// The provider. What it bills is what its answers say.
 pub(crate) struct Provider {
     script: Mutex<VecDeque<Act>>,
+    /// What its answers say.
+    pub(crate) says: Mutex<String>,
     usual: Mutex<Act>,
     pub(crate) gate: Semaphore,
     pub(crate) calls: AtomicUsize,
@@ -105,9 +107,10 @@ impl Provider {
             Act::Gate => self.gate.acquire().await.expect("never closed").forget(),
         }
         *self.billed.lock().expect("unpoisoned") += ANSWER.get();
+        let says = self.says.lock().expect("unpoisoned").clone();
         let body = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": says}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
         });
         let body = Bytes::from(body.to_string());
@@ -278,6 +281,7 @@ pub(crate) struct World {
     kept: Arc<MemoryDocuments>,
     streams: Arc<MemoryStreams>,
     pub(crate) settings: Settings,
+    pub(crate) guards: Arc<dyn GuardServices>,
     pub(crate) ear: Arc<Ear>,
     /// How often gateways looked at the clock.
     pub(crate) looks: Arc<AtomicUsize>,
@@ -321,6 +325,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let provider = Provider {
             script: Mutex::default(),
+            says: Mutex::new("Hello.".to_owned()),
             usual: Mutex::new(Act::Answer),
             gate: Semaphore::new(0),
             calls: AtomicUsize::new(0),
@@ -336,6 +341,7 @@ impl World {
             kept: Arc::default(),
             streams: Arc::default(),
             settings: settings(),
+            guards: Arc::new(NoGuardServices),
             ear: Arc::default(),
             looks: Arc::default(),
             is_damaged: false,
@@ -371,6 +377,7 @@ impl World {
             key_sets: Arc::new(NoKeySets),
             streams: Arc::clone(&self.streams) as _,
             documents: Arc::clone(&documents) as _,
+            guards: Arc::clone(&self.guards),
             webhooks: Arc::new(NoWebhooks),
             clock: Arc::new(CountedClock(Arc::clone(&self.looks))),
             entropy: Arc::new(SeededEntropy::new(u64::try_from(WallClock.now().as_millis()).expect("positive"))),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 /// The body of an HTTP answer.
 pub(super) fn body(surface: Surface, problem: &Problem, notes: &Notes) -> Value {
     match surface {
-        Surface::ChatCompletions | Surface::Responses | Surface::Embeddings => openai(problem, notes),
+        Surface::ChatCompletions | Surface::Responses | Surface::Embeddings | Surface::Guard => openai(problem, notes),
         Surface::Messages | Surface::CountTokens => anthropic(problem, notes),
         Surface::GenerateContent { .. } => google(problem, notes),
         Surface::UiStream => ui(problem, notes),
@@ -27,7 +27,9 @@ pub(crate) fn event(
         Surface::Messages | Surface::CountTokens => (Some("error"), data),
         Surface::Responses => (Some("error"), responses_event(problem, &data, number)),
         Surface::UiStream => (None, json!({"type": "error", "errorText": data.to_string()})),
-        Surface::ChatCompletions | Surface::Embeddings | Surface::GenerateContent { .. } => (None, data),
+        Surface::ChatCompletions | Surface::Embeddings | Surface::GenerateContent { .. } | Surface::Guard => {
+            (None, data)
+        }
     };
     (name, data.to_string().into_bytes())
 }

@@ -14,8 +14,8 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    BoxFuture, Clock, NoKeySets, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
-    SpendRow, Upstream, UserClaims,
+    BoxFuture, Clock, NoGuardServices, NoKeySets, NoWebhooks, Outcome, Records, RecordsError, RequestRecord,
+    RequestsQuery, SpendQuery, SpendRow, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};
@@ -145,6 +145,7 @@ fn with(scenario: &Scenario, settings: &Settings, model: &str) -> Result<Measure
         let gateway = Gateway::new(GatewayParts {
             settings: settings.clone(),
             upstreams,
+            guards: Arc::new(NoGuardServices),
             book: Arc::new(WatchedBook::unwatched(Arc::clone(&store), disk)),
             records: Arc::clone(&kept) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn haltline_ports::Keys>,

@@ -16,17 +16,17 @@ const PRIVATE_NAMES: [&str; 6] = ["localhost", "local", "internal", "home.arpa",
 
 /// A webhook's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) scheme: Scheme,
-    pub(super) authority: Authority,
-    pub(super) host: Host,
-    pub(super) port: u16,
-    pub(super) path: PathAndQuery,
+pub(crate) struct Target {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    pub(crate) host: Host,
+    pub(crate) port: u16,
+    pub(crate) path: PathAndQuery,
 }
 
 /// A webhook's host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     /// To be looked up.
     Name(String),
     /// As it stands.
@@ -38,7 +38,7 @@ impl Target {
     ///
     /// # Errors
     /// Why it may not be called.
-    pub(super) fn parse(url: &str, reach: Reach) -> Result<Self, WebhookFault> {
+    pub(crate) fn parse(url: &str, reach: Reach) -> Result<Self, WebhookFault> {
         let target = Self::read(url).map_err(|why| {
             WebhookFault::Forbidden(format!("it is no address of a webhook: {why}; write https://host/path"))
         })?;
@@ -92,7 +92,7 @@ impl Target {
 ///
 /// # Errors
 /// Why not.
-pub(super) fn allowed(address: IpAddr, reach: Reach) -> Result<(), WebhookFault> {
+pub(crate) fn allowed(address: IpAddr, reach: Reach) -> Result<(), WebhookFault> {
     match (place(address), reach) {
         (Place::Public, _) | (Place::Private(_), Reach::Private) => Ok(()),
         (Place::Private(why), Reach::Public) => {

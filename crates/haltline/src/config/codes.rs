@@ -44,11 +44,12 @@ pub enum ConfigCode {
     NotFetched,
     PrivateWebhook,
     Certificate,
+    GuardUnbounded,
 }
 
 impl ConfigCode {
     /// All codes, errors first.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -87,6 +88,7 @@ impl ConfigCode {
         Self::NotFetched,
         Self::PrivateWebhook,
         Self::Certificate,
+        Self::GuardUnbounded,
     ];
 
     /// The number, a title, and what to do.
@@ -271,6 +273,11 @@ impl ConfigCode {
                 130,
                 "A certificate is not good for long",
                 "Clients refuse a certificate that has expired or is not valid yet. Have a new one issued and put it and its key in place of the old files: the gateway takes them up without a restart, and open connections stay open. See docs/runbooks/certificates.md.",
+            ),
+            Self::GuardUnbounded => (
+                126,
+                "The bill of a guard service is not bounded",
+                "Calls of this kind of service cost money. With `max_cost_per_call` that much is held before each call, from the same budgets as the request, and settled after it; without it the calls are made all the same and no budget knows of them. A judge is always held for by its model's price; there `max_cost_per_call` is a lower bound of your own on one question.",
             ),
         }
     }

@@ -3,6 +3,8 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
+use super::guard_services;
+use super::models::Placed;
 use super::reader::{Keys, Section};
 use super::value::{Text, pick};
 use haltline_gateway::guard::settings::{GuardSettings, InputGuard, Mode, Part, Reach, ReviewQueue};
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const GUARD: Keys = Keys { known: &["input", "review"], later: &["output", "services"] };
+const GUARD: Keys = Keys { known: &["input", "review", guard_services::KEY], later: &["output"] };
 const INPUT: Keys = Keys::of(&[
     "mode",
     "reach",
@@ -34,9 +36,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 const POINTS: std::ops::RangeInclusive<u64> = 1..=1_000;
 
 /// The section. `models` are the names that requests may ask for besides `provider/model`.
-pub(super) fn guard<'n>(root: &Section<'_>, models: &(impl Iterator<Item = &'n Name> + Clone)) -> GuardSettings {
+pub(super) fn guard(root: &Section<'_>, models: &BTreeMap<Name, Placed>, providers: &[String]) -> GuardSettings {
     let section = root.section("guard", &GUARD);
-    GuardSettings { input: input(&section, models), review: review(&section), ..GuardSettings::default() }
+    GuardSettings {
+        input: input(&section, &models.keys()),
+        services: guard_services::services(&section, models, providers),
+        review: review(&section),
+        ..GuardSettings::default()
+    }
 }
 
 /// What is kept of prompts that a provider's own policy has forbidden: as of those that guards have.

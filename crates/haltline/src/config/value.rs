@@ -152,7 +152,15 @@ impl<'w> Value<'w> {
     fn is_api_key(&self) -> bool {
         matches!(
             self.key.as_str(),
-            "api_key" | "api_keys" | "key" | "secret" | "webhook_secret" | "encryption_key" | "old_encryption_keys"
+            "api_key"
+                | "api_keys"
+                | "key"
+                | "secret"
+                | "webhook_secret"
+                | "encryption_key"
+                | "old_encryption_keys"
+                | "secret_access_key"
+                | "session_token"
         )
     }
 

@@ -3,6 +3,7 @@
 
 mod admin_file;
 mod clock;
+mod guards;
 mod providers;
 mod reload;
 
@@ -125,6 +126,7 @@ impl Instance {
             );
         }
         let built = providers::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
+        let guards = guards::build(&plan.settings, &(Arc::clone(&clock) as Arc<dyn Clock>))?;
         let mut registry = Registry::with_prefix("haltline");
         if let Some(tls) = &tls {
             registry.register_collector(Box::new(tls.clone()));
@@ -134,6 +136,7 @@ impl Instance {
         let gateway = Gateway::new(GatewayParts {
             settings: plan.settings,
             upstreams: built.upstreams,
+            guards,
             book: Arc::clone(&store) as Arc<dyn Book>,
             records: Arc::clone(&store) as Arc<dyn Records>,
             keys: Arc::clone(&store) as Arc<dyn Keys>,

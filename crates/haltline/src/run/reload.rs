@@ -1,6 +1,6 @@
 //! Hot reload: the configuration is read again; a bad one changes nothing.
 
-use super::providers;
+use super::{guards, providers};
 use crate::tls::{self, Tls, TlsSettings};
 use haltline_gateway::Gateway;
 use haltline_gateway::settings::Settings;
@@ -51,7 +51,8 @@ impl Reloader {
         // All that can fail comes before the first change: it is in force as a whole or not at all.
         let ready = again.tls.as_ref().map(tls::prepare).transpose().map_err(|fault| fault.to_string())?;
         let built = providers::build(&again.settings, &self.clock).map_err(|error| format!("{error:#}"))?;
-        self.gateway.reconfigure(again.settings, built.upstreams).await.map_err(|error| error.to_string())?;
+        let guards = guards::build(&again.settings, &self.clock).map_err(|error| format!("{error:#}"))?;
+        self.gateway.reconfigure(again.settings, built.upstreams, guards).await.map_err(|error| error.to_string())?;
         *self.files.lock() = Some(again.tls.map(|tls| tls.files).unwrap_or_default());
         let later = match (&self.tls, ready) {
             (Some(tls), Some(ready)) => {

@@ -82,7 +82,6 @@ impl Gateway {
             }
         }
     }
-
 }
 
 /// What fetching needs of the world.

@@ -3,11 +3,12 @@
 use super::{NOW, load_text, said};
 use crate::config::{Address, ConfigCode, Outside, Secrets, StoreSettings, detect, load, safe_default};
 use haltline_gateway::Hook;
+use haltline_gateway::guard::settings::{Mode, OnError};
 use haltline_gateway::settings::{CachePer, CacheSettings, OnDisconnect, ProviderKind, Secret, Settings};
 use haltline_ledger::OnFull;
 use haltline_policy::limits::{Algorithm, LimitUnit};
 use haltline_policy::route::FallbackOn;
-use haltline_ports::UserClaims;
+use haltline_ports::{Direction, UserClaims};
 use haltline_types::{Amount, ModelName, Name, NanoUsd, Tokens, Unit};
 use std::path::Path;
 use std::time::Duration;
@@ -375,4 +376,40 @@ fn the_stores_keys_are_read_and_not_shown() {
     assert_eq!(format!("{encryption:?}"), "Encryption { key: (secret), old: [(secret)] }");
     let shown = loaded.warnings.to_text(crate::config::Paint::None);
     assert!(shown.contains("stands in the file in the clear") && !shown.contains("2021222324"), "{shown}");
+}
+
+#[test]
+fn guard_services_are_read_with_what_is_usual() {
+    let base = "[providers.openai]\nkind = \"openai\"\napi_key = \"${OPENAI_API_KEY}\"\n[models.small]\n\
+        targets = [\"openai/gpt-5-mini\"]\n";
+    let services = settings(&format!(
+        "{base}[[guard.services]]\nname = \"lakera\"\nkind = \"lakera\"\nkey = \"${{OPENAI_API_KEY}}\"\n\
+         [[guard.services]]\nname = \"bedrock\"\nkind = \"bedrock\"\nregion = \"eu-west-1\"\nguardrail_id = \"abc\"\n\
+         access_key_id = \"${{OPENAI_API_KEY}}\"\nsecret_access_key = \"${{OPENAI_API_KEY}}\"\nmode = \"redact\"\n\
+         max_cost_per_call = \"$0.01\"\nunit_prices = {{ topicPolicyUnits = \"$0.0002\" }}\n\
+         [[guard.services]]\nname = \"judge\"\nkind = \"judge\"\nmodel = \"small\"\nonly_if = \"flagged\"\n\
+         when = [\"output\", \"input\"]\nmode = \"flag\"\non_error = \"block\"\nremember = \"0s\"\ndeadline = \"2s\"\n\
+         [[guard.services]]\nname = \"ours\"\nkind = \"webhook-litellm\"\nurl = \"http://127.0.0.1:9/\"\n"
+    ))
+    .guard
+    .services;
+    let [lakera, bedrock, judge, ours] = services.as_slice() else { panic!("{services:?}") };
+    assert_eq!(
+        (lakera.base_url.as_str(), lakera.mode, lakera.on_error),
+        ("https://api.lakera.ai", Mode::Shadow, OnError::Allow)
+    );
+    assert_eq!((lakera.deadline, lakera.remember_for), (Duration::from_millis(800), Duration::from_secs(300)));
+    assert_eq!(
+        (lakera.directions.as_slice(), lakera.only_if_flagged, lakera.cost_at_most),
+        (&[Direction::Input][..], false, None)
+    );
+    assert_eq!(bedrock.base_url, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+    assert_eq!((bedrock.mode, bedrock.cost_at_most), (Mode::Redact, Some(NanoUsd::new(10_000_000))));
+    assert_eq!(bedrock.options["price:topicPolicyUnits"], "$0.0002");
+    assert_eq!(bedrock.secrets["secret_access_key"].reveal(), "sk-from-the-environment");
+    assert!(!format!("{services:?}").contains("sk-from"), "secrets are not printed");
+    assert_eq!((judge.model.as_deref(), judge.only_if_flagged, judge.on_error), (Some("small"), true, OnError::Block));
+    assert_eq!(judge.directions, [Direction::Output, Direction::Input]);
+    assert!(judge.remember_for.is_zero());
+    assert_eq!(ours.base_url, "http://127.0.0.1:9");
 }
