@@ -82,7 +82,10 @@ pub(super) static STAGES: [Stage; 6] = [
         name: "fuzz",
         about: "the corpus of the parsers, replayed",
         env: &[],
-        steps: &[Step::Run(&["cargo", "test", "--locked", "-p", "haltline-wire", "corpus"])],
+        steps: &[
+            Step::Run(&["cargo", "test", "--locked", "-p", "haltline-wire", "corpus"]),
+            Step::Run(&["cargo", "test", "--locked", "-p", "haltline-guard", "fuzzed"]),
+        ],
         has_tests: true,
     },
     Stage {

@@ -65,7 +65,7 @@ pub(super) fn compile(rule: &str, pattern: &str, case: bool) -> Result<Pattern, 
     let config = Regex::config()
         .utf8_empty(false)
         .nfa_size_limit(Some(2 * 1024 * 1024))
-        .hybrid_cache_capacity(1024 * 1024)
+        .hybrid_cache_capacity(256 * 1024)
         .onepass(false);
     let regex = Regex::builder()
         .syntax(syntax::Config::new().unicode(false).utf8(false))

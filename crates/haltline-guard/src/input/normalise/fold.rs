@@ -69,6 +69,10 @@ fn compose(text: &Text) -> Text {
         if is_invisible(c) {
             continue;
         }
+        if is_settled(c) && chars.peek().is_none_or(|(_, next)| next.is_ascii() || is_settled(*next)) {
+            plain.push(c, text.from(at));
+            continue;
+        }
         cluster.clear();
         cluster.push(c);
         let mut end = at + c.len_utf8();
@@ -95,6 +99,12 @@ fn compose(text: &Text) -> Text {
         }
     }
     plain
+}
+
+/// Cyrillic, Han, kana and Hangul in the forms that nearly all text has: nothing folds them, and no
+/// mark is drawn on them unless one follows.
+const fn is_settled(c: char) -> bool {
+    matches!(c, '\u{400}'..='\u{45F}' | '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
 }
 
 /// Adds a character without its accents if it is Latin. Says whether marks that follow are accents.

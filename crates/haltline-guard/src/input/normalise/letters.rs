@@ -6,7 +6,9 @@ use super::words;
 use std::ops::Range;
 
 /// Letters of a run, at least.
-const RUN_MIN: usize = 3;
+const RUN_MIN: usize = 2;
+/// Letters of a run that decides whether runs are joined at all, at least.
+const TELLING_MIN: usize = 4;
 
 /// `i g n o r e  a l l`, `i-g-n-o-r-e`, `i.g.n.o.r.e` become words. Runs of letters that even lost the
 /// wider gaps between words are cut into words that are known.
@@ -18,7 +20,8 @@ pub(super) fn join(text: &Text) -> Option<Text> {
     };
     let is_telling = runs.iter().any(|run| {
         let letters = joined(run).to_lowercase();
-        words::is_telling(&letters) || (letters.len() >= 8 && words::cuts(&letters).is_some())
+        (letters.len() >= TELLING_MIN && words::is_telling(&letters))
+            || (letters.len() >= 8 && words::cuts(&letters).is_some())
     });
     if !is_telling {
         return None;
