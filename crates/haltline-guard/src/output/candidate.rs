@@ -19,6 +19,8 @@ pub(super) struct Candidate {
     pub(super) start: u64,
     /// The byte after the last one that is replaced; [`NOWHERE`] while it is the last one read.
     pub(super) end: u64,
+    /// Where its literal beginning ends, if that is part of the secret.
+    pub(super) body: u64,
     key: KeyBody,
 }
 
@@ -45,9 +47,10 @@ pub(super) enum Reading {
 }
 
 impl Candidate {
-    pub(super) const fn new(pattern: u16, start: u64) -> Self {
+    /// Its literal has been read up to `body`; `start` is [`NOWHERE`] if that is no part of the secret.
+    pub(super) const fn new(pattern: u16, start: u64, body: u64) -> Self {
         let key = KeyBody { line: 0, header: false, name: false, escape: false };
-        Self { pattern, step: 0, count: 0, start, end: NOWHERE, key }
+        Self { pattern, step: 0, count: 0, start, end: NOWHERE, body, key }
     }
 
     /// Whether it reads the same as another one: a later start adds nothing.

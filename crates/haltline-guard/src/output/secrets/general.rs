@@ -8,16 +8,13 @@ use super::super::rule::{SecretRule, run, runs};
 use super::*;
 
 pub(super) const RULES: &[SecretRule] = &[
-    SecretRule {
-        judge: Judge { kind: JudgeKind::Certain, entropy: 0.0 },
-        ..rule(
-            "age",
-            "Keys of age",
-            Critical,
-            "https://age-encryption.org/v1",
-            &[token(&["AGE-SECRET-KEY-1"], &[run(Class::of("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"), 58)])],
-        )
-    },
+    rule(
+        "age",
+        "Keys of age",
+        Critical,
+        "https://age-encryption.org/v1",
+        &[token(&["AGE-SECRET-KEY-1"], &[run(Class::of("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"), 58)])],
+    ),
     with_entropy(
         3.5,
         rule(
