@@ -22,7 +22,15 @@ fn main() {
         let text = row["text"].as_str().expect("text");
         bytes += text.len();
         let label = row["label"].as_i64().unwrap_or(0);
-        let source = format!("{} {}", row["source"].as_str().unwrap_or(""), if row["kind"].as_str().is_some_and(|kind| kind.starts_with("obf")) { row["kind"].as_str().unwrap_or("") } else { "" });
+        let source = format!(
+            "{} {}",
+            row["source"].as_str().unwrap_or(""),
+            if row["kind"].as_str().is_some_and(|kind| kind.starts_with("obf")) {
+                row["kind"].as_str().unwrap_or("")
+            } else {
+                ""
+            }
+        );
         let found = rules.scan(text, &Allow::none());
         let reach = found.reach(Threshold::default());
         let counts = sources.entry((label, source.clone())).or_default();
@@ -48,25 +56,52 @@ fn main() {
                 .iter()
                 .map(|finding| {
                     let text = finding.span.clone().and_then(|span| text.get(span)).unwrap_or("?");
-                    format!("{}({},{}{}) {text:?}", finding.rule, finding.points, finding.view.word(), if finding.quoted { ",quoted" } else { "" })
+                    format!(
+                        "{}({},{}{}) {text:?}",
+                        finding.rule,
+                        finding.points,
+                        finding.view.word(),
+                        if finding.quoted { ",quoted" } else { "" }
+                    )
                 })
                 .collect();
-            println!("[{source}] {} {:?}\n    {}", found.points, text.chars().take(400).collect::<String>(), what.join("\n    "));
+            println!(
+                "[{source}] {} {:?}\n    {}",
+                found.points,
+                text.chars().take(400).collect::<String>(),
+                what.join("\n    ")
+            );
         }
     }
     let took = began.elapsed();
     let mut sums = [[0_u32; 3]; 2];
     for ((label, source), counts) in &sources {
-        println!("{label} {source:50} n={:5} flag={:.4} block={:.4}", counts[0], f64::from(counts[1]) / f64::from(counts[0]), f64::from(counts[2]) / f64::from(counts[0]));
+        println!(
+            "{label} {source:50} n={:5} flag={:.4} block={:.4}",
+            counts[0],
+            f64::from(counts[1]) / f64::from(counts[0]),
+            f64::from(counts[2]) / f64::from(counts[0])
+        );
         for (sum, count) in sums[usize::from(*label == 1)].iter_mut().zip(counts) {
             *sum += count;
         }
     }
     for (label, counts) in sums.iter().enumerate() {
-        println!("TOTAL {label} n={} flag={:.4} block={:.4} ({})", counts[0], f64::from(counts[1]) / f64::from(counts[0]), f64::from(counts[2]) / f64::from(counts[0]), counts[2]);
+        println!(
+            "TOTAL {label} n={} flag={:.4} block={:.4} ({})",
+            counts[0],
+            f64::from(counts[1]) / f64::from(counts[0]),
+            f64::from(counts[2]) / f64::from(counts[0]),
+            counts[2]
+        );
     }
     for (id, [tp, fp, only_tp, only_fp]) in &hits {
         println!("  {id:10} tp={tp:4} fp={fp:3} alone tp={only_tp:4} fp={only_fp:3}");
     }
-    println!("{} patterns, {:.1} s, {:.0} us/KB", rules.patterns(), took.as_secs_f64(), took.as_secs_f64() * 1e6 / (bytes as f64 / 1024.0));
+    println!(
+        "{} patterns, {:.1} s, {:.0} us/KB",
+        rules.patterns(),
+        took.as_secs_f64(),
+        took.as_secs_f64() * 1e6 / (bytes as f64 / 1024.0)
+    );
 }

@@ -185,9 +185,8 @@ impl Screen {
         let count = self.templates.len();
         let favourite = self.favourite;
         let order = (0..count).map(|step| (favourite + step) % count);
-        let Some((place, found)) = order
-            .filter_map(|place| Some((place, self.templates.get(place)?.find(event, data)?)))
-            .next()
+        let Some((place, found)) =
+            order.filter_map(|place| Some((place, self.templates.get(place)?.find(event, data)?))).next()
         else {
             return Ok(None);
         };
@@ -246,7 +245,8 @@ impl Screen {
             state.touched = false;
         }
         let before = out.len();
-        let ends_first = matches!(self.dialect, ClientDialect::Responses | ClientDialect::Messages | ClientDialect::UiStream);
+        let ends_first =
+            matches!(self.dialect, ClientDialect::Responses | ClientDialect::Messages | ClientDialect::UiStream);
         let ends = self.ends(event, &value);
         if ends_first && self.holds {
             self.finish(|channel| ends.hits(channel), number, scan, out);
@@ -314,7 +314,14 @@ impl Screen {
     }
 
     /// Notes what came of a channel, and what of it passed.
-    fn note(&mut self, channel: Channel, text: &str, flow: Flow, shown: &str, last: Option<Last>) -> Result<(), Malformed> {
+    fn note(
+        &mut self,
+        channel: Channel,
+        text: &str,
+        flow: Flow,
+        shown: &str,
+        last: Option<Last>,
+    ) -> Result<(), Malformed> {
         let copies = self.keeps_copies();
         let place = match self.states.iter().rposition(|state| state.channel == channel) {
             Some(place) => place,
@@ -428,7 +435,12 @@ pub fn whole(dialect: ClientDialect, body: &Bytes, scan: &mut dyn Scan) -> Resul
 }
 
 /// A whole answer that is the list of a stream's events.
-fn pieces(dialect: ClientDialect, events: &[Value], body: &Bytes, scan: &mut dyn Scan) -> Result<Option<Bytes>, Malformed> {
+fn pieces(
+    dialect: ClientDialect,
+    events: &[Value],
+    body: &Bytes,
+    scan: &mut dyn Scan,
+) -> Result<Option<Bytes>, Malformed> {
     let mut screen = Screen::new(dialect);
     let mut out = Vec::new();
     let mut same = crate::json::check(body).is_ok();

@@ -59,7 +59,12 @@ pub(crate) async fn recall(
     outlet: &mut Outlet,
 ) -> Result<Recalled, Problem> {
     let none = || Ok(Recalled::Ask(Box::default()));
-    let terms = match Terms::of(&live.settings.cache, live.settings.guard.output.rules(request.strict), request, is_elsewhere) {
+    let terms = match Terms::of(
+        &live.settings.cache,
+        live.settings.guard.output.rules(request.strict),
+        request,
+        is_elsewhere,
+    ) {
         Ok(Some(terms)) => terms,
         Ok(None) => return none(),
         Err(Bypassed) => {

@@ -13,9 +13,9 @@ use watch::Watch;
 
 use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
+use crate::line::accept::Request;
 use crate::line::call::{Times, cut};
 use crate::line::company::Company;
-use crate::line::accept::Request;
 use crate::line::quote::Quoted;
 use crate::line::screen_output;
 use crate::line::settle;

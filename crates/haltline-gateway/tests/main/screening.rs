@@ -86,8 +86,11 @@ impl Speaks {
                     }
                 }
                 push("", chunk(json!({}), json!(if calls { "tool_calls" } else { "stop" })));
-                push("", json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [],
-                    "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}));
+                push(
+                    "",
+                    json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}),
+                );
                 pieces.push(Bytes::from_static(b"data: [DONE]\n\n"));
             }
             Self::Messages => {
@@ -130,8 +133,10 @@ impl Speaks {
     fn whole(self, text: &str, arguments: &str) -> Said {
         let body = match self {
             Self::Chat => {
-                let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": arguments}});
-                let message = json!({"role": "assistant", "content": text, "reasoning_content": text, "tool_calls": [call]});
+                let call =
+                    json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": arguments}});
+                let message =
+                    json!({"role": "assistant", "content": text, "reasoning_content": text, "tool_calls": [call]});
                 json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
                     "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
                     "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}})
@@ -267,8 +272,17 @@ fn assert_not_kept(world: &World, node: &Node, secret: &str, what: &str) {
     // Sessions are written behind the line.
     std::thread::sleep(Duration::from_millis(50));
     let now = haltline_ports::Clock::now(&crate::world::WallClock);
-    for shelf in [Shelf::Response, Shelf::Session, Shelf::Message, Shelf::Job, Shelf::DeadLetter, Shelf::CachedAnswer, Shelf::Case] {
-        let kept = node.run(async { node.documents.list(DocumentQuery::of(shelf, 1_000), now).await.expect("documents") });
+    for shelf in [
+        Shelf::Response,
+        Shelf::Session,
+        Shelf::Message,
+        Shelf::Job,
+        Shelf::DeadLetter,
+        Shelf::CachedAnswer,
+        Shelf::Case,
+    ] {
+        let kept =
+            node.run(async { node.documents.list(DocumentQuery::of(shelf, 1_000), now).await.expect("documents") });
         for document in kept {
             assert_clean(&String::from_utf8_lossy(&document.body), secret, &format!("{what}: {shelf:?}"));
         }
@@ -328,7 +342,10 @@ fn streams_say_everything_but_the_secret_on_every_surface() {
                 assert!(answer.complete && !answer.failed, "{what}: {}", got.text());
                 let (text, thoughts, arguments) = says(&answer);
                 for said in [&text, &thoughts] {
-                    assert!(said.starts_with("The key is [REDACTED") && said.ends_with("], and \"AKIA\" is its begin."), "{what}: {said}");
+                    assert!(
+                        said.starts_with("The key is [REDACTED") && said.ends_with("], and \"AKIA\" is its begin."),
+                        "{what}: {said}"
+                    );
                 }
                 let arguments: Value = serde_json::from_str(&arguments).expect("JSON");
                 assert!(arguments["q"].as_str().expect("a text").starts_with("[REDACTED"), "{what}: {arguments}");
@@ -405,7 +422,11 @@ fn an_answer_that_must_not_go_on_ends_as_filtered_and_is_shown_so_again() {
             assert!(got.text().contains(sign), "{what}: {}", got.text());
             assert!(!got.text().contains("[DONE]") && !got.text().contains("message_stop"), "{what}");
             let shown = again(&node, got.id.expect("an id"));
-            assert_eq!((shown.text(), shown.problem.map(|problem| problem.code)), (got.text(), Some(Code::ContentBlocked)), "{what}");
+            assert_eq!(
+                (shown.text(), shown.problem.map(|problem| problem.code)),
+                (got.text(), Some(Code::ContentBlocked)),
+                "{what}"
+            );
         }
         assert_not_kept(&world, &node, &secret, &format!("{speaks:?}"));
         node.until("nothing is held", || node.account().1 == NanoUsd::ZERO);
@@ -415,10 +436,9 @@ fn an_answer_that_must_not_go_on_ends_as_filtered_and_is_shown_so_again() {
 #[test]
 fn what_must_not_be_said_before_anything_is_said_is_a_refusal() {
     let secret = secret();
-    for (stream, said) in [
-        (true, Speaks::Chat.stream(&[Say::Text(every_byte(&secret))])),
-        (false, Speaks::Chat.whole(&secret, "{}")),
-    ] {
+    for (stream, said) in
+        [(true, Speaks::Chat.stream(&[Say::Text(every_byte(&secret))])), (false, Speaks::Chat.whole(&secret, "{}"))]
+    {
         let world = world(Speaks::Chat, cuts());
         let node = world.start();
         for dialect in [ClientDialect::Chat, ClientDialect::Responses, ClientDialect::Messages, ClientDialect::Gemini] {
@@ -444,7 +464,8 @@ fn a_secret_that_two_attempts_say_together_is_found() {
         let node = world.start();
         for dialect in SURFACES {
             let what = format!("{dialect:?} {cut}");
-            let mut first = Speaks::Chat.stream(&[Say::Text(vec!["The key is".to_owned(), format!(" {}", &secret[..cut])])]);
+            let mut first =
+                Speaks::Chat.stream(&[Say::Text(vec!["The key is".to_owned(), format!(" {}", &secret[..cut])])]);
             first.pieces.truncate(3);
             first.breaks = true;
             let second = Speaks::Chat.stream(&[Say::Text(vec![secret[cut..].to_owned(), ". That is all.".to_owned()])]);
@@ -487,7 +508,8 @@ fn choices_that_come_in_turn_are_apart() {
     let node = world.start();
     let chunk = |index: u64, delta: Value, finish: Value| {
         let choice = json!({"index": index, "delta": delta, "finish_reason": finish});
-        let data = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]});
+        let data =
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]});
         Bytes::from(format!("data: {data}\n\n"))
     };
     let mut pieces = Vec::new();

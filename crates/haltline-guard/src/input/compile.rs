@@ -170,9 +170,9 @@ fn prefixes(hir: &Hir) -> Option<Anchors> {
     if shortest < ANCHOR_MIN {
         return None;
     }
-    let common = literals.iter().filter(|literal| {
-        std::str::from_utf8(literal.as_bytes()).is_ok_and(|text| COMMON.contains(&text.trim()))
-    });
+    let common = literals
+        .iter()
+        .filter(|literal| std::str::from_utf8(literal.as_bytes()).is_ok_and(|text| COMMON.contains(&text.trim())));
     // A longer literal is rarer; many of them are found more often than few; a common word is everywhere.
     let rarity = shortest.min(8) * 64;
     let score = rarity.saturating_sub(literals.len()).saturating_sub(common.count() * 200);

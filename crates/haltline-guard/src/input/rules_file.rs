@@ -202,12 +202,7 @@ const fn is_of_input(category: Category) -> bool {
 }
 
 /// The pattern with `{{part}}` replaced.
-fn filled(
-    id: &str,
-    pattern: &str,
-    parts: &BTreeMap<String, String>,
-    depth: usize,
-) -> Result<String, RulesError> {
+fn filled(id: &str, pattern: &str, parts: &BTreeMap<String, String>, depth: usize) -> Result<String, RulesError> {
     let mut full = String::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once("{{") {

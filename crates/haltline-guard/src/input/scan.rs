@@ -135,10 +135,12 @@ impl Ruleset {
 fn is_quoted(text: &[u8], hit: Range<usize>) -> bool {
     let before = text.get(hit.start.saturating_sub(QUOTE_NEAR)..hit.start).unwrap_or_default();
     let after = text.get(hit.end..(hit.end + QUOTE_FAR).min(text.len())).unwrap_or_default();
-    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(before, |at| before.get(at + 1..).unwrap_or_default());
+    let line =
+        before.iter().rposition(|byte| *byte == b'\n').map_or(before, |at| before.get(at + 1..).unwrap_or_default());
     let Some(mark) = line.iter().rposition(|byte| matches!(byte, b'"' | b'`')) else {
         // An apostrophe is a quotation mark only when nothing but what is quoted follows it.
-        let is_mark = line.last() == Some(&b'\'') && line.iter().rev().nth(1).is_some_and(|byte| !byte.is_ascii_alphanumeric());
+        let is_mark =
+            line.last() == Some(&b'\'') && line.iter().rev().nth(1).is_some_and(|byte| !byte.is_ascii_alphanumeric());
         return is_mark && closes(after, b'\'');
     };
     let Some(quote) = line.get(mark) else { return false };

@@ -59,7 +59,8 @@ fn choice(walk: &mut Walk<'_>, place: usize, value: &mut Value) {
 }
 
 fn message(walk: &mut Walk<'_>, index: u64, value: &mut Value) {
-    let says_thoughts = ["reasoning_content", "reasoning"].iter().any(|name| value.get(*name).is_some_and(Value::is_string));
+    let says_thoughts =
+        ["reasoning_content", "reasoning"].iter().any(|name| value.get(*name).is_some_and(Value::is_string));
     walk.members(value, |walk, name, value| match name {
         "content" => content(walk, index, value),
         "refusal" => {
@@ -71,7 +72,9 @@ fn message(walk: &mut Walk<'_>, index: u64, value: &mut Value) {
         "reasoning" => {
             walk.text(Channel::new(Kind::Reasoning, index, 1), value);
         }
-        "reasoning_details" => walk.elements(value, |walk, place, value| detail(walk, index, place, says_thoughts, value)),
+        "reasoning_details" => {
+            walk.elements(value, |walk, place, value| detail(walk, index, place, says_thoughts, value))
+        }
         "tool_calls" => walk.elements(value, |walk, place, value| call(walk, index, place, value)),
         "function_call" => function(walk, Channel::new(Kind::Arguments, index, LEGACY), value),
         "audio" => walk.members(value, |walk, name, value| match name {

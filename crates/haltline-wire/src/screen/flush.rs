@@ -62,7 +62,9 @@ fn tells_what_it_is(name: &str, member: &Value, is_top: bool) -> bool {
     match member {
         Value::Null | Value::Bool(_) | Value::Number(_) => name != "usage",
         // Clients join strings of one name, but for `type`. `model` is Gemini's role.
-        Value::String(word) => (is_top && name != "obfuscation") || name == "type" || (name == "role" && word == "model"),
+        Value::String(word) => {
+            (is_top && name != "obfuscation") || name == "type" || (name == "role" && word == "model")
+        }
         Value::Array(_) | Value::Object(_) => false,
     }
 }
@@ -80,9 +82,7 @@ mod tests {
     use super::*;
 
     fn keys(path: &[&str]) -> Vec<Step> {
-        path.iter()
-            .map(|step| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index))
-            .collect()
+        path.iter().map(|step| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index)).collect()
     }
 
     #[test]

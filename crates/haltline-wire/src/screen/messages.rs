@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 pub(super) fn ends(event: Option<&Bytes>, value: &Value) -> Ends {
     match kind(event, value.get("type")).as_str() {
         "content_block_stop" => Ends::Of(vec![index(value.get("index"))]),
-        "message_delta" if value.get("delta").and_then(|delta| delta.get("stop_reason")).is_some_and(Value::is_string) => {
+        "message_delta"
+            if value.get("delta").and_then(|delta| delta.get("stop_reason")).is_some_and(Value::is_string) =>
+        {
             Ends::All
         }
         "message_stop" => Ends::All,

@@ -200,7 +200,11 @@ fn pieces(data: &Bytes, text: &Range<usize>) -> Option<Vec<Piece>> {
                 fixed = end;
             }
             b'0'..=b'9' | b'-' => {
-                let length = data.get(at..)?.iter().take_while(|byte| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')).count();
+                let length = data
+                    .get(at..)?
+                    .iter()
+                    .take_while(|byte| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
+                    .count();
                 let number = data.get(at..at + length)?;
                 if differs(key) && number.iter().all(u8::is_ascii_digit) {
                     pieces.push(Piece::Fixed(data.slice(fixed..at)));

@@ -167,11 +167,8 @@ impl<'a> Walk<'a> {
             return false;
         }
         let is_same = flow == Flow::Same;
-        let last = (!is_same).then(|| Last {
-            event: self.event.cloned(),
-            data: self.data.clone(),
-            path: self.path.clone(),
-        });
+        let last =
+            (!is_same).then(|| Last { event: self.event.cloned(), data: self.data.clone(), path: self.path.clone() });
         let shown = if is_same { text.as_str() } else { self.out.as_str() };
         if let Err(error) = self.screen.note(channel, text, flow, shown, last) {
             self.done.error.get_or_insert(error);

@@ -160,7 +160,9 @@ fn as_messages(said: &[Say]) -> Vec<Value> {
     let mut index = -1;
     for say in said {
         let (kind, start, delta) = match say {
-            Say::Text(text) => ("text", json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": text})),
+            Say::Text(text) => {
+                ("text", json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": text}))
+            }
             Say::Thought(text) => {
                 let start = json!({"type": "thinking", "thinking": "", "signature": ""});
                 ("thinking", start, json!({"type": "thinking_delta", "thinking": text}))
@@ -512,7 +514,8 @@ fn whole_answers_are_screened_and_stay_as_they_are_without_a_finding() {
 
 #[test]
 fn an_answer_that_is_a_list_of_events_is_one_answer() {
-    let part = |text: &str| json!({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}]});
+    let part =
+        |text: &str| json!({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}]});
     let body = json!([part("a zq-01234"), part("56789abcdefghij b"), part(" zq")]);
     let screened = whole(ClientDialect::Gemini, &Bytes::from(body.to_string()), &mut Word::default());
     let value: Value = serde_json::from_slice(&screened.expect("read").expect("passes")).expect("JSON");

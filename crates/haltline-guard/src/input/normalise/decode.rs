@@ -44,10 +44,12 @@ fn once(text: &Text) -> Vec<Text> {
         let decoded = source.get(span.clone()).and_then(from_binary)?;
         Some((span, decoded))
     }));
-    take(&mut digit_runs(source, |byte| matches!(byte, b' ' | b','), |byte| byte.is_ascii_digit(), 20).filter_map(|span| {
-        let decoded = source.get(span.clone()).and_then(from_codes)?;
-        Some((span, decoded))
-    }));
+    take(&mut digit_runs(source, |byte| matches!(byte, b' ' | b','), |byte| byte.is_ascii_digit(), 20).filter_map(
+        |span| {
+            let decoded = source.get(span.clone()).and_then(from_codes)?;
+            Some((span, decoded))
+        },
+    ));
     take(&mut escaped(source, '%', 3).into_iter());
     take(&mut escaped(source, '\\', 4).into_iter());
     found
@@ -86,7 +88,8 @@ fn base64_runs(source: &str) -> impl Iterator<Item = Range<usize>> {
                     Some([b'\n', ..]) => 1,
                     _ => 0,
                 };
-                let goes_on = break_length > 0 && end - line >= LINE_MIN && bytes.get(end + break_length).is_some_and(is_code);
+                let goes_on =
+                    break_length > 0 && end - line >= LINE_MIN && bytes.get(end + break_length).is_some_and(is_code);
                 if !goes_on {
                     break;
                 }
@@ -140,7 +143,9 @@ fn digit_runs(
             while let Some(byte) = bytes.get(end) {
                 if is_digit(*byte) {
                     digits += 1;
-                } else if !(is_filler(*byte) && bytes.get(end + 1).is_some_and(|next| is_digit(*next) || is_filler(*next))) {
+                } else if !(is_filler(*byte)
+                    && bytes.get(end + 1).is_some_and(|next| is_digit(*next) || is_filler(*next)))
+                {
                     break;
                 }
                 end += 1;
@@ -175,8 +180,9 @@ fn pairs(digits: &[u8], size: usize, radix: u32) -> Vec<u8> {
 /// `73 103 110 111 114 101`: numbers of ASCII characters.
 fn from_codes(run: &str) -> Option<String> {
     let numbers = run.split([' ', ',']).filter(|number| !number.is_empty());
-    let letters: Option<Vec<u8>> =
-        numbers.map(|number| number.parse::<u8>().ok().filter(|code| (32..127).contains(code) || *code == 10)).collect();
+    let letters: Option<Vec<u8>> = numbers
+        .map(|number| number.parse::<u8>().ok().filter(|code| (32..127).contains(code) || *code == 10))
+        .collect();
     letters.and_then(readable)
 }
 
@@ -262,7 +268,8 @@ mod tests {
 
     #[test]
     fn honest_texts_decode_to_nothing() {
-        for text in ["deadbeefdeadbeefdeadbeef", "getUserPreferencesFromConfiguration", "100% of 20% off", "a 1 2 3 4"] {
+        for text in ["deadbeefdeadbeefdeadbeef", "getUserPreferencesFromConfiguration", "100% of 20% off", "a 1 2 3 4"]
+        {
             assert_eq!(decoded(text), Vec::<String>::new(), "{text}");
         }
     }

@@ -59,7 +59,9 @@ fn runs(source: &str) -> Vec<Range<usize>> {
     let mut chars = source.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let next = chars.peek().map(|(_, next)| *next);
-        let is_single = c.is_alphanumeric() && !next.is_some_and(char::is_alphanumeric) && !before.is_some_and(char::is_alphanumeric);
+        let is_single = c.is_alphanumeric()
+            && !next.is_some_and(char::is_alphanumeric)
+            && !before.is_some_and(char::is_alphanumeric);
         let end = at + c.len_utf8();
         if is_single {
             match &mut run {
@@ -77,7 +79,8 @@ fn runs(source: &str) -> Vec<Range<usize>> {
                 }
                 _ => false,
             };
-            if !goes_on && let Some((range, count, _)) = run.take()
+            if !goes_on
+                && let Some((range, count, _)) = run.take()
                 && count >= RUN_MIN
             {
                 runs.push(range);
@@ -102,7 +105,10 @@ pub(super) fn leet(text: &Text) -> Option<Text> {
     let mut is_telling = false;
     let mut at = 0;
     while let Some(start) = source.get(at..).and_then(|rest| rest.find(is_part)).map(|start| at + start) {
-        let end = source.get(start..).and_then(|rest| rest.find(|c| !is_part(c))).map_or(source.len(), |length| start + length);
+        let end = source
+            .get(start..)
+            .and_then(|rest| rest.find(|c| !is_part(c)))
+            .map_or(source.len(), |length| start + length);
         at = end;
         let Some(token) = source.get(start..end) else { break };
         let body = token.trim_end_matches(['!', '|']);
