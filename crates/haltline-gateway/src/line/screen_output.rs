@@ -17,10 +17,12 @@ use bytes::{Bytes, BytesMut};
 use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass};
 use haltline_ports::{Direction, What};
 use haltline_types::{Code, Fault, FaultKind, Name, Origin};
+use haltline_wire::assemble::{Assemble, answer_assembler};
 use haltline_wire::chunk::Malformed;
 use haltline_wire::client::ClientDialect;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::screen::{Channel, Flow, Kind, Looked, Scan, Screen, Screened, whole};
+use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -37,11 +39,13 @@ pub(crate) struct Screening {
     /// Since when something is held back.
     held_since: Option<Instant>,
     held_longest: Duration,
+    /// What went out, where streams are not kept: a cut must be closed.
+    memory: Option<Mutex<Box<dyn Assemble>>>,
 }
 
 impl Screening {
     /// For an answer in this dialect; none where nothing is looked for.
-    pub(crate) fn new(dialect: ClientDialect, rules: &OutputRules) -> Option<Box<Self>> {
+    fn new(dialect: ClientDialect, rules: &OutputRules, is_kept: bool) -> Option<Box<Self>> {
         if rules.is_empty() {
             return None;
         }
@@ -50,6 +54,7 @@ impl Screening {
             scanner: Scanner { rules: rules.clone(), filters: Vec::new(), context: String::new(), hits: Vec::new() },
             held_since: None,
             held_longest: Duration::ZERO,
+            memory: (!is_kept).then(|| Mutex::new(answer_assembler(dialect))),
         }))
     }
 
@@ -60,8 +65,15 @@ impl Screening {
         data: &Bytes,
         out: &mut Vec<Screened>,
     ) -> Result<Looked, Malformed> {
+        let before = out.len();
         let looked = self.screen.take(event, data, &mut self.scanner, out);
         self.note_time();
+        if let Some(memory) = &mut self.memory {
+            for screened in out.iter().skip(before) {
+                let name = screened.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+                memory.get_mut().take(name, &screened.data);
+            }
+        }
         looked
     }
 
@@ -346,7 +358,7 @@ impl Scan for Scanner {
 /// Readies the screening of the next attempt: the answer begins anew, or goes on.
 pub(super) fn begin(live: &Live, whole: &Request, rest: Option<&Rest>, trip: &mut Trip) {
     let rules = live.settings.guard.output.rules(whole.strict);
-    let anew = || Screening::new(whole.asked.dialect(), rules);
+    let anew = || Screening::new(whole.asked.dialect(), rules, live.settings.streams.kept);
     trip.screening = match (trip.screening.take(), rest) {
         (Some(mut known), Some(rest)) => {
             known.go_on(rest.from.text());
@@ -418,9 +430,15 @@ pub(super) async fn close(gateway: &Gateway, request: &Request, trip: &mut Trip,
         format!("{what} is withheld by the policy of this gateway. Ask for something else."),
     );
     problem.spent = trip.spent;
-    if outlet.is_open() && (outlet.is_kept() || !outlet.has_begun()) {
+    let memory = trip.screening.as_mut().and_then(|screening| screening.memory.take());
+    // Of a stream that the store has lost a part of, nobody knows how it stands.
+    if outlet.is_open() && (outlet.is_kept() || memory.is_some() || !outlet.has_begun()) {
         let surface = outlet.live().surface;
-        match assembled(gateway.streams.as_ref(), request.asked.dialect(), surface, trip.id).await {
+        let assembler = match memory {
+            Some(memory) if !outlet.is_kept() => Ok(memory.into_inner()),
+            _ => assembled(gateway.streams.as_ref(), request.asked.dialect(), surface, trip.id).await,
+        };
+        match assembler {
             Ok(assembler) => {
                 let frames = request.asked.cut_frames(&trip.shown(), &assembler.resumption());
                 let mut out = BytesMut::new();
