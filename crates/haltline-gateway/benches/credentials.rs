@@ -76,8 +76,9 @@ fn main() -> ExitCode {
     let rules = Rules::new("https://id.example/", &["haltline"]);
     let issuer = IssuerSettings { rules, keys: KeySource::Fixed(keys), mapping: Mapping::default() };
     let settings = AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]) };
-    let (store, _) = EmbeddedStore::open(Options::memory(Arc::new(Fixed)), Budgets::new(Vec::new()).expect("none"), NOW)
-        .expect("a store");
+    let (store, _) =
+        EmbeddedStore::open(Options::memory(Arc::new(Fixed)), Budgets::new(Vec::new()).expect("none"), NOW)
+            .expect("a store");
     for number in 0..1_000 {
         store.add(key(store.as_ref(), number)).expect("a key");
     }

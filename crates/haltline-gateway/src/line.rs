@@ -25,9 +25,9 @@ mod trip;
 
 pub(crate) use accept::{Fingerprint, Request, allowed, body_of};
 pub use count::TokenCount;
-pub(crate) use identify::{Caller, caller, check_record, identified_owner, identify, prove};
 #[cfg(feature = "bench")]
 pub(crate) use identify::of_key;
+pub(crate) use identify::{Caller, caller, check_record, identified_owner, identify, prove};
 pub(crate) use inspect::{inspect, submitted};
 pub(crate) use trip::{Keeping, Trip};
 

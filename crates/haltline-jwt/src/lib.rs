@@ -24,7 +24,7 @@ mod token;
 
 pub use algorithm::Algorithm;
 pub use claims::{ClaimPath, ClaimPathError, Verified};
-pub use key_set::{BadKeySet, KEYS_MAX, KEY_SET_BYTES_MAX, KeySet};
+pub use key_set::{BadKeySet, KEY_SET_BYTES_MAX, KEYS_MAX, KeySet};
 pub use refused::Refused;
 pub use rules::Rules;
 pub use token::{TOKEN_BYTES_MAX, Token, looks_like_a_token};

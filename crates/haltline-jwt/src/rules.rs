@@ -59,7 +59,8 @@ impl Rules {
             return Err(Refused::Audience(self.audience_claim.to_string()));
         }
         if !self.authorized_party.is_empty() {
-            let is_known = matches!(claims.get("azp"), Some(Value::String(party)) if self.authorized_party.contains(party));
+            let is_known =
+                matches!(claims.get("azp"), Some(Value::String(party)) if self.authorized_party.contains(party));
             if !is_known {
                 return Err(Refused::Claim("azp".to_owned(), "names nobody whom this gateway accepts tokens of"));
             }

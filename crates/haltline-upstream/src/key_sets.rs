@@ -84,7 +84,8 @@ impl KeySets for HttpKeySets {
 /// `max-age` (RFC 9111 section 5.2.2.1); zero where the server forbids keeping.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = values.flat_map(|value| value.split(',')).map(|directive| directive.trim().to_ascii_lowercase());
+    let mut directives =
+        values.flat_map(|value| value.split(',')).map(|directive| directive.trim().to_ascii_lowercase());
     directives.find_map(|directive| match directive.split_once('=') {
         Some(("max-age", seconds)) => seconds.trim_matches('"').parse().ok().map(Duration::from_secs),
         None if directive == "no-store" || directive == "no-cache" => Some(Duration::ZERO),
@@ -147,7 +148,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_places_that_are_allowed_are_asked() {
-        for url in ["http://example.com/jwks", "https://127.0.0.1/jwks", "https://localhost/jwks", "file:///etc/passwd"] {
+        for url in ["http://example.com/jwks", "https://127.0.0.1/jwks", "https://localhost/jwks", "file:///etc/passwd"]
+        {
             assert!(fetcher().fetch(url, Reach::Public).await.is_err(), "{url}");
         }
         for url in ["http://169.254.169.254/latest", "https://168.63.129.16/x"] {

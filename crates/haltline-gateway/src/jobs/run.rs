@@ -73,8 +73,9 @@ impl Gateway {
                 return Next::Again(self.clock.now().saturating_add(UNWRITTEN_WAIT));
             }
         };
-        let incoming =
-            self.identity_of(&sheet.order).and_then(|identity| sheet.order.incoming(identity, body.clone(), Some(stop)));
+        let incoming = self
+            .identity_of(&sheet.order)
+            .and_then(|identity| sheet.order.incoming(identity, body.clone(), Some(stop)));
         let delivery = match incoming {
             Ok(incoming) => self.journey(request, incoming).await,
             Err(problem) => {

@@ -140,7 +140,11 @@ fn a_token_s_models_bind_jobs_and_requests() {
     let models = node.gateway.models_for(&provider.token("alice")).expect("models");
     assert_eq!(models, ["chat"]);
     let mut order = node.order("a", "x");
-    order.incoming = node.incoming("a", "/v1/chat/completions", &json!({"model": "fake/m", "messages": [{"role": "user", "content": "x"}]}));
+    order.incoming = node.incoming(
+        "a",
+        "/v1/chat/completions",
+        &json!({"model": "fake/m", "messages": [{"role": "user", "content": "x"}]}),
+    );
     order.incoming.presented = provider.token("alice");
     assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::ModelNotAllowed);
     let id = submit(&node, &provider);

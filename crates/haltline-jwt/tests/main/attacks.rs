@@ -37,7 +37,9 @@ fn a_public_key_is_no_secret() {
     let jwk = RSA.jwk();
     let secrets = [jwk.to_string(), jwk["n"].as_str().expect("n").to_owned(), String::new()];
     for secret in secrets {
-        for (alg, algorithm) in [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {
+        for (alg, algorithm) in
+            [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)]
+        {
             let signed = unsigned(&json!({"alg": alg, "kid": "rsa"}));
             let tag = hmac::sign(&hmac::Key::new(algorithm, secret.as_bytes()), signed.as_bytes());
             assert_eq!(checked(&format!("{signed}.{}", url(tag))).err(), Some(Refused::Algorithm), "{alg}");
@@ -79,7 +81,8 @@ fn a_key_of_one_issuer_says_nothing_for_another() {
     assert_eq!(check(&token, &others_keys, &other_rules).err(), Some(Refused::Issuer));
     assert_eq!(checked(&token).err(), Some(Refused::Signature));
     // Ours says that it is the other one.
-    let token = P256.token(&json!({"alg": "ES256", "kid": "p256"}), &claims_with(&json!({"iss": "https://other.example/"})));
+    let token =
+        P256.token(&json!({"alg": "ES256", "kid": "p256"}), &claims_with(&json!({"iss": "https://other.example/"})));
     assert_eq!(checked(&token).err(), Some(Refused::Issuer));
     assert_eq!(check(&token, &others_keys, &other_rules).err(), Some(Refused::Signature));
 }
@@ -122,8 +125,8 @@ fn signatures_of_another_kind_are_none() {
     let body = claims().to_string();
     // Zeros and the order of the curve for r and s, and lengths that are none.
     let order: Vec<u8> = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
-        0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ]
     .to_vec();
     let one: Vec<u8> = [vec![0; 31], vec![1]].concat();
@@ -249,9 +252,12 @@ fn size_has_a_bound_before_any_work() {
 #[test]
 fn what_a_refusal_says_holds_nothing_of_the_token() {
     let secret = "verysecretclaim";
-    let token = P256.token(&json!({"alg": "ES256", "kid": secret}), &claims_with(&json!({"sub": secret, "aud": secret})));
+    let token =
+        P256.token(&json!({"alg": "ES256", "kid": secret}), &claims_with(&json!({"sub": secret, "aud": secret})));
     for text in [token.clone(), format!("{token}x"), token.replace('.', "")] {
-        if let Err(why) = Token::parse(&text).and_then(|token| token.verify(&all_keys(), &rules(), Timestamp::from_secs(NOW))) {
+        if let Err(why) =
+            Token::parse(&text).and_then(|token| token.verify(&all_keys(), &rules(), Timestamp::from_secs(NOW)))
+        {
             assert!(!why.to_string().contains(secret) && !format!("{why:?}").contains(secret), "{why}");
         }
     }

@@ -1,8 +1,6 @@
 //! What is accepted, and what the rules say of claims.
 
-use crate::signer::{
-    ED, NOW, P256, P384, P521, Pair, RSA, all_keys, check, checked, claims, claims_with, rules, set,
-};
+use crate::signer::{ED, NOW, P256, P384, P521, Pair, RSA, all_keys, check, checked, claims, claims_with, rules, set};
 use haltline_jwt::{Algorithm, ClaimPath, Refused};
 use haltline_types::Timestamp;
 use serde_json::{Value, json};
@@ -43,7 +41,8 @@ fn es(claims: &Value) -> String {
 #[test]
 fn what_the_claims_must_say() {
     let audience = || Refused::Audience("aud".to_owned());
-    let not_a_time = |name: &str| Refused::Claim(name.to_owned(), "is not a time: a whole number of seconds since 1970");
+    let not_a_time =
+        |name: &str| Refused::Claim(name.to_owned(), "is not a time: a whole number of seconds since 1970");
     for (change, expected) in [
         (json!({}), None),
         (json!({"aud": ["other", "haltline"]}), None),

@@ -14,8 +14,8 @@ use haltline_gateway::{Gateway, GatewayParts, Metrics, SeededEntropy, Upstreams}
 use haltline_ledger::{OnFull, Window};
 use haltline_policy::price::Price;
 use haltline_ports::{
-    BoxFuture, Clock, NoKeySets, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery, SpendRow,
-    Upstream, UserClaims,
+    BoxFuture, Clock, NoKeySets, NoWebhooks, Outcome, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
+    SpendRow, Upstream, UserClaims,
 };
 use haltline_store_embedded::{EmbeddedStore, Options, SimDisk, Threads};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Scope, Timestamp, Unit};

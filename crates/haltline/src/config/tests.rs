@@ -3,6 +3,7 @@
 
 mod bad;
 mod good;
+mod jwt;
 mod worst;
 
 use super::{Diagnostics, Loaded, Outside, Secrets, load};

@@ -23,7 +23,8 @@ impl Key {
 
     fn token(&self, more: &Value) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        let mut claims = json!({"iss": "http://id.test/", "aud": "haltline", "sub": "alice", "org": "web", "exp": now + 600});
+        let mut claims =
+            json!({"iss": "http://id.test/", "aud": "haltline", "sub": "alice", "org": "web", "exp": now + 600});
         claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&json!({"alg": "EdDSA", "kid": self.1})), part(&claims));

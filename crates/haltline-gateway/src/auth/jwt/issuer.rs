@@ -100,7 +100,8 @@ impl Issuers {
             ));
         };
         let proved = self.verify(issuer, token, now);
-        let labels = IssuerLabels { issuer: issuer.name.to_string(), result: proved.as_ref().err().map_or("verified", word) };
+        let labels =
+            IssuerLabels { issuer: issuer.name.to_string(), result: proved.as_ref().err().map_or("verified", word) };
         metrics.jwt_checks.get_or_create(&labels).inc();
         let remembered = proved?;
         let identity = remembered.identity.clone();

@@ -40,7 +40,12 @@ pub(in crate::auth) fn identity(mapping: &Mapping, key: &Name, token: &Verified)
             None => return Err(missing(path, "the models")),
         },
     };
-    Ok(Identity { key: Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models)), user: Some(user), tags, issued: token.issued })
+    Ok(Identity {
+        key: Arc::new(virtual_key(key.clone(), team, tier, user.clone(), models)),
+        user: Some(user),
+        tags,
+        issued: token.issued,
+    })
 }
 
 fn said(by: &Said, token: &Verified, what: &str) -> Result<Option<Name>, String> {

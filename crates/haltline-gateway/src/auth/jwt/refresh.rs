@@ -56,7 +56,8 @@ impl Turn {
 
     fn failed(&mut self, now: Timestamp) {
         let wait = RETRY.0.saturating_mul(1 << self.failures.min(10)).min(RETRY.1);
-        *self = Self { next: Some(now.saturating_add(wait)), tried: Some(now), failures: self.failures.saturating_add(1) };
+        *self =
+            Self { next: Some(now.saturating_add(wait)), tried: Some(now), failures: self.failures.saturating_add(1) };
     }
 }
 
@@ -81,7 +82,6 @@ impl Gateway {
             }
         }
     }
-
 }
 
 /// What fetching needs of the world.
@@ -110,7 +110,8 @@ impl Issuer {
         let name = &issuer.name;
         let result = match fetched {
             Ok((keys, max_age)) => {
-                let refresh = max_age.map_or(settings.refresh, |age| age.clamp(REFRESH_MIN.min(settings.refresh), settings.refresh));
+                let refresh = max_age
+                    .map_or(settings.refresh, |age| age.clamp(REFRESH_MIN.min(settings.refresh), settings.refresh));
                 // Not all gateways at once.
                 let early = refresh.mul_f64(0.1 * chance(world.entropy.u64()));
                 issuer.turn.lock().succeeded(now, refresh.saturating_sub(early));
@@ -127,7 +128,9 @@ impl Issuer {
                     Some(until) if now < until => {
                         tracing::warn!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; the earlier ones serve until {until}");
                     }
-                    _ => tracing::error!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; its tokens are refused meanwhile"),
+                    _ => {
+                        tracing::error!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; its tokens are refused meanwhile")
+                    }
                 }
                 "failed"
             }
@@ -148,7 +151,8 @@ impl Issuer {
     /// Puts keys in force. The same keys again keep their identity, so that what was verified with
     /// them stays so.
     fn put(&self, keys: KeySet, until: Timestamp) {
-        let same = self.known.load().as_ref().filter(|known| known.keys.is_same(&keys)).map(|known| Arc::clone(&known.keys));
+        let same =
+            self.known.load().as_ref().filter(|known| known.keys.is_same(&keys)).map(|known| Arc::clone(&known.keys));
         let keys = same.unwrap_or_else(|| Arc::new(keys));
         self.known.store(Some(Arc::new(Known { keys, until: Some(until) })));
     }

@@ -117,7 +117,13 @@ fn issuer_url(section: &Section<'_>) -> Option<String> {
         return None;
     };
     if text.text.trim().is_empty() || text.text != text.text.trim() {
-        report(section, ConfigCode::NotUnderstood, "`issuer` is empty or has spaces around it".to_owned(), text.span, "");
+        report(
+            section,
+            ConfigCode::NotUnderstood,
+            "`issuer` is empty or has spaces around it".to_owned(),
+            text.span,
+            "",
+        );
         return None;
     }
     if text.text.starts_with("http://") && !is_loopback(&text.text) {
