@@ -4,6 +4,7 @@
 mod bad;
 mod certificates;
 mod good;
+mod jwt;
 mod worst;
 
 use super::{Diagnostics, Loaded, Outside, Secrets, load};
