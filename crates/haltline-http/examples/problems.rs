@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use haltline_gateway::{Notes, Problem, Surface};
-use haltline_http::{ServerBounds, problem_response, serve};
+use haltline_http::{Plain, ServerBounds, problem_response, serve};
 use haltline_types::{Code, RequestId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ async fn main() -> std::io::Result<()> {
     let router = Router::new().route("/counts", get(show)).fallback(refuse).with_state(counts);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("ready http://{}", listener.local_addr()?);
-    serve(listener, router, ServerBounds::default(), CancellationToken::new()).await
+    serve(listener, Plain, router, ServerBounds::default(), CancellationToken::new()).await
 }
 
 async fn show(State(counts): State<Counts>) -> Response {

@@ -113,8 +113,11 @@ struct Sealing {
     salt: [u8; SALT],
     key: LessSafeKey,
     counter: AtomicU64,
-    readers: Mutex<HashMap<([u8; ID], [u8; SALT]), Vec<Arc<LessSafeKey>>>>,
+    readers: Mutex<HashMap<Origin, Vec<Arc<LessSafeKey>>>>,
 }
+
+/// Under which key, and from which start of a process, sealed bytes are.
+type Origin = ([u8; ID], [u8; SALT]);
 
 /// Sealed bytes could not be opened, or plain ones not be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

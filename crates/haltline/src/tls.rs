@@ -167,5 +167,5 @@ fn verifier(
         ClientAuth::Required => builder,
         ClientAuth::Optional => builder.allow_unauthenticated(),
     };
-    Ok(builder.build().map_err(|error| fault("client_ca", error.to_string(), help))?)
+    builder.build().map_err(|error| fault("client_ca", error.to_string(), help))
 }
