@@ -45,8 +45,8 @@ export function start(command, args, { ready, ...options }) {
 }
 
 /** The built example in front of a gateway. */
-export async function startApp(url, key, env = {}) {
-  const port = await freePort();
+export async function startApp(url, key, env = {}, port = undefined) {
+  port ??= await freePort();
   const next = join(example, "node_modules/next/dist/bin/next");
   const child = await start(process.execPath, [next, "start", "-H", "127.0.0.1", "-p", String(port)], {
     cwd: example,
@@ -77,7 +77,7 @@ export async function runAll(browser, surroundings, wanted) {
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const bad = [];
-    watch(context, page, around.app.url, bad);
+    watch(context, page, [around.app.url, ...(around.also ?? [])], bad);
     const slug = name.replace(/\W+/g, "-");
     const shot = (what) => page.screenshot({ path: join(shots, `${slug}--${what}.png`) });
     const begin = Date.now();
@@ -101,16 +101,16 @@ export async function runAll(browser, surroundings, wanted) {
   return { passed, failed };
 }
 
-/** A page must not fail by itself, nor ask anyone but its own server. */
-function watch(context, page, origin, bad) {
+/** A page must not fail by itself, nor ask anyone but its own servers. */
+function watch(context, page, origins, bad) {
   page.on("pageerror", (error) => bad.push(`page error: ${error.message}`));
   page.on("console", (message) => {
     // The browser itself reports statuses and lost connections.
-    if (message.type() === "error" && !/Failed to load resource|net::ERR_/.test(message.text())) bad.push(`console: ${message.text()}`);
+    if (message.type() === "error" && !/Failed to load resource|net::ERR_|blocked by CORS policy/.test(message.text())) bad.push(`console: ${message.text()}`);
   });
   context.on("request", (request) => {
     const url = request.url();
-    if (!url.startsWith(origin) && !url.startsWith("data:")) bad.push(`a request to ${url}`);
+    if (!origins.some((origin) => url.startsWith(origin)) && !url.startsWith("data:")) bad.push(`a request to ${url}`);
   });
 }
 

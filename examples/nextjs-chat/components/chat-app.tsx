@@ -4,6 +4,7 @@
 
 import { usePathname } from "next/navigation";
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { type Direct, leave, through } from "../lib/door.ts";
 import { chats, forget, noChats, session, show, watch } from "../lib/sessions.ts";
 import { Conversation } from "./conversation.tsx";
 import { useChoice } from "./hooks.ts";
@@ -11,16 +12,19 @@ import { Icon, Mark } from "./icons.tsx";
 
 const COST = "haltline-chat/cost";
 
-export function ChatApp() {
+export function ChatApp({ direct }: { direct?: Direct }) {
   const path = usePathname();
   const [mounted, setMounted] = useState(false);
-  useEffect(() => setMounted(true), []);
+  useEffect(() => {
+    through(direct);
+    setMounted(true);
+  }, [direct]);
   const chatId = /^\/c\/([\w-]{1,128})$/.exec(path)?.[1];
   // The chats are in the browser: the server has nothing to show of them.
-  return mounted ? <Opened chatId={chatId} /> : <div className="app" aria-busy="true" />;
+  return mounted ? <Opened chatId={chatId} signedIn={direct !== undefined} /> : <div className="app" aria-busy="true" />;
 }
 
-function Opened({ chatId }: { chatId?: string }) {
+function Opened({ chatId, signedIn }: { chatId?: string; signedIn: boolean }) {
   const [fresh, setFresh] = useState(() => crypto.randomUUID());
   const [kept, setKept] = useState<{ id: string; request?: string }>();
   const [showCost, setShowCost] = useChoice(COST);
@@ -85,6 +89,7 @@ function Opened({ chatId }: { chatId?: string }) {
       <label className="choice">
         <input type="checkbox" checked={showCost} onChange={(event) => setShowCost(event.target.checked)} /> Show cost while writing
       </label>
+      {signedIn && <button type="button" className="leave" onClick={() => void leave()}>Sign out</button>}
     </nav>
   );
   return (

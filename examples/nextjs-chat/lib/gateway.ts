@@ -1,11 +1,6 @@
 // The way to Haltline, on the server: adds the key, which never leaves it, and names the user. What
 // comes back passes unread, so what the gateway says about retries, resuming and money stays true.
 
-import { randomUUID } from "node:crypto";
-
-/** The cookie that tells users apart. Replace it with your own session. */
-export const USER_COOKIE = "haltline-chat-user";
-
 /** What a page may say to the gateway, and what the gateway may say to a page. */
 const ASKED = ["accept", "idempotency-key", "last-event-id", "traceparent", "x-haltline-event-ids"];
 const ANSWERED = [
@@ -18,18 +13,16 @@ const ANSWERED = [
 export const settings = () => ({
   url: (process.env.HALTLINE_URL ?? "http://127.0.0.1:4100").replace(/\/$/, ""),
   key: process.env.HALTLINE_KEY ?? "",
+  /** Where browsers reach the gateway; empty = they ask this server, which passes it on. */
+  browserUrl: (process.env.HALTLINE_BROWSER_URL ?? "").replace(/\/$/, ""),
   model: process.env.HALTLINE_MODEL ?? "chat",
   system: process.env.HALTLINE_SYSTEM ?? "You are a helpful assistant. Be brief.",
 });
 
-/** Passes a request on. `search` and `body` are what the gateway gets; a closed tab closes this too. */
-export async function pass(request: Request, path: string, init: { method: "GET" | "POST"; headers?: Record<string, string>; body?: string }): Promise<Response> {
-  // Other sites must not spend with the cookie of a visitor.
-  const site = request.headers.get("sec-fetch-site");
-  if (site && site !== "same-origin" && site !== "none") return refuse(403, "csrf", "This request came from another site.");
+/** Passes a user's request on. `search` and `body` are what the gateway gets; a closed tab closes this too. */
+export async function pass(request: Request, user: string, path: string, init: { method: "GET" | "POST"; headers?: Record<string, string>; body?: string }): Promise<Response> {
   const { url, key } = settings();
-  const user = userOf(request);
-  const headers = new Headers({ ...init.headers, "x-haltline-user": user ?? newUser() });
+  const headers = new Headers({ ...init.headers, "x-haltline-user": user });
   if (key) headers.set("authorization", `Bearer ${key}`);
   if (init.body !== undefined) headers.set("content-type", "application/json");
   for (const name of ASKED) {
@@ -50,18 +43,17 @@ export async function pass(request: Request, path: string, init: { method: "GET"
     const value = answer.headers.get(name);
     if (value) out.set(name, value);
   }
-  if (!user) out.append("set-cookie", cookie(headers.get("x-haltline-user")!));
   return new Response(answer.body, { status: answer.status, headers: out });
 }
 
 /** What an answer of this user has cost; `{}` while that is not known. */
-export async function costOf(request: Request, id: string): Promise<Response> {
-  const answer = await pass(request, `/v1/generation?id=${id}`, { method: "GET" });
+export async function costOf(request: Request, user: string, id: string): Promise<Response> {
+  const answer = await pass(request, user, `/v1/generation?id=${id}`, { method: "GET" });
   if (answer.status === 404) return Response.json({}, { headers: { "cache-control": "no-store" } });
   if (!answer.ok) return answer;
   const { data } = (await answer.json()) as { data?: { user?: string; total_cost?: string } };
   // The gateway knows this app's key only; whose answer it is must be looked at here.
-  const isOwn = data?.user !== undefined && data.user === userOf(request);
+  const isOwn = data?.user !== undefined && data.user === user;
   return Response.json(isOwn ? { cost: data.total_cost } : {}, { headers: { "cache-control": "no-store" } });
 }
 
@@ -72,18 +64,6 @@ export const isChatId = (id: string) => /^[\w-]{1,128}$/.test(id);
 export function refuse(status: number, code: string, message: string, headers: Record<string, string> = {}): Response {
   const retryable = status === 503;
   return Response.json({ code, message, haltline: { class: retryable ? "retryable" : "permanent", retryable } }, { status, headers });
-}
-
-function userOf(request: Request): string | undefined {
-  return new RegExp(`(?:^|; )${USER_COOKIE}=([\\w-]{8,64})(?:;|$)`).exec(request.headers.get("cookie") ?? "")?.[1];
-}
-
-const newUser = () => `web-${randomUUID()}`;
-
-/** For a year, out of reach of scripts. */
-export function cookie(user: string): string {
-  const secure = process.env.HALTLINE_COOKIE_SECURE === "true" ? "; Secure" : "";
-  return `${USER_COOKIE}=${user}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000${secure}`;
 }
 
 function reason(error: unknown): string {

@@ -3,6 +3,7 @@
 
 import { Chat } from "@ai-sdk/react";
 import type { UIMessageChunk } from "ai";
+import { costOf } from "./door.ts";
 import { type AnswerFacts, type ConnectionState, type HaltlineChatTransport, parseProblem, type Problem, problemOf } from "./haltline-transport.ts";
 import { type ChatMessage, load, save, textOf } from "./history.ts";
 
@@ -220,8 +221,7 @@ export class ChatSession {
     const last = this.chat.lastMessage;
     for (let n = 0; n < 4; n++) {
       if (!streamId || last?.role !== "assistant" || last.metadata?.cost !== undefined) return;
-      const answer = await fetch(`/api/cost/${streamId}`).catch(() => undefined);
-      const { cost } = answer?.ok ? ((await answer.json()) as { cost?: string }) : {};
+      const cost = await costOf(streamId);
       if (this.live.busy || this.chat.lastMessage?.id !== last.id) return;
       if (cost !== undefined) {
         this.#note({ cost });

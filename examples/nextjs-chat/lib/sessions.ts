@@ -1,6 +1,7 @@
 // All chats that were opened since the page was loaded, and the one transport that they share.
 
-import { createHaltlineChatTransport } from "./haltline-transport.ts";
+import { way } from "./door.ts";
+import { createHaltlineChatTransport, type HaltlineChatTransport } from "./haltline-transport.ts";
 import { type ChatEntry, type ChatMessage, list, remove } from "./history.ts";
 import { ChatSession } from "./session.ts";
 
@@ -14,17 +15,20 @@ const unread = new Set<string>();
 let shown = "";
 let items: ChatItem[] | undefined;
 
-const transport = createHaltlineChatTransport<ChatMessage>({
+let shared: HaltlineChatTransport<ChatMessage> | undefined;
+/** Made with the first chat: by then it is known which way questions go. */
+const transport = () => (shared ??= createHaltlineChatTransport<ChatMessage>({
+  ...way(),
   onConnection: (id, state) => sessions.get(id)?.onConnection(state),
   onFacts: (id, facts) => sessions.get(id)?.onFacts(facts),
   onChunk: (id, chunk) => sessions.get(id)?.onChunk(chunk),
-});
+}));
 
 /** The chat of an id; made when it is asked for first. */
 export function session(id: string): ChatSession {
   let found = sessions.get(id);
   if (!found) {
-    found = new ChatSession(id, transport, changed);
+    found = new ChatSession(id, transport(), changed);
     sessions.set(id, found);
   }
   return found;

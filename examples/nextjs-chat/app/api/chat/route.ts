@@ -1,10 +1,11 @@
 // A generation: what the page says, and what only the server decides.
 
+import { withAuth } from "../../../lib/auth.ts";
 import { pass, refuse, settings } from "../../../lib/gateway.ts";
 
 const BODY_MAX = 4_000_000;
 
-export async function POST(request: Request): Promise<Response> {
+export const POST = withAuth(async (request, user) => {
   const text = await request.text();
   if (text.length > BODY_MAX) return refuse(413, "body_too_large", "This conversation is too large.");
   let page: { id?: unknown; messages?: unknown; trigger?: unknown; messageId?: unknown };
@@ -18,5 +19,5 @@ export async function POST(request: Request): Promise<Response> {
   const { model, system } = settings();
   // Who wants another answer does not want the one that is kept.
   const headers: Record<string, string> = trigger === "regenerate-message" ? { "x-haltline-cache": "off" } : {};
-  return pass(request, "/api/chat", { method: "POST", headers, body: JSON.stringify({ id, messages, trigger, messageId, model, system }) });
-}
+  return pass(request, user, "/api/chat", { method: "POST", headers, body: JSON.stringify({ id, messages, trigger, messageId, model, system }) });
+});
