@@ -178,8 +178,9 @@ async fn tokens_and_sign_ins_end_in_time() {
 async fn sign_ins_are_revoked_by_user_by_key_and_all_at_once() {
     let setup = start("").await;
     let (alice, bob) = (Browser::signed_in(&setup, "alice").await, Browser::signed_in(&setup, "bob").await);
+    let of = &setup;
     let revoke = |body: Value| async move {
-        let call = call(&setup, Method::POST, "/v1/auth/revoke").bearer(&setup.secret).json(&body);
+        let call = call(of, Method::POST, "/v1/auth/revoke").bearer(&of.secret).json(&body);
         call.send().await.expect("answer").json().expect("json")
     };
     assert_eq!(revoke(json!({"user": "alice"})).await, json!({"revoked": 1}));
