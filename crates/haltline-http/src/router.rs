@@ -7,7 +7,9 @@ use crate::routes::{
     streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
+use crate::came;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
 use haltline_gateway::Gateway;
 use haltline_wire::client::ClientDialect;
@@ -27,7 +29,7 @@ pub struct App {
 }
 
 /// What clients may have put before a dialect's own path: they differ in what they call a base URL.
-const BASES: [&str; 8] =
+pub(crate) const BASES: [&str; 8] =
     ["/v1", "/v1beta", "/openai/v1", "/openai", "/anthropic/v1", "/anthropic", "/google/v1beta", "/google/v1"];
 
 /// The router.
@@ -44,7 +46,8 @@ pub fn router(app: App) -> Router {
     for entry in plain() {
         router = router.route(entry.path, only(entry.methods));
     }
-    router.nest("/admin/v1", admin::router()).fallback(google::or_nothing).with_state(app)
+    let admin = admin::router(&app);
+    router.nest("/admin/v1", admin).fallback(google::or_nothing).layer(from_fn(came::carry)).with_state(app)
 }
 
 /// Routes that stand below each of the bases.

@@ -1,10 +1,12 @@
 //! The accept loop: bounded connections, slow clients shown the door, and a drain that lets
 //! running answers finish.
 
+use crate::came::{From, client_behind};
 use crate::paths::with_single_slashes;
 use crate::patient::Patient;
 use axum::Router;
 use axum::body::Body;
+use haltline_ports::Network;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -21,7 +23,7 @@ use tower_service::Service;
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// What bounds connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerBounds {
     /// Open at once.
     pub connections: usize,
@@ -31,11 +33,19 @@ pub struct ServerBounds {
     pub headers: usize,
     /// Bytes of a request's head.
     pub head_bytes: usize,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 impl Default for ServerBounds {
     fn default() -> Self {
-        Self { connections: 16_384, header_read: Duration::from_secs(10), headers: 100, head_bytes: 64 * 1024 }
+        Self {
+            connections: 16_384,
+            header_read: Duration::from_secs(10),
+            headers: 100,
+            head_bytes: 64 * 1024,
+            trusted_proxies: Arc::from([]),
+        }
     }
 }
 
@@ -67,10 +77,10 @@ pub async fn serve(
                 Err(_) => break,
             },
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) if is_per_connection(&error) => continue,
                 Err(error) => {
                     // Out of descriptors: leave the connections that are open time to end.
@@ -85,11 +95,14 @@ pub async fn serve(
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let router = router.clone();
+        let trusted = Arc::clone(&bounds.trusted_proxies);
         let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
             let mut router = router.clone();
             if let Some(uri) = with_single_slashes(request.uri()) {
                 *request.uri_mut() = uri;
             }
+            let client = client_behind(peer, request.headers(), &trusted);
+            request.extensions_mut().insert(From(client));
             async move {
                 Ok::<_, Infallible>(router.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
             }

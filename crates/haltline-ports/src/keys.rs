@@ -116,6 +116,8 @@ pub enum KeysError {
     Store(String),
     /// A key of that name exists.
     Exists(Name),
+    /// The key's rules cannot be in force; the text says why.
+    Rules(String),
     /// No key of that name exists.
     Unknown(Name),
     /// A key of that name was removed then. What is kept for its users goes by that name, so it is
@@ -126,7 +128,7 @@ pub enum KeysError {
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(why) => f.write_str(why),
+            Self::Store(why) | Self::Rules(why) => f.write_str(why),
             Self::Exists(name) => {
                 write!(f, "a key named `{name}` exists already; choose another name, or `haltline key rotate {name}`")
             }

@@ -16,6 +16,8 @@ pub enum Code {
     KeyExpired,
     KeyFrozen,
     ModelNotAllowed,
+    RouteNotAllowed,
+    AddressNotAllowed,
     BudgetExceeded,
     ReservationTooLarge,
     ContextLengthExceeded,
@@ -63,7 +65,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -73,6 +75,8 @@ impl Code {
         Self::KeyExpired,
         Self::KeyFrozen,
         Self::ModelNotAllowed,
+        Self::RouteNotAllowed,
+        Self::AddressNotAllowed,
         Self::BudgetExceeded,
         Self::ReservationTooLarge,
         Self::ContextLengthExceeded,
@@ -116,6 +120,12 @@ impl Code {
             Self::KeyFrozen => ("key_frozen", 403, "permission_error", "permission_error", OperatorActionable),
             Self::ModelNotAllowed => {
                 ("model_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
+            }
+            Self::RouteNotAllowed => {
+                ("route_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
+            }
+            Self::AddressNotAllowed => {
+                ("address_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
             }
             Self::BudgetExceeded => ("budget_exceeded", 402, "insufficient_quota", "billing_error", UserActionable),
             Self::ReservationTooLarge => {

@@ -1,25 +1,37 @@
 //! What a client presents to come in, whatever the header.
 
+use haltline_ports::RouteGroup;
 use std::fmt;
+use std::net::IpAddr;
 
 /// What a client presents to come in.
 #[derive(Clone, Default)]
 pub struct Presented {
     /// The credential: an API key, or a token that stands for one.
     pub credential: Option<String>,
+    /// The client's address, as far as it is known for sure.
+    pub from: Option<IpAddr>,
+    /// The routes that it asks for; none where the way that it came by says nothing of that.
+    pub route: Option<RouteGroup>,
 }
 
 impl Presented {
     /// A credential, or none.
     #[must_use]
     pub fn new(credential: Option<String>) -> Self {
-        Self { credential }
+        Self { credential, from: None, route: None }
     }
 
     /// A credential and nothing else.
     #[must_use]
     pub fn credential(text: &str) -> Self {
         Self::new(Some(text.to_owned()))
+    }
+
+    /// The same, from this address and for these routes.
+    #[must_use]
+    pub fn at(self, from: Option<IpAddr>, route: Option<RouteGroup>) -> Self {
+        Self { from, route, ..self }
     }
 
     /// The credential, if any was presented.

@@ -16,6 +16,7 @@ pages! {
     InvalidRequest => "invalid_request", UnknownField => "unknown_field", UnpricedModel => "unpriced_model",
     UnknownModel => "unknown_model", AuthMissing => "auth_missing", KeyInvalid => "key_invalid",
     KeyExpired => "key_expired", KeyFrozen => "key_frozen", ModelNotAllowed => "model_not_allowed",
+    RouteNotAllowed => "route_not_allowed", AddressNotAllowed => "address_not_allowed",
     BudgetExceeded => "budget_exceeded", ReservationTooLarge => "reservation_too_large",
     ContextLengthExceeded => "context_length_exceeded", ContentBlocked => "content_filter",
     BodyTooLarge => "body_too_large", NotFound => "not_found", MethodNotAllowed => "method_not_allowed",
