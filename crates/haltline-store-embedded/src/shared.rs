@@ -1,6 +1,8 @@
 //! What the doors, the threads and the owner of a store share: the lock, the latch that stops
 //! spending, and the queue for syncs.
 
+use crate::acts::ActLog;
+use crate::admins::EmbeddedAdmins;
 use crate::disk::Disk;
 use crate::documents::DocumentFile;
 use crate::frame::Place;
@@ -35,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) views: Views,
     pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
+    pub(crate) admins: EmbeddedAdmins,
+    pub(crate) acts: ActLog,
     /// The log of streams, which has a lock of its own.
     pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
@@ -58,6 +62,7 @@ impl Shared {
         views: Views,
         documents: DocumentFile,
         keys: EmbeddedKeys,
+        (admins, acts): (EmbeddedAdmins, ActLog),
         restored: bool,
     ) -> Self {
         let limits = Limits { keep: options.keep_streams, bytes_max: options.stream_bytes_max };
@@ -76,6 +81,8 @@ impl Shared {
             views,
             documents,
             keys,
+            admins,
+            acts,
             unprojected: AtomicBool::new(true),
             views_lag: AtomicBool::new(false),
             reading: Mutex::new(()),
