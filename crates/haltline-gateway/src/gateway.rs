@@ -13,6 +13,7 @@ use crate::guard::{self, Carried, Cases};
 use crate::incoming::{Incoming, Surface};
 use crate::jobs::Jobs;
 use crate::kept::{self, Rooms};
+use crate::keys::{self, KeyUses};
 use crate::lanes::Lanes;
 use crate::line;
 use crate::metrics::{EndpointLabels, Metrics, RequestLabels};
@@ -28,11 +29,11 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use haltline_ledger::Balance;
 use haltline_policy::breaker::{Breaker, BreakerState};
-use haltline_policy::limits::Limiter;
+use haltline_policy::limits::KeyedLimiter;
 use haltline_policy::once::{FinalAnswers, KEEP};
 use haltline_ports::{
     AnswerBody, Book, BookError, BookHealth, Clock, Documents, Entropy, GuardServices, KeyRecord, KeySets, Keys,
-    Records, Streams, Upstream, Webhooks,
+    Records, Streams, Upstream, Webhooks, budgets_with_keys,
 };
 use haltline_types::{Code, ModelName, Name, NanoUsd, RequestId, Unit};
 use parking_lot::{Mutex, RwLock};
@@ -100,6 +101,9 @@ pub struct Gateway {
     pub(crate) records: Arc<dyn Records>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) key_sets: Arc<dyn KeySets>,
+    pub(crate) key_uses: KeyUses,
+    /// Changes of keys and of the configuration take turns: both decide which budgets are in force.
+    pub(crate) key_turn: tokio::sync::Mutex<()>,
     pub(crate) streams: Arc<dyn Streams>,
     /// Journeys that run.
     pub(crate) registry: Registry,
@@ -110,7 +114,7 @@ pub struct Gateway {
     /// How many dead letters there are.
     pub(crate) graves: Arc<Graves>,
     pub(crate) alerts: Alerts,
-    pub(crate) limiter: Mutex<Limiter>,
+    pub(crate) limiter: Mutex<KeyedLimiter>,
     pub(crate) lanes: Lanes,
     pub(crate) counting: Counting,
     pub(crate) quarantine: Quarantine,
@@ -148,7 +152,8 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: GatewayParts) -> Arc<Self> {
-        let limiter = Limiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        let mut limiter = KeyedLimiter::new(parts.settings.rate_limits.clone(), LIMITED_SUBJECTS);
+        limiter.set_keys(keys::limits_of(&parts.keys.list()));
         let cache = Cache::new(Arc::clone(&parts.documents), parts.settings.cache.bytes_max);
         let (clock, entropy) = (Arc::clone(&parts.clock), Arc::clone(&parts.entropy));
         let graves = Arc::new(Graves::new(Arc::clone(&parts.documents), GraveBounds::USUAL));
@@ -178,6 +183,8 @@ impl Gateway {
             records: parts.records,
             keys: parts.keys,
             key_sets: parts.key_sets,
+            key_uses: KeyUses::default(),
+            key_turn: tokio::sync::Mutex::default(),
             streams: parts.streams,
             registry: Registry::default(),
             carried: Carried::default(),
@@ -264,7 +271,11 @@ impl Gateway {
         upstreams: Upstreams,
         guards: Arc<dyn GuardServices>,
     ) -> Result<(), BookError> {
-        self.book.rebudget(settings.budgets.clone(), self.clock.now()).await?;
+        let _turn = self.key_turn.lock().await;
+        let keys = self.keys.list();
+        let budgets =
+            budgets_with_keys(&settings.budgets, keys.iter().map(AsRef::as_ref)).map_err(BookError::Stopped)?;
+        self.book.rebudget(budgets, self.clock.now()).await?;
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());
         }

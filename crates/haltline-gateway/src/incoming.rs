@@ -4,6 +4,7 @@ use crate::auth::{Identity, Presented};
 use crate::cache::CacheAsk;
 use crate::voice::Voice;
 use bytes::Bytes;
+use haltline_ports::RouteGroup;
 use haltline_types::{Name, NanoUsd};
 use haltline_wire::client::{Address, ClientDialect};
 use tokio::time::Instant;
@@ -63,6 +64,19 @@ impl Surface {
             Self::Guard,
         ];
         all.into_iter().find(|surface| surface.word() == word)
+    }
+
+    /// The routes that it is one of, for keys that may not use all.
+    #[must_use]
+    pub const fn routes(self) -> RouteGroup {
+        match self {
+            Self::ChatCompletions => RouteGroup::Chat,
+            Self::Responses => RouteGroup::Responses,
+            Self::Embeddings => RouteGroup::Embeddings,
+            Self::Messages | Self::CountTokens => RouteGroup::Messages,
+            Self::GenerateContent { .. } => RouteGroup::Gemini,
+            Self::UiStream => RouteGroup::Ui,
+        }
     }
 
     /// What its clients speak.

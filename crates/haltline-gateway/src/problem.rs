@@ -2,6 +2,7 @@
 //! it looks on the wire is the surface's matter.
 
 use haltline_ledger::{Refusal, RefusalReason};
+use haltline_ports::shown_budget;
 use haltline_types::{Code, Dimension, Fault, FaultKind, Origin, Timestamp, Tokens};
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ impl Problem {
                 Dimension::BrowserToken => true,
                 _ => false,
             });
-        let name = &refusal.budget;
+        let name = shown_budget(&refusal.budget, &refusal.subject);
         let resets = match refusal.resets_at {
             Some(at) => format!(" It resets at {at}."),
             None => format!(" It counts the last {}.", haltline_types::format_duration(refusal.window)),
@@ -165,8 +166,7 @@ impl Problem {
             other => (Code::Internal, format!("The ledger could not take this request ({other:?}).")),
         };
         let mut problem = Self::new(code, message);
-        problem.budget =
-            Some(BudgetNote { name: name.to_string(), scope: refusal.scope.to_string(), resets_at: refusal.resets_at });
+        problem.budget = Some(BudgetNote { name, scope: refusal.scope.to_string(), resets_at: refusal.resets_at });
         problem.max_tokens_that_fits = cap_that_fits;
         if code.should_retry() {
             let wait = match (code, refusal.resets_at) {

@@ -1,5 +1,6 @@
 //! Headers: what clients say of themselves, and what they are told.
 
+use crate::came::came;
 use haltline_gateway::{CacheAsk, CacheResult, Claims, Notes, Presented, Surface};
 use haltline_policy::limits::{LimitStanding, LimitUnit};
 use haltline_types::{Name, NanoUsd};
@@ -14,7 +15,8 @@ const CLAIM_MAX: usize = 256;
 
 /// What a client presents to come in.
 pub(crate) fn presented(headers: &HeaderMap) -> Presented {
-    let mut presented = Presented::new(presented_key(headers));
+    let came = came();
+    let mut presented = Presented::new(presented_key(headers)).at(came.from, came.route);
     presented.origin = text(headers, "origin").map(str::to_owned);
     presented
 }

@@ -1,6 +1,7 @@
 //! Surfaces: HTTP to the line, and nothing that decides.
 
 pub mod admin;
+mod came;
 mod cors;
 mod headers;
 mod openapi;
@@ -15,6 +16,7 @@ mod server;
 mod stream_body;
 pub mod timeline;
 
+pub use came::From as ClientAddress;
 pub use openapi::document as openapi_document;
 pub use patient::Patient;
 pub use problem::{chat_error_body, error_page, problem_response};

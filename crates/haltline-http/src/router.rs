@@ -1,6 +1,7 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
+use crate::came;
 use crate::cors;
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::protection;
@@ -29,7 +30,7 @@ pub struct App {
 }
 
 /// What clients may have put before a dialect's own path: they differ in what they call a base URL.
-const BASES: [&str; 8] =
+pub(crate) const BASES: [&str; 8] =
     ["/v1", "/v1beta", "/openai/v1", "/openai", "/anthropic/v1", "/anthropic", "/google/v1beta", "/google/v1"];
 
 /// The router.
@@ -48,9 +49,10 @@ pub fn router(app: App) -> Router {
     }
     let cors = middleware::from_fn_with_state(app.clone(), cors::cors);
     router
-        .nest("/admin/v1", admin::router())
+        .nest("/admin/v1", admin::router(&app))
         .fallback(google::or_nothing)
         .layer(cors)
+        .layer(middleware::from_fn(came::carry))
         .layer(middleware::from_fn_with_state(app.clone(), protection::protect))
         .with_state(app)
 }
@@ -60,7 +62,7 @@ pub fn operator_router(app: App) -> Router {
     let health = plain().into_iter().filter(|entry| matches!(entry.path, "/livez" | "/readyz" | "/metrics"));
     health
         .fold(Router::new(), |router, entry| router.route(entry.path, only(entry.methods)))
-        .nest("/admin/v1", admin::router())
+        .nest("/admin/v1", admin::router(&app))
         .fallback(errors::nothing_for_operators)
         .layer(middleware::from_fn_with_state(app.clone(), protection::protect))
         .with_state(app)

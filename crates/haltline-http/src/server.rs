@@ -7,10 +7,12 @@ mod peers;
 
 pub use accept::{Accept, Accepted, Peer, Plain, Raw};
 
+use crate::came::{From, client_behind};
 use crate::paths::with_single_slashes;
 use axum::Router;
 use axum::body::Body;
 use hall::Hall;
+use haltline_ports::Network;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use peers::{Counted, Peers, TooMany};
@@ -34,7 +36,7 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text
     Too many connections from this address; close some.\n";
 
 /// What bounds connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerBounds {
     /// Open at once.
     pub connections: usize,
@@ -52,6 +54,8 @@ pub struct ServerBounds {
     pub handshake: Duration,
     /// Handshakes under way at once; they hold no place among `connections`.
     pub handshakes: usize,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 impl Default for ServerBounds {
@@ -65,6 +69,7 @@ impl Default for ServerBounds {
             head_bytes: 64 * 1024,
             handshake: Duration::from_secs(10),
             handshakes: 1_024,
+            trusted_proxies: Arc::from([]),
         }
     }
 }
@@ -92,7 +97,8 @@ pub async fn serve<A: Accept>(
         .max_buf_size(bounds.head_bytes)
         .keep_alive(true)
         .pipeline_flush(true);
-    let shared = Arc::new(Shared { accept, router, builder, stop });
+    let shared =
+        Arc::new(Shared { accept, router, builder, stop, trusted_proxies: Arc::clone(&bounds.trusted_proxies) });
     loop {
         // Without a handshake the place comes first, and the system's queue holds who must wait.
         let place = if A::SHAKES_HANDS {
@@ -169,6 +175,7 @@ struct Shared<A> {
     router: Router,
     builder: http1::Builder,
     stop: CancellationToken,
+    trusted_proxies: Arc<[Network]>,
 }
 
 impl<A: Accept> Shared<A> {
@@ -187,6 +194,8 @@ impl<A: Accept> Shared<A> {
                 *request.uri_mut() = uri;
             }
             request.extensions_mut().insert(peer);
+            let client = client_behind(address.ip(), request.headers(), &self.trusted_proxies);
+            request.extensions_mut().insert(From(client));
             async move {
                 Ok::<_, Infallible>(router.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
             }

@@ -1,7 +1,10 @@
 //! Rate limits over subjects: several at once, all or nothing, in bounded memory. What is longer
 //! than a minute and counts money is a budget and lives in the ledger.
 
+mod keyed;
 mod shelf;
+
+pub use keyed::{KeyedLimiter, KeyedRunning};
 
 use haltline_types::{Name, Scope, Subjects, Timestamp, Tokens};
 use shelf::Shelf;
@@ -151,6 +154,18 @@ impl Limiter {
         tokens: Tokens,
         counts: impl Fn(&LimitRefusal) -> bool,
     ) -> Result<LimitReport, LimitRefusal> {
+        self.check(now, subjects, tokens, counts)?;
+        Ok(self.count(now, subjects, tokens))
+    }
+
+    /// Would it be let through? Counts nothing.
+    fn check(
+        &mut self,
+        now: Timestamp,
+        subjects: &Subjects,
+        tokens: Tokens,
+        counts: impl Fn(&LimitRefusal) -> bool,
+    ) -> Result<(), LimitRefusal> {
         let mut refusal: Option<LimitRefusal> = None;
         for shelf in &self.shelves {
             self.scratch.clear();
@@ -162,9 +177,11 @@ impl Limiter {
                 refusal = Some(found);
             }
         }
-        if let Some(refusal) = refusal {
-            return Err(refusal);
-        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// To be called only after `check` said yes at the same instant.
+    fn count(&mut self, now: Timestamp, subjects: &Subjects, tokens: Tokens) -> LimitReport {
         let mut report = LimitReport { nearest: None, running: Running::default() };
         for shelf in &mut self.shelves {
             self.scratch.clear();
@@ -174,7 +191,7 @@ impl Limiter {
                 report.nearest = Some(standing);
             }
         }
-        Ok(report)
+        report
     }
 
     /// A request has ended.

@@ -1,5 +1,13 @@
 //! The door to API keys. A secret is shown once when it is made; only its keyed hash is kept.
 
+mod budgets;
+mod network;
+mod rules;
+
+pub use budgets::{KEY_BUDGETS, KEY_BUDGETS_MAX, budgets_with_keys, shown_budget};
+pub use network::{Network, masked};
+pub use rules::{KeyBudget, KeyLimit, KeyRules, RULES_MAX, RouteGroup};
+
 use haltline_types::{Name, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +22,35 @@ pub enum UserClaims {
     Listed(Vec<Name>),
     /// Whomever it names.
     Any,
+}
+
+/// A secret that was replaced and works for a while yet, so that clients can change over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldSecret {
+    /// Its keyed hash.
+    pub hash: [u8; 32],
+    /// Its first characters.
+    pub hint: String,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl KeyRecord {
+    /// The key of a hash at `now`: by its secret, or by its old one while that works.
+    #[must_use]
+    pub fn find(keys: &dyn Keys, hash: &[u8; 32], now: Timestamp) -> Option<Arc<Self>> {
+        let old = || keys.find_old(hash).filter(|key| key.old.as_ref().is_some_and(|old| now < old.until));
+        keys.find(hash).or_else(old)
+    }
+}
+
+/// When a key was last used, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// When.
+    pub at: Timestamp,
+    /// The network of the address, not the machine; none if none was known.
+    pub from: Option<String>,
 }
 
 /// An API key without its secret.
@@ -39,6 +76,36 @@ pub struct KeyRecord {
     pub expires: Option<Timestamp>,
     /// Switched off by an operator.
     pub frozen: bool,
+    /// The secret before this one, while it works.
+    pub old: Option<OldSecret>,
+    /// What it is for, in the operator's words.
+    pub description: String,
+    /// Who made it.
+    pub created_by: Option<Name>,
+    /// What it may do.
+    pub rules: KeyRules,
+}
+
+/// A key that no secret opens, to be filled in.
+impl Default for KeyRecord {
+    fn default() -> Self {
+        Self {
+            name: Name::new(""),
+            hash: [0; 32],
+            hint: String::new(),
+            team: None,
+            tier: None,
+            users: UserClaims::None,
+            models: Vec::new(),
+            created: Timestamp::default(),
+            expires: None,
+            frozen: false,
+            old: None,
+            description: String::new(),
+            created_by: None,
+            rules: KeyRules::default(),
+        }
+    }
 }
 
 /// Why keys could not be read or written.
@@ -48,6 +115,8 @@ pub enum KeysError {
     Store(String),
     /// A key of that name exists.
     Exists(Name),
+    /// The key's rules cannot be in force; the text says why.
+    Rules(String),
     /// No key of that name exists.
     Unknown(Name),
     /// A key of that name was removed then. What is kept for its users goes by that name, so it is
@@ -58,7 +127,7 @@ pub enum KeysError {
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(why) => f.write_str(why),
+            Self::Store(why) | Self::Rules(why) => f.write_str(why),
             Self::Exists(name) => {
                 write!(f, "a key named `{name}` exists already; choose another name, or `haltline key rotate {name}`")
             }
@@ -82,6 +151,11 @@ pub trait Keys: Send + Sync {
     /// The key with this hash.
     fn find(&self, hash: &[u8; 32]) -> Option<Arc<KeyRecord>>;
 
+    /// The key whose old secret has this hash; whoever asks must ask as well whether that works yet.
+    fn find_old(&self, _hash: &[u8; 32]) -> Option<Arc<KeyRecord>> {
+        None
+    }
+
     /// All keys, by name.
     fn list(&self) -> Vec<Arc<KeyRecord>>;
 
@@ -102,4 +176,17 @@ pub trait Keys: Send + Sync {
     /// # Errors
     /// When there is none or the store fails.
     fn remove(&self, name: &Name, now: Timestamp) -> Result<(), KeysError>;
+
+    /// When a key was last used, as far as it was told. Not known to a store that does not keep it.
+    fn last_use(&self, _name: &Name) -> Option<KeyUse> {
+        None
+    }
+
+    /// Keeps when keys were last used; now and then, since nothing depends on it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn note_uses(&self, _uses: Vec<(Name, KeyUse)>) -> Result<(), KeysError> {
+        Ok(())
+    }
 }

@@ -1,6 +1,8 @@
 //! Doors to the world: traits by door, not by technology. The gateway knows only these; the
 //! binary decides which store, which provider and which clock stands behind each.
 
+mod acts;
+mod admins;
 mod book;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
@@ -18,6 +20,8 @@ mod timeline;
 mod upstream;
 mod webhooks;
 
+pub use acts::{ACT_TEXT_MAX, Act, ActQuery, Acts, ActsError, ActsReport, Outcome as ActOutcome, SealedAct};
+pub use admins::{AdminRecord, Admins, AdminsError, Role};
 pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride};
 pub use clock::{Clock, Entropy};
 pub use documents::{
@@ -29,7 +33,10 @@ pub use guards::{
     NoGuardServices, Speaker,
 };
 pub use key_sets::{Fetched, KeySets, NoKeySets};
-pub use keys::{KeyRecord, Keys, KeysError, UserClaims};
+pub use keys::{
+    KEY_BUDGETS, KEY_BUDGETS_MAX, KeyBudget, KeyLimit, KeyRecord, KeyRules, KeyUse, Keys, KeysError, Network,
+    OldSecret, RULES_MAX, RouteGroup, UserClaims, budgets_with_keys, masked, shown_budget,
+};
 pub use owner::Owner;
 pub use permit::Permit;
 pub use records::{

@@ -119,6 +119,7 @@ impl SiteKey {
             created: now,
             expires: None,
             frozen: false,
+            ..KeyRecord::default()
         };
         match keys.add(record) {
             Ok(()) | Err(KeysError::Exists(_)) => Ok(()),

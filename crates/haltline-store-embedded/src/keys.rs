@@ -1,17 +1,19 @@
 //! API keys: `keys.json`, written whole and durably on every change, and the pepper that makes
 //! their hashes useless to whoever reads only that file. Read on every request: kept in memory.
 
-mod file;
+pub(crate) mod file;
+mod uses;
 
 use crate::disk::Disk;
 use crate::error::OpenError;
-use haltline_ports::{KeyRecord, Keys, KeysError};
+use haltline_ports::{KeyRecord, KeyUse, Keys, KeysError};
 use haltline_types::{Name, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::RwLock;
 use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 /// The file of the pepper in the data directory: 32 bytes, for its owner only.
 const PEPPER: &str = "pepper";
@@ -20,6 +22,7 @@ const PEPPER: &str = "pepper";
 pub(crate) struct EmbeddedKeys {
     disk: Arc<dyn Disk>,
     keyed: Hmac<Sha256>,
+    uses: uses::Uses,
     known: RwLock<Known>,
 }
 
@@ -27,6 +30,8 @@ pub(crate) struct EmbeddedKeys {
 struct Known {
     by_name: BTreeMap<Name, Arc<KeyRecord>>,
     by_hash: HashMap<[u8; 32], Arc<KeyRecord>>,
+    /// By the hash of the secret before this one; whether that works yet is a question of time.
+    by_old: HashMap<[u8; 32], Arc<KeyRecord>>,
     /// Names of removed keys, and since when. What is kept for a key's users goes by its name.
     used: BTreeMap<Name, Timestamp>,
 }
@@ -58,7 +63,8 @@ impl EmbeddedKeys {
             known.put(record);
         }
         let keyed = Hmac::new_from_slice(&pepper).map_err(|_| OpenError::corrupt(PEPPER, 0, "it cannot be used"))?;
-        Ok(Self { disk, keyed, known: RwLock::new(known) })
+        let uses = uses::Uses::read(disk.as_ref());
+        Ok(Self { disk, keyed, uses, known: RwLock::new(known) })
     }
 
     /// Makes a change durable before anybody sees it.
@@ -85,8 +91,16 @@ impl Keys for EmbeddedKeys {
         keyed.finalize().into_bytes().into()
     }
 
+    /// What a table gives away by its timing are bits of the hash, which nobody can steer who does not
+    /// know the pepper. That the hash is the wanted one is compared in constant time all the same, so
+    /// that this stays true of any table.
     fn find(&self, hash: &[u8; 32]) -> Option<Arc<KeyRecord>> {
-        self.known.read().by_hash.get(hash).cloned()
+        self.known.read().by_hash.get(hash).filter(|key| key.hash.ct_eq(hash).into()).cloned()
+    }
+
+    fn find_old(&self, hash: &[u8; 32]) -> Option<Arc<KeyRecord>> {
+        let is_wanted = |key: &&Arc<KeyRecord>| key.old.as_ref().is_some_and(|old| old.hash.ct_eq(hash).into());
+        self.known.read().by_old.get(hash).filter(is_wanted).cloned()
     }
 
     fn list(&self) -> Vec<Arc<KeyRecord>> {
@@ -121,18 +135,33 @@ impl Keys for EmbeddedKeys {
             Ok(())
         })
     }
+
+    fn last_use(&self, name: &Name) -> Option<KeyUse> {
+        self.uses.of(name)
+    }
+
+    fn note_uses(&self, uses: Vec<(Name, KeyUse)>) -> Result<(), KeysError> {
+        let known: Vec<Name> = self.known.read().by_name.keys().cloned().collect();
+        self.uses.note(self.disk.as_ref(), uses, &known)
+    }
 }
 
 impl Known {
     fn put(&mut self, record: KeyRecord) {
         let record = Arc::new(record);
         self.by_hash.insert(record.hash, Arc::clone(&record));
+        if let Some(old) = &record.old {
+            self.by_old.insert(old.hash, Arc::clone(&record));
+        }
         self.by_name.insert(record.name.clone(), record);
     }
 
     fn take(&mut self, name: &Name) -> Result<(), KeysError> {
         let old = self.by_name.remove(name).ok_or_else(|| KeysError::Unknown(name.clone()))?;
         self.by_hash.remove(&old.hash);
+        if let Some(older) = &old.old {
+            self.by_old.remove(&older.hash);
+        }
         Ok(())
     }
 }
@@ -150,7 +179,7 @@ fn random() -> Result<[u8; 32], OpenError> {
 mod tests {
     use super::*;
     use crate::disk::{Crash, DiskFault, SimDisk};
-    use haltline_ports::UserClaims;
+    use haltline_ports::{KeyRules, OldSecret, RouteGroup, UserClaims};
 
     fn key(name: &str, hash: [u8; 32]) -> KeyRecord {
         KeyRecord {
@@ -164,7 +193,58 @@ mod tests {
             created: Timestamp::from_millis(5),
             expires: Some(Timestamp::from_millis(9)),
             frozen: true,
+            old: Some(OldSecret { hash: [9; 32], hint: "hl-live-cd".into(), until: Timestamp::from_millis(7) }),
+            description: "the shop".into(),
+            created_by: Some("ann".into()),
+            rules: KeyRules {
+                budgets: vec!["$5/day warn".parse().expect("a budget")],
+                limits: vec!["10/10s".parse().expect("a limit"), "3 at once".parse().expect("a limit")],
+                routes: vec![RouteGroup::Chat, RouteGroup::Jobs],
+                networks: vec!["10.0.0.0/8".parse().expect("a network")],
+            },
         }
+    }
+
+    #[test]
+    fn an_old_secret_is_found_apart_and_only_until_it_ends() {
+        let keys = open(&SimDisk::new(1), [1; 32]).expect("open");
+        keys.add(key("one", [1; 32])).expect("add");
+        assert!(keys.find(&[9; 32]).is_none());
+        assert!(keys.find_old(&[9; 32]).is_some());
+        assert!(KeyRecord::find(&keys, &[9; 32], Timestamp::from_millis(6)).is_some());
+        assert!(KeyRecord::find(&keys, &[9; 32], Timestamp::from_millis(7)).is_none());
+        assert!(KeyRecord::find(&keys, &[1; 32], Timestamp::from_millis(7)).is_some());
+        keys.replace(KeyRecord { old: None, ..key("one", [2; 32]) }).expect("replace");
+        assert!(keys.find_old(&[9; 32]).is_none());
+    }
+
+    #[test]
+    fn when_keys_were_used_survives_and_goes_with_the_key() {
+        let disk = SimDisk::new(1);
+        let keys = open(&disk, [1; 32]).expect("open");
+        keys.add(key("one", [1; 32])).expect("add");
+        let used = KeyUse { at: Timestamp::from_secs(5), from: Some("10.0.0.0/24".into()) };
+        keys.note_uses(vec![("one".into(), used.clone()), ("gone".into(), used.clone())]).expect("noted");
+        drop(keys);
+        let disk = disk.restart(Crash::PowerLoss);
+        let keys = open(&disk, [1; 32]).expect("open");
+        assert_eq!(keys.last_use(&"one".into()), Some(used.clone()));
+        assert_eq!(keys.last_use(&"gone".into()), None);
+        // Nothing depends on it, so that what cannot be read stops nobody.
+        disk.replace("key-uses.json", b"{").expect("written");
+        assert_eq!(open(&disk, [1; 32]).expect("open").last_use(&"one".into()), None);
+    }
+
+    #[test]
+    fn keys_of_an_older_file_have_no_rules() {
+        let disk = SimDisk::new(1);
+        open(&disk, [1; 32]).expect("open");
+        let file = r#"{"version":1,"keys":[{"name":"one","hash":"HASH","hint":"h","team":null,"tier":null,
+            "users":"any","models":[],"created_ms":5,"expires_ms":null,"frozen":false}]}"#;
+        disk.replace(file::NAME, file.replace("HASH", &"07".repeat(32)).as_bytes()).expect("written");
+        let keys = open(&disk, [1; 32]).expect("open");
+        let found = keys.find(&[7; 32]).expect("found");
+        assert_eq!((&found.rules, &found.old), (&KeyRules::default(), &None));
     }
 
     fn open(disk: &SimDisk, pepper: [u8; 32]) -> Result<EmbeddedKeys, OpenError> {

@@ -6,6 +6,8 @@
 //! durable; a repeated sync after one that failed; and a way to start on a journal that is not as
 //! it was written.
 
+mod acts;
+mod admins;
 mod book;
 mod carry;
 mod codec;

@@ -4,8 +4,8 @@ use crate::seal::SealError;
 use crate::shared::Shared;
 use crate::store::EmbeddedStore;
 use haltline_ports::{
-    BookError, BoxFuture, KeyRecord, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
-    SpendRow,
+    BookError, BoxFuture, KeyRecord, KeyUse, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery,
+    SpendQuery, SpendRow,
 };
 use haltline_types::{Name, RequestId, Timestamp};
 use std::sync::Arc;
@@ -118,5 +118,17 @@ impl Keys for EmbeddedStore {
 
     fn remove(&self, name: &Name, now: Timestamp) -> Result<(), KeysError> {
         self.shared().keys.remove(name, now)
+    }
+
+    fn find_old(&self, hash: &[u8; 32]) -> Option<Arc<KeyRecord>> {
+        self.shared().keys.find_old(hash)
+    }
+
+    fn last_use(&self, name: &Name) -> Option<KeyUse> {
+        self.shared().keys.last_use(name)
+    }
+
+    fn note_uses(&self, uses: Vec<(Name, KeyUse)>) -> Result<(), KeysError> {
+        self.shared().keys.note_uses(uses)
     }
 }

@@ -1,6 +1,8 @@
 //! What the doors, the threads and the owner of a store share: the lock, the latch that stops
 //! spending, and the queue for syncs.
 
+use crate::acts::ActLog;
+use crate::admins::EmbeddedAdmins;
 use crate::disk::Disk;
 use crate::documents::DocumentFile;
 use crate::frame::Place;
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) documents: DocumentFile,
     pub(crate) keys: EmbeddedKeys,
     pub(crate) seal: Seal,
+    pub(crate) admins: EmbeddedAdmins,
+    pub(crate) acts: ActLog,
     /// The log of streams, which has a lock of its own.
     pub(crate) streams: Arc<Log>,
     /// Records were written since the last projection.
@@ -60,6 +64,7 @@ impl Shared {
         views: Views,
         documents: DocumentFile,
         keys: EmbeddedKeys,
+        (admins, acts): (EmbeddedAdmins, ActLog),
         restored: bool,
         seal: Seal,
     ) -> Self {
@@ -80,6 +85,8 @@ impl Shared {
             documents,
             keys,
             seal,
+            admins,
+            acts,
             unprojected: AtomicBool::new(true),
             views_lag: AtomicBool::new(false),
             reading: Mutex::new(()),

@@ -1,5 +1,7 @@
 //! The store as a whole: how it opens after whatever ended the process before, and how it closes.
 
+use crate::acts::ActLog;
+use crate::admins::EmbeddedAdmins;
 use crate::carry;
 use crate::codec::FactRef;
 use crate::disk::Disk;
@@ -19,7 +21,7 @@ use crate::segment;
 use crate::shared::Shared;
 use crate::views::Views;
 use haltline_ledger::{AccountId, Budgets, EntryKind, OpenHold, Skipped};
-use haltline_ports::BookError;
+use haltline_ports::{BookError, Keys, budgets_with_keys};
 use haltline_types::{Amount, Timestamp};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -63,7 +65,7 @@ pub struct Recovered {
 }
 
 impl EmbeddedStore {
-    /// Opens a store: replays its journal, recovers what a power loss may have taken, checks that
+    /// Opens a store with these budgets and those of its keys: replays its journal, recovers what a power loss may have taken, checks that
     /// balances are the sums of their entries, and starts the threads.
     ///
     /// # Errors
@@ -72,6 +74,10 @@ impl EmbeddedStore {
         let disk = Arc::clone(&options.disk);
         let seal = Seal::open(disk.as_ref(), options.encryption.as_ref())?;
         let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
+        let records = keys.list();
+        let budgets =
+            budgets_with_keys(&budgets, records.iter().map(AsRef::as_ref)).map_err(OpenError::Contradiction)?;
+        let doors = (EmbeddedAdmins::open(Arc::clone(&disk))?, ActLog::open(Arc::clone(&disk))?);
         let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
         let (extents, end, mut recovered) = match ending {
             None => begin(disk.as_ref(), loaded.ledger.budgets(), now)?,
@@ -95,7 +101,7 @@ impl EmbeddedStore {
         }
         let inner = Inner::new(loaded.ledger, journal, loaded.audit);
         let restored = restored::is_marked(disk.as_ref())?;
-        let shared = Arc::new(Shared::new(options, inner, views, documents, keys, restored, seal));
+        let shared = Arc::new(Shared::new(options, inner, views, documents, keys, doors, restored, seal));
         let store = Arc::new(Self { threads: Mutex::new(start_threads(&shared)?), shared });
         tracing::info!(start = ?recovered.start, entries = recovered.counts.entries, open = recovered.open.len(), "the store is open");
         Ok((store, recovered))

@@ -18,6 +18,8 @@ pub enum Code {
     ModelNotAllowed,
     NotForBrowsers,
     Csrf,
+    RouteNotAllowed,
+    AddressNotAllowed,
     BudgetExceeded,
     ReservationTooLarge,
     ContextLengthExceeded,
@@ -66,7 +68,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -78,6 +80,8 @@ impl Code {
         Self::ModelNotAllowed,
         Self::NotForBrowsers,
         Self::Csrf,
+        Self::RouteNotAllowed,
+        Self::AddressNotAllowed,
         Self::BudgetExceeded,
         Self::ReservationTooLarge,
         Self::ContextLengthExceeded,
@@ -125,6 +129,12 @@ impl Code {
             }
             Self::NotForBrowsers => ("not_for_browsers", 403, "permission_error", "permission_error", Permanent),
             Self::Csrf => ("csrf", 403, "permission_error", "permission_error", UserActionable),
+            Self::RouteNotAllowed => {
+                ("route_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
+            }
+            Self::AddressNotAllowed => {
+                ("address_not_allowed", 403, "permission_error", "permission_error", OperatorActionable)
+            }
             Self::BudgetExceeded => ("budget_exceeded", 402, "insufficient_quota", "billing_error", UserActionable),
             Self::ReservationTooLarge => {
                 ("reservation_too_large", 402, "insufficient_quota", "billing_error", UserActionable)

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::jobs::Order;
 use crate::line;
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, KeyRules, UserClaims};
 use haltline_types::{Code, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -124,5 +124,9 @@ pub(crate) fn virtual_key(
         created: Timestamp::from_millis(0),
         expires: None,
         frozen: false,
+        description: String::new(),
+        created_by: None,
+        old: None,
+        rules: KeyRules::default(),
     }
 }

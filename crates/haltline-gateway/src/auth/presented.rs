@@ -1,6 +1,8 @@
 //! What a client presents to come in, whatever the header.
 
+use haltline_ports::RouteGroup;
 use std::fmt;
+use std::net::IpAddr;
 
 /// What a client presents to come in.
 #[derive(Clone, Default)]
@@ -9,6 +11,10 @@ pub struct Presented {
     pub credential: Option<String>,
     /// The page that asks, as its browser says (`Origin`).
     pub origin: Option<String>,
+    /// The client's address, as far as it is known for sure.
+    pub from: Option<IpAddr>,
+    /// The routes that it asks for; none where the way that it came by says nothing of that.
+    pub route: Option<RouteGroup>,
 }
 
 impl Presented {
@@ -22,6 +28,12 @@ impl Presented {
     #[must_use]
     pub fn credential(text: &str) -> Self {
         Self::new(Some(text.to_owned()))
+    }
+
+    /// The same, from this address and for these routes.
+    #[must_use]
+    pub fn at(self, from: Option<IpAddr>, route: Option<RouteGroup>) -> Self {
+        Self { from, route, ..self }
     }
 
     /// The credential, if any was presented.

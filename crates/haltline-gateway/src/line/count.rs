@@ -11,7 +11,7 @@ use crate::metrics::RequestLabels;
 use crate::problem::Problem;
 use crate::settings::ProviderKind;
 use bytes::Bytes;
-use haltline_policy::limits::Running;
+use haltline_policy::limits::KeyedRunning;
 use haltline_policy::media::image_rule;
 use haltline_tokens::vocabulary_of;
 use haltline_types::{Code, Fault, FaultKind, ModelName, Tokens};
@@ -58,8 +58,8 @@ async fn count(gateway: &Gateway, incoming: Incoming) -> Result<TokenCount, Prob
             .retry_after(Duration::from_secs(1))
     })?;
     let request = accept::accept(gateway, &live, caller, incoming).await?;
-    let report = throttle::admit(gateway, &request.subjects, Tokens::ZERO)?;
-    let _leaving = Leaving(gateway, Some(report.running));
+    let (_, running) = throttle::admit(gateway, &request.subjects, Tokens::ZERO)?;
+    let _leaving = Leaving(gateway, Some(running));
     let Some(endpoint) = request.routing.first() else {
         return Err(Problem::new(Code::Internal, "The model leads nowhere."));
     };
@@ -126,7 +126,7 @@ async fn exact(
 }
 
 /// Gives back the places in concurrency limits, also when the client leaves before the answer.
-struct Leaving<'a>(&'a Gateway, Option<Running>);
+struct Leaving<'a>(&'a Gateway, Option<KeyedRunning>);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {

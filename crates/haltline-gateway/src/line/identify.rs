@@ -5,7 +5,7 @@ use crate::auth::{Identity, OfBrowser, Presented, browser};
 use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming};
 use crate::problem::Problem;
-use haltline_ports::{KeyRecord, Keys, Owner, UserClaims};
+use haltline_ports::{KeyRecord, Keys, Owner, RouteGroup, UserClaims};
 use haltline_types::{Code, Name, Subjects, Timestamp};
 use std::sync::Arc;
 
@@ -38,7 +38,9 @@ pub(crate) fn identify(gateway: &Gateway, presented: &Presented, claims: &Claims
 pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, Problem> {
     match &incoming.on_behalf {
         Some(identity) => {
-            check_record(gateway, Arc::clone(&identity.key))?;
+            let key = check_record(gateway, Arc::clone(&identity.key))?;
+            // A job is made on the routes of jobs, and is a request of another kind when it runs.
+            check_route(&key, incoming.surface.routes())?;
             with_claims(identity.clone(), &incoming.claims)
         }
         None => identify(gateway, &incoming.presented, &incoming.claims),
@@ -94,18 +96,44 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
     if haltline_jwt::looks_like_a_token(secret) {
         return gateway.live.load().issuers.prove(secret, now, &gateway.metrics);
     }
-    of_key(gateway.keys.as_ref(), secret, now)
+    let identity = of_key(gateway.keys.as_ref(), secret, now)?;
+    check_place(gateway, &identity.key, presented)?;
+    Ok(identity)
 }
 
 /// What an API key proves.
 pub(crate) fn of_key(keys: &dyn Keys, secret: &str, now: Timestamp) -> Result<Identity, Problem> {
-    let Some(key) = keys.find(&keys.hash(secret)) else {
+    let Some(key) = KeyRecord::find(keys, &keys.hash(secret), now) else {
         return Err(Problem::new(
             Code::KeyInvalid,
             "This gateway does not know the key. Is it one of Haltline's (hl-live-…), and complete?",
         ));
     };
     usable(key, now).map(Identity::of_key)
+}
+
+/// May the key be used on these routes and from there? Notes when it was.
+pub(crate) fn check_place(gateway: &Gateway, key: &KeyRecord, presented: &Presented) -> Result<(), Problem> {
+    gateway.key_uses.note(&key.name, gateway.clock.now(), presented.from);
+    if let Some(route) = presented.route {
+        check_route(key, route)?;
+    }
+    if key.rules.allows_address(presented.from) {
+        return Ok(());
+    }
+    // Not which networks it may come from: whoever has stolen a key must not learn where to go.
+    let message = format!("The key \"{}\" may not be used from this address.", key.name);
+    Err(Problem::new(Code::AddressNotAllowed, message))
+}
+
+fn check_route(key: &KeyRecord, route: RouteGroup) -> Result<(), Problem> {
+    if key.rules.allows_route(route) {
+        return Ok(());
+    }
+    let words: Vec<&str> = key.rules.routes.iter().map(|route| route.word()).collect();
+    let message =
+        format!("The key \"{}\" may not use the `{route}` routes; it may use {}.", key.name, words.join(", "));
+    Err(Problem::new(Code::RouteNotAllowed, message))
 }
 
 /// A key that is known, if it may be used now.

@@ -10,7 +10,7 @@ use crate::line::trip::{OpenAttempt, Trip};
 use crate::problem::{Own, Problem};
 use haltline_ledger::{Hold, Refusal, RefusalReason};
 use haltline_policy::quote::Quote;
-use haltline_ports::{BookError, HoldError, Permit, WaitedFor, What};
+use haltline_ports::{BookError, HoldError, Permit, WaitedFor, What, shown_budget};
 use haltline_types::{AttemptId, Code, Demand, Name, NanoUsd, Subjects, Tokens, Unit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -296,7 +296,8 @@ impl Asker<'_> {
     }
 
     fn full(&self, refusal: &Refusal) -> NotReserved {
-        NotReserved::Full { budget: refusal.budget.clone(), problem: self.refused(refusal) }
+        let budget = Name::new(&shown_budget(&refusal.budget, &refusal.subject));
+        NotReserved::Full { budget, problem: self.refused(refusal) }
     }
 
     fn refused(&self, refusal: &Refusal) -> Problem {

@@ -5,7 +5,7 @@ use crate::incoming::Surface;
 use crate::line::accept::Request;
 use crate::line::trip::Trip;
 use crate::problem::Problem;
-use haltline_policy::limits::{LimitKind, LimitRefusal, LimitReport};
+use haltline_policy::limits::{KeyedRunning, LimitKind, LimitRefusal, LimitReport};
 use haltline_ports::What;
 use haltline_types::{Code, Subjects, Tokens};
 
@@ -16,18 +16,22 @@ pub(crate) fn throttle(gateway: &Gateway, request: Request, trip: &mut Trip) -> 
     if request.surface() == Surface::Guard {
         return Ok(Admitted { request });
     }
-    let report = ask(gateway, &request.subjects, request.tokens_at_most).map_err(|refusal| {
+    let (report, running) = ask(gateway, &request.subjects, request.tokens_at_most).map_err(|refusal| {
         trip.step(What::Throttled { limit: refusal.limit.clone(), retry_after: refusal.retry_after });
         refused(&refusal)
     })?;
-    trip.running = Some(report.running);
+    trip.running = Some(running);
     trip.rate_limit = report.nearest;
     Ok(Admitted { request })
 }
 
 /// Takes one request of so many tokens from every limit, or nothing from any. Whoever is admitted
 /// must leave.
-pub(crate) fn admit(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, Problem> {
+pub(crate) fn admit(
+    gateway: &Gateway,
+    subjects: &Subjects,
+    tokens: Tokens,
+) -> Result<(LimitReport, KeyedRunning), Problem> {
     ask(gateway, subjects, tokens).map_err(|refusal| refused(&refusal))
 }
 
@@ -37,7 +41,7 @@ pub(crate) fn note(gateway: &Gateway, subjects: &Subjects) -> Result<(), Problem
     gateway.limiter.lock().note(now, subjects, Tokens::ZERO).map_err(|refusal| refused(&refusal))
 }
 
-fn ask(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<LimitReport, LimitRefusal> {
+fn ask(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<(LimitReport, KeyedRunning), LimitRefusal> {
     let now = gateway.clock.now();
     gateway.limiter.lock().admit(now, subjects, tokens)
 }

@@ -9,7 +9,7 @@ use crate::line::screen_output::Screening;
 use crate::sessions::Awaited;
 use crate::timeline::StepLog;
 use bytes::Bytes;
-use haltline_policy::limits::{LimitStanding, Running};
+use haltline_policy::limits::{KeyedRunning, LimitStanding};
 use haltline_ports::{AttemptRecord, Blocked, Owner, What};
 use haltline_types::{AttemptId, ModelName, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens};
 use haltline_wire::client::ClientRequest;
@@ -51,7 +51,7 @@ pub(crate) struct Trip {
     /// How the nearest rate limit stands.
     pub(crate) rate_limit: Option<LimitStanding>,
     /// Places taken in concurrency limits.
-    pub(crate) running: Option<Running>,
+    pub(crate) running: Option<KeyedRunning>,
     /// Cuts the journey short: the end of the drain, or a stop of its own.
     pub(crate) cut: CancellationToken,
     /// The response that a client wants to be kept, with its input.

@@ -17,7 +17,11 @@ pub(super) async fn list(_: Operator, State(app): State<App>) -> Response {
     Json(balances.iter().map(account).collect::<Vec<_>>()).into_response()
 }
 
-pub(super) async fn limit_override(_: Operator, State(app): State<App>, Json(wanted): Json<NewOverride>) -> Response {
+pub(super) async fn limit_override(
+    operator: Operator,
+    State(app): State<App>,
+    Json(wanted): Json<NewOverride>,
+) -> Response {
     let read = || -> Result<LimitOverride, String> {
         audited(&wanted.by, &wanted.reason)?;
         Ok(LimitOverride {
@@ -25,7 +29,7 @@ pub(super) async fn limit_override(_: Operator, State(app): State<App>, Json(wan
             subject: wanted.subject.clone(),
             limit: wanted.limit.parse()?,
             until: timestamp(&wanted.until)?,
-            by: Name::new(&wanted.by),
+            by: operator.or_named(&wanted.by),
             reason: wanted.reason.clone(),
         })
     };
@@ -33,11 +37,16 @@ pub(super) async fn limit_override(_: Operator, State(app): State<App>, Json(wan
         Ok(order) => order,
         Err(why) => return admin_problem(StatusCode::BAD_REQUEST, "Not an override", &why),
     };
+    operator.on(&match &wanted.subject {
+        Some(subject) => format!("{}[{subject}]", wanted.budget),
+        None => wanted.budget.clone(),
+    });
     let said = format!("{} is {} until {}.", wanted.budget, order.limit, order.until);
+    operator.detail(format!("{said} {}", wanted.reason));
     answer(app.gateway.book().limit_override(order, app.gateway.clock().now()).await, said)
 }
 
-pub(super) async fn adjust(_: Operator, State(app): State<App>, Json(wanted): Json<NewAdjustment>) -> Response {
+pub(super) async fn adjust(operator: Operator, State(app): State<App>, Json(wanted): Json<NewAdjustment>) -> Response {
     let read = || audited(&wanted.by, &wanted.reason).and_then(|()| wanted.delta.parse());
     let delta: Amount = match read() {
         Ok(delta) => delta,
@@ -59,7 +68,9 @@ pub(super) async fn adjust(_: Operator, State(app): State<App>, Json(wanted): Js
     };
     let account: AccountId = open.account;
     let said = format!("{delta} on {account}.");
-    let correction = Correction { account, delta, by: Name::new(&wanted.by), reason: wanted.reason };
+    operator.on(&account.to_string());
+    operator.detail(format!("{delta}, from {} spent: {}", open.spent, wanted.reason));
+    let correction = Correction { account, delta, by: operator.or_named(&wanted.by), reason: wanted.reason };
     answer(app.gateway.book().adjust(correction, now).await, said)
 }
 

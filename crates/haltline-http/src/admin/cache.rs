@@ -25,7 +25,7 @@ pub(super) async fn stats(_: Operator, State(app): State<App>) -> Response {
     .into_response()
 }
 
-pub(super) async fn purge(_: Operator, State(app): State<App>, Json(order): Json<CachePurgeOrder>) -> Response {
+pub(super) async fn purge(operator: Operator, State(app): State<App>, Json(order): Json<CachePurgeOrder>) -> Response {
     let what = match (order.tag, order.key, order.all) {
         (Some(tag), None, false) => CachePurge::Tag(tag),
         (None, Some(key), false) => CachePurge::Key(Name::new(&key)),
@@ -35,6 +35,11 @@ pub(super) async fn purge(_: Operator, State(app): State<App>, Json(order): Json
             return admin_problem(StatusCode::BAD_REQUEST, "Nothing to purge", why);
         }
     };
+    operator.on(&match &what {
+        CachePurge::Tag(tag) => format!("tag {tag}"),
+        CachePurge::Key(key) => format!("key {key}"),
+        CachePurge::All => "all".to_owned(),
+    });
     match app.gateway.purge_cache(&what).await {
         Ok(message) => Json(Said { message }).into_response(),
         Err(why) => admin_problem(StatusCode::UNPROCESSABLE_ENTITY, "Not purged", &why),

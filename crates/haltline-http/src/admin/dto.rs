@@ -25,6 +25,203 @@ pub struct NewKey {
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Budgets of its own: `$5/day`, `100000 tokens/1h`, `$50/month warn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<String>,
+    /// Rate limits of its own: `10/10s`, `5000 tokens/1m`, `3 at once`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// Groups of routes that it may use; empty = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
+    /// Networks that its clients are in; empty = anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+}
+
+/// Other rules for a key; what is not named stays as it is, and a list is replaced as a whole.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedKey {
+    /// `none`, `any`, or names separated by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<String>,
+    /// Models it may ask for; empty = all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// When it ends, or `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Budgets of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Vec<String>>,
+    /// Rate limits of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Vec<String>>,
+    /// Groups of routes that it may use; empty = all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<String>>,
+    /// Networks that its clients are in; empty = anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Vec<String>>,
+}
+
+/// How a key gets a new secret.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotatedKey {
+    /// How long the old secret works yet: `24h`, at most `31d`; not at all unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<String>,
+}
+
+/// Secrets that were found where they should not be, as text or as GitHub's secret scanning reports them:
+/// `[{"token":"…","type":"…","url":"…"}]`, bare or in an object that says what to do.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LeakedReport {
+    /// Only what was found.
+    Bare(Vec<LeakedSecret>),
+    /// And what to do.
+    With {
+        /// What was found.
+        found: Vec<LeakedSecret>,
+        /// `freeze` or `rotate` the keys that they are; nothing unless said.
+        #[serde(default)]
+        then: Option<String>,
+        /// Since when to add up what was spent; RFC 3339, a day ago unless said.
+        #[serde(default)]
+        since: Option<String>,
+    },
+}
+
+/// One secret, or as much of it as is known.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LeakedSecret {
+    /// Its text.
+    Text(String),
+    /// As a scanner reports it.
+    Report {
+        /// Its text.
+        token: String,
+        /// What the scanner takes it for.
+        #[serde(default, rename = "type")]
+        kind: Option<String>,
+        /// Where it was found.
+        #[serde(default)]
+        url: Option<String>,
+    },
+}
+
+/// What a leaked secret is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LeakedKey {
+    /// Its first characters.
+    pub hint: String,
+    /// Where it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `key`, `old secret`, `hint` (only its first characters are known), `admin` or `unknown`.
+    pub is: String,
+    /// The key's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Whether it opens anything now.
+    pub works: bool,
+    /// When the key was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+    /// From which network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_from: Option<String>,
+    /// What the key has spent since, in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<String>,
+    /// What was done: `frozen`, `rotated`, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
+    /// The new secret of a rotated key: shown now and never again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// An administrator to be made: `{"name":"ann","role":"operator"}`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAdmin {
+    /// Unique name.
+    pub name: String,
+    /// `viewer`, `operator` or `owner`.
+    pub role: String,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// An administrator without the secret.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AdminDto {
+    /// Unique name.
+    pub name: String,
+    /// `viewer`, `operator` or `owner`.
+    pub role: String,
+    /// The first characters of the secret.
+    pub hint: String,
+    /// When it was made.
+    pub created: String,
+    /// When it ends.
+    pub expires: Option<String>,
+}
+
+/// An administrator and, this once, the secret.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MadeAdmin {
+    /// `hl-admin-…`: shown now and never again.
+    pub secret: String,
+    /// The administrator.
+    #[serde(flatten)]
+    pub admin: AdminDto,
+}
+
+/// An act in the audit log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditEntry {
+    /// Its number, from 1, without gaps.
+    pub number: u64,
+    /// When.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// From which address; none for a command on the store itself.
+    pub from: Option<String>,
+    /// What.
+    pub what: String,
+    /// On what.
+    pub on: String,
+    /// What was asked for or changed.
+    pub detail: String,
+    /// `begun`, `done`, `failed` or `denied`.
+    pub outcome: String,
+    /// SHA-256 over the seal before it and all of this.
+    pub seal: String,
+}
+
+/// What a verification of the audit log found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditReport {
+    /// Entries whose seals are right.
+    pub entries: u64,
+    /// The seal of the last of them: note it elsewhere.
+    pub last_seal: String,
+    /// The first thing that is wrong.
+    pub wrong: Option<String>,
 }
 
 /// A key without its secret.
@@ -48,6 +245,36 @@ pub struct Key {
     pub expires: Option<String>,
     /// Switched off.
     pub frozen: bool,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: Option<String>,
+    /// The first characters of the secret before this one, while that works.
+    #[serde(default)]
+    pub old_hint: Option<String>,
+    /// When that ends.
+    #[serde(default)]
+    pub old_until: Option<String>,
+    /// Budgets of its own.
+    #[serde(default)]
+    pub budgets: Vec<String>,
+    /// Rate limits of its own.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// Groups of routes that it may use; empty = all.
+    #[serde(default)]
+    pub routes: Vec<String>,
+    /// Networks that its clients are in; empty = anywhere.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// When it was last used, a minute ago or more.
+    #[serde(default)]
+    pub last_used: Option<String>,
+    /// From which network.
+    #[serde(default)]
+    pub last_from: Option<String>,
 }
 
 /// A key and, this once, its secret.

@@ -1,12 +1,17 @@
-//! The operator's door: `/admin/v1`. JSON in and out, problems as RFC 9457, one bearer token that
-//! stands in a file of the data directory which only its owner can read.
+//! The administrators' door: `/admin/v1`. JSON in and out, problems as RFC 9457. Who comes in has a name and
+//! a role; which role a route needs stands in the table, and `gate` sees to it and to the audit log.
 
 pub mod dto;
 
+mod admins;
+mod audit;
 mod budgets;
 mod cache;
 mod dead_letters;
+mod gate;
+mod key_rules;
 mod keys;
+mod leaked;
 mod review;
 mod secret;
 mod sign_ins;
@@ -16,8 +21,13 @@ pub(crate) mod table;
 mod timelines;
 mod users;
 
+pub use admins::{admin_dto, admin_record};
+pub use audit::{audit_entry, audit_report};
 pub use budgets::{account, history_line};
-pub use keys::{key_dto, key_record};
+pub(crate) use gate::Operator;
+pub use gate::{RefusedLogins, local_act};
+pub use key_rules::{OVERLAP_MAX, changed, key_dto, key_record, rotated};
+pub use leaked::{Found, find_leaked, read_leaked};
 pub use secret::{new_secret, secret_hint};
 pub use sign_ins::sign_in;
 pub use spend::spend_line;
@@ -29,20 +39,25 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use haltline_ports::Streams;
+use haltline_ports::{Acts, Admins, Streams};
 use http::StatusCode;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 
 /// What an operator's order gives back: a sentence, or why it could not be done.
 pub type Done = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// What admin routes need besides the gateway.
 pub struct Admin {
-    /// The bearer token. Empty = the door is shut.
+    /// The bearer token of this process, which is an owner's. Empty = there is none.
     pub token: String,
+    /// Administrators by name.
+    pub admins: Arc<dyn Admins>,
+    /// The audit log.
+    pub acts: Arc<dyn Acts>,
+    /// How many refused logins are written down.
+    pub refusals: RefusedLogins,
     /// Reads the configuration again.
     pub reload: Box<dyn Fn() -> Done + Send + Sync>,
     /// Checks the store.
@@ -51,40 +66,20 @@ pub struct Admin {
     pub streams: Option<Arc<dyn Streams>>,
 }
 
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router(app: &App) -> Router<App> {
     let mut router = Router::new();
     for entry in table::entries() {
-        router = router.route(entry.path, entry.methods);
+        let methods = gate::guarded(entry.methods, &entry.operations, app);
+        router = router.route(entry.path, methods);
     }
     router.fallback(nothing_here).layer(middleware::from_fn(no_store))
-}
-
-/// Lets in whoever has the token. A route extractor, so that it needs no state of its own.
-pub(crate) struct Operator;
-
-impl axum::extract::FromRequestParts<App> for Operator {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut http::request::Parts, app: &App) -> Result<Self, Response> {
-        let presented = crate::headers::presented_key(&parts.headers).unwrap_or_default();
-        let token = &app.admin.token;
-        let equal: bool = presented.as_bytes().ct_eq(token.as_bytes()).into();
-        if token.is_empty() || !equal {
-            return Err(admin_problem(
-                StatusCode::UNAUTHORIZED,
-                "Not an operator",
-                "Send the admin token as `Authorization: Bearer …`; it stands in admin.json in the data directory.",
-            ));
-        }
-        Ok(Self)
-    }
 }
 
 async fn nothing_here(State(_app): State<App>) -> Response {
     admin_problem(
         StatusCode::NOT_FOUND,
         "Nothing here",
-        "The admin API has keys, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, review, sign-ins, cache, store/verify and reload.",
+        "The admin API has keys, admins, audit, budgets, spend, timelines of requests, sessions and traces, streams, dead-letters, review, sign-ins, cache, store/verify and reload.",
     )
 }
 

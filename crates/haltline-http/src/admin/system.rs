@@ -15,9 +15,12 @@ pub(super) async fn verify(_: Operator, State(app): State<App>) -> Response {
     }
 }
 
-pub(super) async fn reload(_: Operator, State(app): State<App>) -> Response {
+pub(super) async fn reload(operator: Operator, State(app): State<App>) -> Response {
     match (app.admin.reload)().await {
-        Ok(message) => Json(Said { message }).into_response(),
+        Ok(message) => {
+            operator.detail(message.clone());
+            Json(Said { message }).into_response()
+        }
         Err(why) => admin_problem(StatusCode::UNPROCESSABLE_ENTITY, "The old configuration stays in force", &why),
     }
 }

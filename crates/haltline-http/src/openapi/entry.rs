@@ -2,6 +2,7 @@
 
 use crate::router::App;
 use axum::routing::MethodRouter;
+use haltline_ports::Role;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ impl Entry {
 }
 
 /// Who may ask.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
     Anyone,
     Key,
@@ -91,7 +92,11 @@ pub(crate) struct Operation {
     id: &'static str,
     summary: &'static str,
     tag: &'static str,
-    security: Security,
+    pub(crate) security: Security,
+    /// Of an administrator; none of others' routes.
+    pub(crate) role: Option<Role>,
+    /// What the audit log calls it, if it is an act.
+    pub(crate) act: Option<&'static str>,
     parameters: Vec<Parameter>,
     body: Option<Value>,
     answer: Answer,
@@ -106,7 +111,19 @@ impl Operation {
         security: Security,
     ) -> Self {
         let answer = Answer::empty(200, "Done");
-        Self { method, id, summary, tag, security, parameters: Vec::new(), body: None, answer }
+        Self { method, id, summary, tag, security, role: None, act: None, parameters: Vec::new(), body: None, answer }
+    }
+
+    /// Only administrators with this role, or more, may ask.
+    pub(crate) fn needs(mut self, role: Role) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// It is written into the audit log under this name.
+    pub(crate) fn acts(mut self, act: &'static str) -> Self {
+        self.act = Some(act);
+        self
     }
 
     pub(crate) fn with(mut self, parameter: Parameter) -> Self {
@@ -163,6 +180,9 @@ impl Operation {
         }
         object.insert("responses".into(), Value::Object(responses));
         object.insert("security".into(), security);
+        if let Some(role) = self.role {
+            object.insert("x-haltline-role".into(), role.word().into());
+        }
         out
     }
 }

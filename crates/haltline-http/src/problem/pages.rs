@@ -17,6 +17,7 @@ pages! {
     UnknownModel => "unknown_model", AuthMissing => "auth_missing", KeyInvalid => "key_invalid",
     KeyExpired => "key_expired", KeyFrozen => "key_frozen", ModelNotAllowed => "model_not_allowed",
     NotForBrowsers => "not_for_browsers", Csrf => "csrf",
+    RouteNotAllowed => "route_not_allowed", AddressNotAllowed => "address_not_allowed",
     BudgetExceeded => "budget_exceeded", ReservationTooLarge => "reservation_too_large",
     ContextLengthExceeded => "context_length_exceeded", ContentBlocked => "content_filter",
     BodyTooLarge => "body_too_large", NotFound => "not_found", MethodNotAllowed => "method_not_allowed",

@@ -2,15 +2,16 @@
 
 use crate::disk::Disk;
 use crate::error::OpenError;
-use haltline_ports::{KeyRecord, UserClaims};
+use haltline_ports::{KeyRecord, KeyRules, OldSecret, UserClaims};
 use haltline_types::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::str::FromStr;
 use std::sync::Arc;
 
 pub(super) const NAME: &str = "keys.json";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct KeysFile {
@@ -55,6 +56,29 @@ struct KeyForm {
     created_ms: i64,
     expires_ms: Option<i64>,
     frozen: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old: Option<OldForm>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<String>,
+}
+
+/// The secret before this one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OldForm {
+    hash: String,
+    hint: String,
+    until_ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,38 +99,60 @@ pub(super) fn read(disk: &dyn Disk) -> Result<Kept, OpenError> {
     let file: KeysFile = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     let used = file.used_names.into_iter();
     let used = used.map(|form| (form.name.into(), Timestamp::from_millis(form.removed_ms))).collect();
-    let records: Result<Vec<KeyRecord>, OpenError> = file
-        .keys
-        .into_iter()
-        .map(|form| {
-            let hash = from_hex(&form.hash)
-                .ok_or_else(|| damaged(format!("the hash of key `{}` is not 64 digits", form.name)))?;
-            Ok(KeyRecord {
-                name: form.name.into(),
-                hash,
-                hint: form.hint,
-                team: form.team.map(Name::from),
-                tier: form.tier.map(Name::from),
-                users: match form.users {
-                    UsersForm::None => UserClaims::None,
-                    UsersForm::Any => UserClaims::Any,
-                    UsersForm::Listed(users) => UserClaims::Listed(users.into_iter().map(Name::from).collect()),
-                },
-                models: form.models.into_iter().map(Name::from).collect(),
-                created: Timestamp::from_millis(form.created_ms),
-                expires: form.expires_ms.map(Timestamp::from_millis),
-                frozen: form.frozen,
-            })
-        })
-        .collect();
-    Ok(Kept { records: records?, used })
+    let records: Result<Vec<KeyRecord>, String> = file.keys.into_iter().map(record).collect();
+    Ok(Kept { records: records.map_err(damaged)?, used })
+}
+
+fn record(form: KeyForm) -> Result<KeyRecord, String> {
+    let name = form.name.clone();
+    let hash = |digits: &str| from_hex(digits).ok_or_else(|| format!("the hash of key `{name}` is not 64 digits"));
+    let old = match &form.old {
+        None => None,
+        Some(old) => Some(OldSecret {
+            hash: hash(&old.hash)?,
+            hint: old.hint.clone(),
+            until: Timestamp::from_millis(old.until_ms),
+        }),
+    };
+    Ok(KeyRecord {
+        hash: hash(&form.hash)?,
+        name: form.name.into(),
+        hint: form.hint,
+        team: form.team.map(Name::from),
+        tier: form.tier.map(Name::from),
+        users: match form.users {
+            UsersForm::None => UserClaims::None,
+            UsersForm::Any => UserClaims::Any,
+            UsersForm::Listed(users) => UserClaims::Listed(users.into_iter().map(Name::from).collect()),
+        },
+        models: form.models.into_iter().map(Name::from).collect(),
+        created: Timestamp::from_millis(form.created_ms),
+        expires: form.expires_ms.map(Timestamp::from_millis),
+        frozen: form.frozen,
+        old,
+        description: form.description,
+        created_by: form.created_by.map(Name::from),
+        rules: KeyRules {
+            budgets: parsed(&form.budgets)?,
+            limits: parsed(&form.limits)?,
+            routes: parsed(&form.routes)?,
+            networks: parsed(&form.networks)?,
+        },
+    })
+}
+
+fn parsed<T: FromStr<Err = String>>(texts: &[String]) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
+fn shown<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn write<'a>(
     records: impl Iterator<Item = &'a Arc<KeyRecord>>,
     used: &BTreeMap<Name, Timestamp>,
 ) -> serde_json::Result<Vec<u8>> {
-    let texts = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let keys = records
         .map(|record| KeyForm {
             name: record.name.to_string(),
@@ -117,12 +163,23 @@ pub(super) fn write<'a>(
             users: match &record.users {
                 UserClaims::None => UsersForm::None,
                 UserClaims::Any => UsersForm::Any,
-                UserClaims::Listed(users) => UsersForm::Listed(texts(users)),
+                UserClaims::Listed(users) => UsersForm::Listed(shown(users)),
             },
-            models: texts(&record.models),
+            models: shown(&record.models),
             created_ms: record.created.as_millis(),
             expires_ms: record.expires.map(Timestamp::as_millis),
             frozen: record.frozen,
+            old: record.old.as_ref().map(|old| OldForm {
+                hash: to_hex(&old.hash),
+                hint: old.hint.clone(),
+                until_ms: old.until.as_millis(),
+            }),
+            description: record.description.clone(),
+            created_by: record.created_by.as_ref().map(ToString::to_string),
+            budgets: shown(&record.rules.budgets),
+            limits: shown(&record.rules.limits),
+            routes: shown(&record.rules.routes),
+            networks: shown(&record.rules.networks),
         })
         .collect();
     let used_names =
@@ -130,14 +187,14 @@ pub(super) fn write<'a>(
     serde_json::to_vec_pretty(&KeysFile { version: VERSION, keys, used_names })
 }
 
-pub(super) fn to_hex(bytes: &[u8; 32]) -> String {
+pub(crate) fn to_hex(bytes: &[u8; 32]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn from_hex(text: &str) -> Option<[u8; 32]> {
     let digits = text.as_bytes();
     let mut bytes = [0; 32];
     if digits.len() != 64 {
