@@ -238,7 +238,8 @@ impl Gateway {
     pub async fn reconfigure(&self, settings: Settings, upstreams: Upstreams) -> Result<(), BookError> {
         let _turn = self.key_turn.lock().await;
         let keys = self.keys.list();
-        let budgets = budgets_with_keys(&settings.budgets, keys.iter().map(AsRef::as_ref)).map_err(BookError::Stopped)?;
+        let budgets =
+            budgets_with_keys(&settings.budgets, keys.iter().map(AsRef::as_ref)).map_err(BookError::Stopped)?;
         self.book.rebudget(budgets, self.clock.now()).await?;
         if settings.rate_limits != self.live.load().settings.rate_limits {
             self.limiter.lock().reconfigure(settings.rate_limits.clone());

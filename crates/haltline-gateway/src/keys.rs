@@ -35,7 +35,10 @@ impl Gateway {
     ///
     /// # Errors
     /// When it cannot be done; nothing is changed then.
-    pub async fn change_key(self: &Arc<Self>, change: KeyChange) -> Result<(Arc<KeyRecord>, Arc<KeyRecord>), KeysError> {
+    pub async fn change_key(
+        self: &Arc<Self>,
+        change: KeyChange,
+    ) -> Result<(Arc<KeyRecord>, Arc<KeyRecord>), KeysError> {
         let turn = self.key_turn.lock().await;
         let mut all: BTreeMap<Name, Arc<KeyRecord>> =
             self.keys.list().into_iter().map(|key| (key.name.clone(), key)).collect();
@@ -63,8 +66,7 @@ impl Gateway {
             None => drop(all.remove(&before.name)),
         }
         let configured = self.live.load().settings.budgets.clone();
-        let wanted =
-            budgets_with_keys(&configured, all.values().map(AsRef::as_ref)).map_err(KeysError::Rules)?;
+        let wanted = budgets_with_keys(&configured, all.values().map(AsRef::as_ref)).map_err(KeysError::Rules)?;
         match &after {
             Some(record) => {
                 let old = self.budgets_of_keys(&configured)?;
@@ -117,7 +119,9 @@ impl Gateway {
 /// The rate limits of keys as the limiter counts them.
 pub(crate) fn limits_of(keys: &[Arc<KeyRecord>]) -> BTreeMap<Name, Vec<RateLimit>> {
     let with_limits = keys.iter().filter(|key| !key.rules.limits.is_empty());
-    with_limits.map(|key| (key.name.clone(), key.rules.limits.iter().map(|limit| rule(&key.name, limit)).collect())).collect()
+    with_limits
+        .map(|key| (key.name.clone(), key.rules.limits.iter().map(|limit| rule(&key.name, limit)).collect()))
+        .collect()
 }
 
 fn rule(key: &Name, limit: &KeyLimit) -> RateLimit {

@@ -1,8 +1,8 @@
 //! What goes wrong, as a client is told: a code, one sentence that says what to do, and facts. How
 //! it looks on the wire is the surface's matter.
 
-use haltline_ports::shown_budget;
 use haltline_ledger::{Refusal, RefusalReason};
+use haltline_ports::shown_budget;
 use haltline_types::{Code, Dimension, Fault, FaultKind, Origin, Timestamp, Tokens};
 use std::time::Duration;
 
@@ -98,9 +98,9 @@ impl Problem {
     ) -> Self {
         let dimensions = refusal.scope.dimensions();
         let own = !dimensions.is_empty()
-            && dimensions.iter().any(|d| {
-                matches!(d, Dimension::Key | Dimension::BrowserToken) || (*d == Dimension::User && own_user)
-            });
+            && dimensions
+                .iter()
+                .any(|d| matches!(d, Dimension::Key | Dimension::BrowserToken) || (*d == Dimension::User && own_user));
         let name = shown_budget(&refusal.budget, &refusal.subject);
         let resets = match refusal.resets_at {
             Some(at) => format!(" It resets at {at}."),
@@ -154,8 +154,7 @@ impl Problem {
             other => (Code::Internal, format!("The ledger could not take this request ({other:?}).")),
         };
         let mut problem = Self::new(code, message);
-        problem.budget =
-            Some(BudgetNote { name, scope: refusal.scope.to_string(), resets_at: refusal.resets_at });
+        problem.budget = Some(BudgetNote { name, scope: refusal.scope.to_string(), resets_at: refusal.resets_at });
         problem.max_tokens_that_fits = cap_that_fits;
         if code.should_retry() {
             let wait = match (code, refusal.resets_at) {

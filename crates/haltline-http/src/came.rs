@@ -59,9 +59,10 @@ pub(crate) fn client_behind(peer: IpAddr, head: &HeaderMap, trusted: &[Network])
 /// An address as proxies write it: bare, with a port, or in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
-    let parsed = bare.unwrap_or(text).parse::<IpAddr>().or_else(|_| {
-        text.parse::<std::net::SocketAddr>().map(|address| address.ip())
-    });
+    let parsed = bare
+        .unwrap_or(text)
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()));
     parsed.ok().map(|address| address.to_canonical())
 }
 

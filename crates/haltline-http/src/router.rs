@@ -1,13 +1,13 @@
 //! All routes on one page.
 
 use crate::admin::{self, Admin};
+use crate::came;
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, answer_of, any_object, body_of, one};
 use crate::routes::{
     anthropic, cache, docs, errors, generation, google, health, jobs, metrics, models, openai, responses, sessions,
     streams, timeline, ui,
 };
 use crate::timeline::{Timeline, Timelines};
-use crate::came;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};

@@ -135,9 +135,11 @@ impl ActQuery {
         self.since.is_none_or(|since| act.at >= since)
             && self.by.as_ref().is_none_or(|by| *by == act.by)
             && self.what.as_ref().is_none_or(|what| {
-                act.what == *what || act.what.strip_prefix(what.as_str()).is_some_and(|rest| {
-                    what.ends_with('.') || rest.starts_with('.')
-                })
+                act.what == *what
+                    || act
+                        .what
+                        .strip_prefix(what.as_str())
+                        .is_some_and(|rest| what.ends_with('.') || rest.starts_with('.'))
             })
     }
 }

@@ -108,7 +108,6 @@ impl Default for KeyRecord {
     }
 }
 
-
 /// Why keys could not be read or written.
 #[derive(Clone, Debug)]
 pub enum KeysError {

@@ -18,6 +18,8 @@ mod timeline;
 mod upstream;
 mod webhooks;
 
+pub use acts::{ACT_TEXT_MAX, Act, ActQuery, Acts, ActsError, ActsReport, Outcome as ActOutcome, SealedAct};
+pub use admins::{AdminRecord, Admins, AdminsError, Role};
 pub use book::{Book, BookError, BookHealth, Correction, HoldError, LimitOverride};
 pub use clock::{Clock, Entropy};
 pub use documents::{
@@ -27,11 +29,9 @@ pub use documents::{
 pub use guards::{
     Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, GuardServices, GuardText, NoGuardServices, Speaker,
 };
-pub use acts::{Act, ActQuery, Acts, ActsError, ActsReport, Outcome as ActOutcome, SealedAct, ACT_TEXT_MAX};
-pub use admins::{AdminRecord, Admins, AdminsError, Role};
 pub use keys::{
-    KEY_BUDGETS, KEY_BUDGETS_MAX, KeyBudget, KeyLimit, KeyRecord, KeyRules, KeyUse, Keys, KeysError, Network, OldSecret,
-    RULES_MAX, RouteGroup, UserClaims, budgets_with_keys, masked, shown_budget,
+    KEY_BUDGETS, KEY_BUDGETS_MAX, KeyBudget, KeyLimit, KeyRecord, KeyRules, KeyUse, Keys, KeysError, Network,
+    OldSecret, RULES_MAX, RouteGroup, UserClaims, budgets_with_keys, masked, shown_budget,
 };
 pub use owner::Owner;
 pub use permit::Permit;

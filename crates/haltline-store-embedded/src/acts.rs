@@ -40,8 +40,7 @@ impl ActLog {
     /// Finds the end of the log. A last line that was not written whole was never acknowledged, and is cut.
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let names = disk.list().map_err(OpenError::io("reading the data directory"))?;
-        let mut writing =
-            Writing { file: None, number: 0, seal: line::first_seal(), bytes: 0, failed: None };
+        let mut writing = Writing { file: None, number: 0, seal: line::first_seal(), bytes: 0, failed: None };
         if names.iter().any(|name| name == LOG) {
             let reading = "reading the audit log";
             let end = each_line(disk.as_ref(), |bytes| {

@@ -63,7 +63,10 @@ impl EmbeddedAdmins {
     fn find(&self, hash: &[u8; 32]) -> Option<Arc<AdminRecord>> {
         // There are few, and none is told from another by how long this takes.
         let known = self.known.read();
-        known.values().fold(None, |found, admin| if admin.hash.ct_eq(hash).into() { Some(admin) } else { found }).cloned()
+        known
+            .values()
+            .fold(None, |found, admin| if admin.hash.ct_eq(hash).into() { Some(admin) } else { found })
+            .cloned()
     }
 
     fn change(&self, make: impl FnOnce(&mut Known) -> Result<(), AdminsError>) -> Result<(), AdminsError> {
@@ -141,9 +144,9 @@ impl Admins for EmbeddedStore {
     }
 
     fn remove_admin(&self, name: &Name) -> Result<(), AdminsError> {
-        self.shared().admins.change(|known| {
-            known.remove(name).map(drop).ok_or_else(|| AdminsError::Unknown(name.clone()))
-        })
+        self.shared()
+            .admins
+            .change(|known| known.remove(name).map(drop).ok_or_else(|| AdminsError::Unknown(name.clone())))
     }
 }
 
@@ -178,7 +181,13 @@ mod tests {
         assert_eq!(admins.find(&[1; 32]).as_deref(), Some(&admin("ann", [1; 32])));
         assert!(admins.find(&[2; 32]).is_none());
         disk.inject(DiskFault::WriteNoSpace(0));
-        assert!(matches!(admins.change(|known| { known.clear(); Ok(()) }), Err(AdminsError::Store(_))));
+        assert!(matches!(
+            admins.change(|known| {
+                known.clear();
+                Ok(())
+            }),
+            Err(AdminsError::Store(_))
+        ));
         assert!(admins.find(&[1; 32]).is_some(), "what was not written did not happen");
     }
 }

@@ -3,8 +3,8 @@
 use crate::shared::Shared;
 use crate::store::EmbeddedStore;
 use haltline_ports::{
-    BookError, BoxFuture, KeyRecord, KeyUse, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery, SpendQuery,
-    SpendRow,
+    BookError, BoxFuture, KeyRecord, KeyUse, Keys, KeysError, Records, RecordsError, RequestRecord, RequestsQuery,
+    SpendQuery, SpendRow,
 };
 use haltline_types::{Name, RequestId, Timestamp};
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! What the doors, the threads and the owner of a store share: the lock, the latch that stops
 //! spending, and the queue for syncs.
 
+use crate::acts::ActLog;
+use crate::admins::EmbeddedAdmins;
 use crate::disk::Disk;
 use crate::documents::DocumentFile;
 use crate::frame::Place;
 use crate::inner::{Inner, Stop};
-use crate::acts::ActLog;
-use crate::admins::EmbeddedAdmins;
 use crate::keys::EmbeddedKeys;
 use crate::options::{Options, Threads};
 use crate::streams::{Limits, Log};

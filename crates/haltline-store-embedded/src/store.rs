@@ -73,7 +73,8 @@ impl EmbeddedStore {
         let disk = Arc::clone(&options.disk);
         let keys = EmbeddedKeys::open(Arc::clone(&disk), options.pepper)?;
         let records = keys.list();
-        let budgets = budgets_with_keys(&budgets, records.iter().map(AsRef::as_ref)).map_err(OpenError::Contradiction)?;
+        let budgets =
+            budgets_with_keys(&budgets, records.iter().map(AsRef::as_ref)).map_err(OpenError::Contradiction)?;
         let doors = (EmbeddedAdmins::open(Arc::clone(&disk))?, ActLog::open(Arc::clone(&disk))?);
         let (mut loaded, ending) = load::load(disk.as_ref(), budgets)?;
         let (extents, end, mut recovered) = match ending {

@@ -135,7 +135,7 @@ async fn records_and_keys_come_back_through_the_doors() {
         created: START,
         expires: None,
         frozen: false,
-            ..KeyRecord::default()
+        ..KeyRecord::default()
     };
     store.add(key.clone()).expect("add");
     drop(store);

@@ -27,6 +27,7 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
     };
     let (path, drain) = (found.path.clone(), loaded.server.drain);
     let plan = Plan {
+        trusted_proxies: loaded.server.trusted_proxies.clone(),
         listen: listen.unwrap_or(loaded.server.listen),
         store: place,
         keep_streams: loaded.streams_keep_for,

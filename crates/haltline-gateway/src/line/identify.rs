@@ -114,11 +114,8 @@ fn check_route(key: &KeyRecord, route: RouteGroup) -> Result<(), Problem> {
         return Ok(());
     }
     let words: Vec<&str> = key.rules.routes.iter().map(|route| route.word()).collect();
-    let message = format!(
-        "The key \"{}\" may not use the `{route}` routes; it may use {}.",
-        key.name,
-        words.join(", ")
-    );
+    let message =
+        format!("The key \"{}\" may not use the `{route}` routes; it may use {}.", key.name, words.join(", "));
     Err(Problem::new(Code::RouteNotAllowed, message))
 }
 

@@ -36,11 +36,7 @@ pub(crate) fn note(gateway: &Gateway, subjects: &Subjects) -> Result<(), Problem
     gateway.limiter.lock().note(now, subjects, Tokens::ZERO).map_err(|refusal| refused(&refusal))
 }
 
-fn ask(
-    gateway: &Gateway,
-    subjects: &Subjects,
-    tokens: Tokens,
-) -> Result<(LimitReport, KeyedRunning), LimitRefusal> {
+fn ask(gateway: &Gateway, subjects: &Subjects, tokens: Tokens) -> Result<(LimitReport, KeyedRunning), LimitRefusal> {
     let now = gateway.clock.now();
     gateway.limiter.lock().admit(now, subjects, tokens)
 }

@@ -364,7 +364,7 @@ fn add_key(keys: &dyn Keys, name: &str) {
         created: WallClock.now(),
         expires: None,
         frozen: false,
-            ..KeyRecord::default()
+        ..KeyRecord::default()
     };
     // It may be known from the gateway before.
     let _ = keys.add(record);

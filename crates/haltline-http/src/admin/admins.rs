@@ -48,11 +48,8 @@ pub(super) async fn rotate(operator: Operator, State(app): State<App>, Path(name
     let admins = &app.admin.admins;
     let known = admins.list_admins().into_iter().find(|admin| *admin.name == *name);
     let Some(known) = known else { return failed(&AdminsError::Unknown(Name::new(&name))) };
-    let record = AdminRecord {
-        hash: admins.admin_hash(&secret),
-        hint: secret_hint(&secret),
-        ..AdminRecord::clone(&known)
-    };
+    let record =
+        AdminRecord { hash: admins.admin_hash(&secret), hint: secret_hint(&secret), ..AdminRecord::clone(&known) };
     let admin = admin_dto(&record);
     match admins.replace_admin(record) {
         Ok(()) => Json(MadeAdmin { secret, admin }).into_response(),

@@ -17,7 +17,11 @@ pub(super) async fn list(_: Operator, State(app): State<App>) -> Response {
     Json(balances.iter().map(account).collect::<Vec<_>>()).into_response()
 }
 
-pub(super) async fn limit_override(operator: Operator, State(app): State<App>, Json(wanted): Json<NewOverride>) -> Response {
+pub(super) async fn limit_override(
+    operator: Operator,
+    State(app): State<App>,
+    Json(wanted): Json<NewOverride>,
+) -> Response {
     let read = || -> Result<LimitOverride, String> {
         audited(&wanted.by, &wanted.reason)?;
         Ok(LimitOverride {

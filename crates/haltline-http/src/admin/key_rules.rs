@@ -171,7 +171,11 @@ pub fn rotated(
         Some(text) => parse_duration(text)?,
     };
     if overlap > OVERLAP_MAX {
-        return Err(format!("two secrets work for {} at most, not {}", format_duration(OVERLAP_MAX), format_duration(overlap)));
+        return Err(format!(
+            "two secrets work for {} at most, not {}",
+            format_duration(OVERLAP_MAX),
+            format_duration(overlap)
+        ));
     }
     let until = now.saturating_add(overlap);
     let old = (!overlap.is_zero()).then(|| OldSecret { hash: key.hash, hint: key.hint.clone(), until });

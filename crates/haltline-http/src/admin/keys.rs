@@ -59,7 +59,12 @@ pub(super) async fn set(
     change(&app, &operator, &name, move |key| changed(key, &wanted, now)).await
 }
 
-pub(super) async fn rotate(operator: Operator, State(app): State<App>, Path(name): Path<String>, body: Bytes) -> Response {
+pub(super) async fn rotate(
+    operator: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
     let wanted: Option<RotatedKey> = match body.as_ref() {
         b"" => None,
         bytes => match serde_json::from_slice(bytes) {

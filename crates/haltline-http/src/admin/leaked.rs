@@ -153,10 +153,15 @@ async fn answer(operator: &Operator, app: &App, report: &LeakedReport) -> Result
         } else {
             (answer.done, answer.secret) = end(operator, app, &key, then).await?;
         }
-        operator.detail(format!("{} is {is} of {}{}", answer.hint, key.name, match &answer.done {
-            Some(done) => format!(", {done}"),
-            None => String::new(),
-        }));
+        operator.detail(format!(
+            "{} is {is} of {}{}",
+            answer.hint,
+            key.name,
+            match &answer.done {
+                Some(done) => format!(", {done}"),
+                None => String::new(),
+            }
+        ));
         answers.push(answer);
     }
     let unknown = answers.iter().filter(|answer| answer.is == "unknown").count();
@@ -175,10 +180,7 @@ async fn end(
     match then {
         Then::Nothing => Ok((None, None)),
         Then::Freeze => {
-            let freeze = KeyChange::Change(
-                key.name.clone(),
-                Box::new(|key| Ok(KeyRecord { frozen: true, ..key })),
-            );
+            let freeze = KeyChange::Change(key.name.clone(), Box::new(|key| Ok(KeyRecord { frozen: true, ..key })));
             app.gateway.change_key(freeze).await.map_err(|error| error.to_string())?;
             Ok((Some("frozen".to_owned()), None))
         }

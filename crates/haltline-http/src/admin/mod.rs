@@ -19,9 +19,9 @@ pub(crate) mod table;
 mod timelines;
 mod users;
 
-pub use budgets::{account, history_line};
 pub use admins::{admin_dto, admin_record};
 pub use audit::{audit_entry, audit_report};
+pub use budgets::{account, history_line};
 pub(crate) use gate::Operator;
 pub use gate::{RefusedLogins, local_act};
 pub use key_rules::{OVERLAP_MAX, changed, key_dto, key_record, rotated};

@@ -1,9 +1,9 @@
 //! The operator's routes, with what the API document says of each.
 
 use super::dto::{
-    Account, AdminDto, AuditEntry, AuditReport, CachePurgeOrder, ChangedKey, LeakedKey, LeakedReport, MadeAdmin, NewAdmin,
-    RotatedKey, CacheStanding, DeadLetter, HistoryLine, Key, MadeKey, NewAdjustment, NewKey, NewOverride,
-    OpenedDeadLetter, Retried, RetryDeadLetter, Said, SpendLine,
+    Account, AdminDto, AuditEntry, AuditReport, CachePurgeOrder, CacheStanding, ChangedKey, DeadLetter, HistoryLine,
+    Key, LeakedKey, LeakedReport, MadeAdmin, MadeKey, NewAdjustment, NewAdmin, NewKey, NewOverride, OpenedDeadLetter,
+    Retried, RetryDeadLetter, RotatedKey, Said, SpendLine,
 };
 use super::{admins, audit, budgets, cache, dead_letters, keys, leaked, spend, system, timelines, users};
 use crate::openapi::{Answer, Entry, Operation, Parameter, Security, list, one};
@@ -23,7 +23,9 @@ pub(crate) fn entries() -> Vec<Entry> {
             get(keys::list).post(keys::create),
             [
                 operation("get", "listKeys", "Keys, without their secrets").needs(Role::Viewer).answers(list::<Key>()),
-                operation("post", "createKey", "Makes a key; the secret is shown this once").needs(Role::Owner).acts("key.create")
+                operation("post", "createKey", "Makes a key; the secret is shown this once")
+                    .needs(Role::Owner)
+                    .acts("key.create")
                     .takes(one::<NewKey>())
                     .answers(Answer::json(201, "The key and its secret", one::<MadeKey>())),
             ],
@@ -42,77 +44,92 @@ pub(crate) fn entries() -> Vec<Entry> {
                     .with(NAME)
                     .takes(one::<ChangedKey>())
                     .answers(Answer::json(200, "The key", one::<Key>())),
-                operation("delete", "removeKey", "Removes a key for good").needs(Role::Owner).acts("key.remove")
-                .with(NAME)
-                .answers(Answer::empty(204, "It is gone")),
+                operation("delete", "removeKey", "Removes a key for good")
+                    .needs(Role::Owner)
+                    .acts("key.remove")
+                    .with(NAME)
+                    .answers(Answer::empty(204, "It is gone")),
             ],
         ),
         Entry::new(
             "/keys/leaked",
             post(leaked::report),
-            [operation("post", "reportLeakedKeys", "Which keys these secrets are, what was done with them, and what now")
-                .needs(Role::Operator)
-                .acts("key.leaked")
-                .takes(one::<LeakedReport>())
-                .answers(list::<LeakedKey>())],
+            [operation(
+                "post",
+                "reportLeakedKeys",
+                "Which keys these secrets are, what was done with them, and what now",
+            )
+            .needs(Role::Operator)
+            .acts("key.leaked")
+            .takes(one::<LeakedReport>())
+            .answers(list::<LeakedKey>())],
         ),
         Entry::new(
             "/keys/{name}/rotate",
             post(keys::rotate),
-            [operation("post", "rotateKey", "Gives a key a new secret").needs(Role::Operator).acts("key.rotate").with(NAME).takes(one::<RotatedKey>()).answers(Answer::json(
-                200,
-                "The key and its new secret",
-                one::<MadeKey>(),
-            ))],
+            [operation("post", "rotateKey", "Gives a key a new secret")
+                .needs(Role::Operator)
+                .acts("key.rotate")
+                .with(NAME)
+                .takes(one::<RotatedKey>())
+                .answers(Answer::json(200, "The key and its new secret", one::<MadeKey>()))],
         ),
         Entry::new(
             "/keys/{name}/freeze",
             post(keys::freeze),
-            [operation("post", "freezeKey", "Switches a key off").needs(Role::Operator).acts("key.freeze").with(NAME).answers(Answer::json(
-                200,
-                "The key",
-                one::<Key>(),
-            ))],
+            [operation("post", "freezeKey", "Switches a key off")
+                .needs(Role::Operator)
+                .acts("key.freeze")
+                .with(NAME)
+                .answers(Answer::json(200, "The key", one::<Key>()))],
         ),
         Entry::new(
             "/keys/{name}/unfreeze",
             post(keys::unfreeze),
-            [operation("post", "unfreezeKey", "Switches a key on again").needs(Role::Operator).acts("key.thaw").with(NAME).answers(Answer::json(
-                200,
-                "The key",
-                one::<Key>(),
-            ))],
+            [operation("post", "unfreezeKey", "Switches a key on again")
+                .needs(Role::Operator)
+                .acts("key.thaw")
+                .with(NAME)
+                .answers(Answer::json(200, "The key", one::<Key>()))],
         ),
         Entry::new(
             "/budgets",
             get(budgets::list),
-            [operation("get", "listBudgets", "Accounts of all budgets, as they stand").needs(Role::Viewer).answers(list::<Account>())],
+            [operation("get", "listBudgets", "Accounts of all budgets, as they stand")
+                .needs(Role::Viewer)
+                .answers(list::<Account>())],
         ),
         Entry::new(
             "/budgets/override",
             post(budgets::limit_override),
-            [operation("post", "overrideBudget", "Another limit for a time; audited").needs(Role::Operator).acts("budget.override")
+            [operation("post", "overrideBudget", "Another limit for a time; audited")
+                .needs(Role::Operator)
+                .acts("budget.override")
                 .takes(one::<NewOverride>())
                 .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
         Entry::new(
             "/budgets/adjust",
             post(budgets::adjust),
-            [operation("post", "adjustBudget", "Corrects what an account has spent; audited").needs(Role::Operator).acts("budget.adjust")
+            [operation("post", "adjustBudget", "Corrects what an account has spent; audited")
+                .needs(Role::Operator)
+                .acts("budget.adjust")
                 .takes(one::<NewAdjustment>())
                 .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
         Entry::new(
             "/budgets/{name}/history",
             get(budgets::history),
-            [operation("get", "budgetHistory", "Overrides and corrections of a budget").needs(Role::Viewer)
+            [operation("get", "budgetHistory", "Overrides and corrections of a budget")
+                .needs(Role::Viewer)
                 .with(NAME)
                 .answers(list::<HistoryLine>())],
         ),
         Entry::new(
             "/spend",
             get(spend::show),
-            [operation("get", "spend", "What was spent, grouped").needs(Role::Viewer)
+            [operation("get", "spend", "What was spent, grouped")
+                .needs(Role::Viewer)
                 .with(Parameter::query("by", "key, team, user, model, provider, tag, day; several by commas.", false))
                 .with(Parameter::query("since", "From, RFC 3339.", false))
                 .with(Parameter::query("until", "To, RFC 3339.", false))
@@ -121,43 +138,47 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(
             "/generation",
             get(spend::generation),
-            [operation("get", "anyGeneration", "The record of any request").needs(Role::Viewer)
+            [operation("get", "anyGeneration", "The record of any request")
+                .needs(Role::Viewer)
                 .with(Parameter::query("id", "The request's id.", true))
                 .answers(Answer::json(200, "The record", crate::openapi::any_object()))],
         ),
         Entry::new(
             "/cache",
             get(cache::stats),
-            [operation("get", "cacheStats", "How the response cache stands").needs(Role::Viewer).answers(Answer::json(
-                200,
-                "How it stands",
-                one::<CacheStanding>(),
-            ))],
+            [operation("get", "cacheStats", "How the response cache stands")
+                .needs(Role::Viewer)
+                .answers(Answer::json(200, "How it stands", one::<CacheStanding>()))],
         ),
         Entry::new(
             "/cache/purge",
             post(cache::purge),
-            [operation("post", "purgeCache", "Answers with a tag, of a key, or all of them are not given again").needs(Role::Operator).acts("cache.purge")
+            [operation("post", "purgeCache", "Answers with a tag, of a key, or all of them are not given again")
+                .needs(Role::Operator)
+                .acts("cache.purge")
                 .takes(one::<CachePurgeOrder>())
                 .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
         Entry::new(
             "/requests/{id}/timeline",
             get(timelines::of_request),
-            [operation("get", "anyRequestTimeline", "What happened to any request, step by step").needs(Role::Viewer)
+            [operation("get", "anyRequestTimeline", "What happened to any request, step by step")
+                .needs(Role::Viewer)
                 .with(Parameter::path("id", "The request's id."))
                 .answers(Answer::json(200, "The timeline", one::<Timeline>()))],
         ),
         Entry::new(
             "/sessions/{id}/timeline",
             get(timelines::of_session),
-            [paged("anySessionTimeline", "What happened to the requests of a session").needs(Role::Viewer)
+            [paged("anySessionTimeline", "What happened to the requests of a session")
+                .needs(Role::Viewer)
                 .with(Parameter::path("id", "The session."))],
         ),
         Entry::new(
             "/traces/{id}",
             get(timelines::of_trace),
-            [paged("traceTimeline", "What happened to the requests of a trace").needs(Role::Viewer)
+            [paged("traceTimeline", "What happened to the requests of a trace")
+                .needs(Role::Viewer)
                 .with(Parameter::path("id", "The trace id, 32 hexadecimal digits."))],
         ),
         Entry::new(
@@ -167,7 +188,9 @@ pub(crate) fn entries() -> Vec<Entry> {
                 "get",
                 "anyStream",
                 "A stream as it was kept: a line about it, then one for each batch of events",
-            ).needs(Role::Owner).acts("stream.reveal")
+            )
+            .needs(Role::Owner)
+            .acts("stream.reveal")
             .with(Parameter::path("id", "The request's id."))
             .with(Parameter::query("after", "The number of the last event that is known.", false))
             .answers(Answer::text("application/x-ndjson", "A page of it"))],
@@ -175,7 +198,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(
             "/dead-letters",
             get(dead_letters::list),
-            [operation("get", "listDeadLetters", "What failed for good, the oldest first").needs(Role::Viewer)
+            [operation("get", "listDeadLetters", "What failed for good, the oldest first")
+                .needs(Role::Viewer)
                 .with(Parameter::query("all", "true: those that were sent again, too.", false))
                 .with(Parameter::query("after", "The last id of the page before.", false))
                 .with(Parameter::query("limit", "1 to 200; 50 unless said.", false))
@@ -185,10 +209,13 @@ pub(crate) fn entries() -> Vec<Entry> {
             "/dead-letters/{id}",
             get(dead_letters::show).delete(dead_letters::discard),
             [
-                operation("get", "showDeadLetter", "One of them, with what was tried and what a retry may cost").needs(Role::Operator)
+                operation("get", "showDeadLetter", "One of them, with what was tried and what a retry may cost")
+                    .needs(Role::Operator)
                     .with(LETTER)
                     .answers(Answer::json(200, "The letter", one::<OpenedDeadLetter>())),
-                operation("delete", "discardDeadLetter", "Removes one for good").needs(Role::Operator).acts("dead-letter.discard")
+                operation("delete", "discardDeadLetter", "Removes one for good")
+                    .needs(Role::Operator)
+                    .acts("dead-letter.discard")
                     .with(LETTER)
                     .answers(Answer::empty(204, "It is gone")),
             ],
@@ -196,7 +223,9 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(
             "/dead-letters/{id}/retry",
             post(dead_letters::retry),
-            [operation("post", "retryDeadLetter", "Sends one again, as a new job of the same owner").needs(Role::Operator).acts("dead-letter.retry")
+            [operation("post", "retryDeadLetter", "Sends one again, as a new job of the same owner")
+                .needs(Role::Operator)
+                .acts("dead-letter.retry")
                 .with(LETTER)
                 .takes(one::<RetryDeadLetter>())
                 .answers(Answer::json(202, "The job that repeats it", one::<Retried>()))],
@@ -208,7 +237,9 @@ pub(crate) fn entries() -> Vec<Entry> {
                 "post",
                 "forgetUser",
                 "Removes all that is kept of a user besides the bill: sessions, kept answers, jobs",
-            ).needs(Role::Owner).acts("user.forget")
+            )
+            .needs(Role::Owner)
+            .acts("user.forget")
             .with(Parameter::path("user", "The user."))
             .answers(Answer::json(200, "What was removed", one::<Said>()))],
         ),
@@ -275,11 +306,10 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(
             "/reload",
             post(system::reload),
-            [operation("post", "reload", "Reads the configuration again").needs(Role::Owner).acts("config.reload").answers(Answer::json(
-                200,
-                "What was done",
-                one::<Said>(),
-            ))],
+            [operation("post", "reload", "Reads the configuration again")
+                .needs(Role::Owner)
+                .acts("config.reload")
+                .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),
     ]
 }

@@ -17,7 +17,8 @@ pub(super) async fn forget(operator: Operator, State(app): State<App>, Path(user
             let message = format!(
                 "{documents} documents (sessions, responses, jobs, messages), {streams} streams and {cached_answers} cached answers of the user `{user}` are removed; {requests} requests and {jobs} jobs were stopped. The ledger and the records of what was spent stay, because they are the bill."
             );
-            operator.detail(format!("{documents} documents, {streams} streams, {cached_answers} cached answers removed"));
+            operator
+                .detail(format!("{documents} documents, {streams} streams, {cached_answers} cached answers removed"));
             Json(Said { message }).into_response()
         }
         Err(problem) => admin_problem(StatusCode::SERVICE_UNAVAILABLE, "The user is not forgotten", &problem.message),

@@ -71,9 +71,7 @@ pub(super) fn check(budget: &KeyBudget) -> Result<(), String> {
         on_full: OnFull::Refuse,
         applies: Applies::ToAll,
     };
-    Budgets::new(vec![alone])
-        .map(drop)
-        .map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
+    Budgets::new(vec![alone]).map(drop).map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -102,7 +100,11 @@ mod tests {
 
     #[test]
     fn there_are_bounds() {
-        let many: Vec<_> = (0..751).map(|number| key(&format!("k{number}"), &["$1/1h", "$1/2h", "$1/3h", "$1/4h", "$1/5h", "$1/6h", "$1/7h", "$1/8h"])).collect();
+        let many: Vec<_> = (0..751)
+            .map(|number| {
+                key(&format!("k{number}"), &["$1/1h", "$1/2h", "$1/3h", "$1/4h", "$1/5h", "$1/6h", "$1/7h", "$1/8h"])
+            })
+            .collect();
         assert!(budgets_with_keys(&Budgets::none(), &many).is_err());
         assert!(budgets_with_keys(&Budgets::none(), &many[..750]).is_ok());
     }

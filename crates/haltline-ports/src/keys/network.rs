@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused_and_what_is_one_is_shown_as_it_is_read() {
-        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "host", "10.0.0.1/8", "::1/64"] {
+        for wrong in
+            ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "host", "10.0.0.1/8", "::1/64"]
+        {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
         assert!("10.0.0.1/8".parse::<Network>().is_err_and(|why| why.contains("10.0.0.0/8")));

@@ -123,8 +123,7 @@ impl KeyRules {
     /// Whether its clients may be there. Who restricts addresses lets nobody in of whom none is known.
     #[must_use]
     pub fn allows_address(&self, from: Option<IpAddr>) -> bool {
-        self.networks.is_empty()
-            || from.is_some_and(|from| self.networks.iter().any(|network| network.contains(from)))
+        self.networks.is_empty() || from.is_some_and(|from| self.networks.iter().any(|network| network.contains(from)))
     }
 
     /// Whether the rules can be kept: not too many, no two budgets that count the same.

@@ -99,7 +99,9 @@ fn what_cannot_be_written_is_said_and_nothing_is_written_after_it() {
     let disk = three();
     let log = open(&disk);
     disk.inject(DiskFault::WriteNoSpace(0));
-    assert!(log.append(act("key.freeze", "web")).is_err_and(|error| error.0.contains("audit log could not be written")));
+    assert!(
+        log.append(act("key.freeze", "web")).is_err_and(|error| error.0.contains("audit log could not be written"))
+    );
     assert!(log.append(act("key.freeze", "web")).is_err());
 }
 

@@ -23,9 +23,9 @@ impl Uses {
     pub(super) fn read(disk: &dyn Disk) -> Self {
         let bytes = disk.read_all(NAME).unwrap_or_default();
         let forms: BTreeMap<String, UseForm> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let uses = forms.into_iter().map(|(name, form)| {
-            (Name::from(name), KeyUse { at: Timestamp::from_millis(form.at_ms), from: form.from })
-        });
+        let uses = forms
+            .into_iter()
+            .map(|(name, form)| (Name::from(name), KeyUse { at: Timestamp::from_millis(form.at_ms), from: form.from }));
         Self(Mutex::new(uses.collect()))
     }
 

@@ -3,6 +3,7 @@
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
 use super::reader::{Keys, Section};
+use haltline_ports::Network;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// For running answers to finish after SIGTERM.
     pub drain: Duration,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `[store]`.
@@ -25,7 +28,7 @@ pub enum StoreSettings {
     Memory,
 }
 
-const SERVER: Keys = Keys { known: &["listen", "drain"], later: &["admin", "tls"] };
+const SERVER: Keys = Keys { known: &["listen", "drain", "trusted_proxies"], later: &["admin", "tls"] };
 const STORE: Keys = Keys::of(&["url"]);
 /// Below the 30 s that most supervisors give.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -47,7 +50,14 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         section.walk.report(Diagnostic::new(ConfigCode::OpenBind, message).at(span));
     }
     let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(3600));
-    ServerSettings { listen, drain: drain.unwrap_or(DRAIN) }
+    let mut trusted_proxies = Vec::new();
+    for text in section.texts("trusted_proxies").unwrap_or_default() {
+        match text.text.parse::<Network>() {
+            Ok(network) => trusted_proxies.push(network),
+            Err(why) => section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, why).at(text.span)),
+        }
+    }
+    ServerSettings { listen, drain: drain.unwrap_or(DRAIN), trusted_proxies }
 }
 
 pub(super) fn store(root: &Section<'_>, base: &Path) -> StoreSettings {

@@ -54,13 +54,20 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let free = tokio::net::TcpListener::bind(listen).await.is_ok();
         let listen = if free { listen } else { SocketAddr::new(listen.ip(), 0) };
-        let instance =
-            Instance::start(Plan { listen, store: StorePlace::Memory, keep_streams: DAY, settings, reread: None })
-                .await?;
+        let instance = Instance::start(Plan {
+            listen,
+            store: StorePlace::Memory,
+            trusted_proxies: Vec::new(),
+            keep_streams: DAY,
+            settings,
+            reread: None,
+        })
+        .await?;
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);
-        let record = key_record(&wanted, &secret, hash, instance.gateway.clock().now()).map_err(anyhow::Error::msg)?;
+        let record = key_record(&wanted, &secret, hash, &Name::new("local"), instance.gateway.clock().now())
+            .map_err(anyhow::Error::msg)?;
         instance.gateway.keys().add(record)?;
         Ok(Self { instance, secret })
     }

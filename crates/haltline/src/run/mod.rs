@@ -12,9 +12,9 @@ pub use reload::Reread;
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Inherited, Metrics, SeededEntropy, TakenUp, expire_open_holds};
-use haltline_http::admin::{Admin, new_secret};
+use haltline_http::admin::{Admin, RefusedLogins, new_secret};
 use haltline_http::{App, ServerBounds, router};
-use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
+use haltline_ports::{Acts, Admins, Book, Clock, Documents, Keys, Network, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::{HttpWebhooks, SimulatedUpstream};
@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two rounds of work that is due from time to time.
 const TICK: Duration = Duration::from_secs(5);
+
+/// Between two times that it is kept when keys were last used.
+const KEY_USES: Duration = Duration::from_secs(60);
 
 /// For messages to webhooks that are under way when the process ends; the next one sends them again.
 const HOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -52,6 +55,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where the store is.
     pub store: StorePlace,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Vec<Network>,
     /// How long streams are kept after their end.
     pub keep_streams: Duration,
     /// What the line does.
@@ -144,7 +149,8 @@ impl Instance {
             admin: Arc::new(admin(token, streams, &store, &clock, &reloader)),
         };
         let stop = CancellationToken::new();
-        let server = tokio::spawn(haltline_http::serve(listener, router(app), ServerBounds::default(), stop.clone()));
+        let bounds = ServerBounds { trusted_proxies: plan.trusted_proxies.into(), ..ServerBounds::default() };
+        let server = tokio::spawn(haltline_http::serve(listener, router(app), bounds, stop.clone()));
         let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, stop.clone()));
         Ok(Self {
             address,
@@ -177,6 +183,7 @@ impl Instance {
         self.stop.cancel();
         self.server.await.context("the server's task failed")??;
         self.ticker.abort();
+        self.gateway.flush_key_uses();
         self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
@@ -209,8 +216,13 @@ fn admin(
 ) -> Admin {
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let reloader = reloader.clone();
+    let admins: Arc<dyn Admins> = Arc::clone(&store) as Arc<dyn Admins>;
+    let acts: Arc<dyn Acts> = Arc::clone(&store) as Arc<dyn Acts>;
     Admin {
         token,
+        admins,
+        acts,
+        refusals: RefusedLogins::default(),
         streams: Some(streams),
         reload: Box::new(move || {
             let reloader = reloader.clone();
@@ -231,12 +243,18 @@ fn admin(
 
 async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(TICK);
+    let mut uses_kept = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = interval.tick() => {}
         }
         gateway.tick();
+        if uses_kept.elapsed() >= KEY_USES {
+            uses_kept = Instant::now();
+            let gateway = Arc::clone(&gateway);
+            tokio::task::spawn_blocking(move || gateway.flush_key_uses());
+        }
         gateway.metrics.set_clock_alarm(clock.alarm().is_some());
         if let Some(alarm) = clock.alarm() {
             tracing::error!(
