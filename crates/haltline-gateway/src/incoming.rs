@@ -70,7 +70,7 @@ impl Surface {
     #[must_use]
     pub const fn routes(self) -> RouteGroup {
         match self {
-            Self::ChatCompletions => RouteGroup::Chat,
+            Self::ChatCompletions | Self::Guard => RouteGroup::Chat,
             Self::Responses => RouteGroup::Responses,
             Self::Embeddings => RouteGroup::Embeddings,
             Self::Messages | Self::CountTokens => RouteGroup::Messages,

@@ -2,6 +2,7 @@
 //! `demo` are handed to whoever wires the gateway; everything else is answered here.
 
 mod admin;
+mod admins;
 mod args;
 mod budget;
 mod budget_set;
@@ -84,6 +85,8 @@ pub fn run(cli: &Cli, wiring: &Wiring, ui: &mut Ui<'_>, env: &dyn Fn(&str) -> Op
         Command::Check(args) => check::run(args, global, ui, env),
         Command::Explain(args) => explain::run(&args.code, ui),
         Command::Key(command) => key::run(command, global, ui, env),
+        Command::Admin(command) => admins::run(command, global, ui, env),
+        Command::Audit(command) => admins::audit(command, global, ui, env),
         Command::Budget(command) => budget::run(command, global, ui, env),
         Command::Spend(args) => spend::run(args, global, ui, env),
         Command::Trace(args) => trace::run(args, global, ui, env),

@@ -38,7 +38,11 @@ pub async fn serve(found: Found, loaded: Loaded, listen: Option<SocketAddr>) -> 
     let plan = Plan {
         listen: listen.unwrap_or(loaded.server.listen),
         tls: loaded.server.tls.clone(),
-        bounds: ServerBounds { per_address: loaded.server.connections_per_address, ..ServerBounds::default() },
+        bounds: ServerBounds {
+            per_address: loaded.server.connections_per_address,
+            trusted_proxies: loaded.server.trusted_proxies.clone().into(),
+            ..ServerBounds::default()
+        },
         store: place,
         encryption: loaded.encryption,
         keep_streams: loaded.streams_keep_for,

@@ -11,6 +11,9 @@ use haltline_http::admin::dto::{
     Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
     NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, ReviewCase, RevokeSignIns, SignIn, SpendLine,
 };
+use haltline_http::admin::dto::{
+    AdminDto, AuditEntry, AuditReport, ChangedKey, LeakedKey, LeakedReport, MadeAdmin, NewAdmin, RotatedKey,
+};
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{BoxFuture, SpendKey, Together};
 use haltline_types::NanoUsd;
@@ -47,6 +50,17 @@ pub struct TimelinesAsk {
     pub after: Option<String>,
 }
 
+/// A question for acts of administrators.
+#[derive(Clone, Debug, Default)]
+pub struct AuditAsk {
+    /// From this instant on.
+    pub since: Option<Timestamp>,
+    /// By this administrator.
+    pub by: Option<String>,
+    /// Of this kind, or of all that begin so.
+    pub what: Option<String>,
+}
+
 /// A stream, and some of its events.
 pub type StreamPage = (StreamLine, Vec<BatchLine>);
 
@@ -56,8 +70,26 @@ pub trait Admin: Send + Sync {
     fn keys(&self) -> Answer<'_, Vec<Key>>;
     /// Makes a key.
     fn create_key<'a>(&'a self, wanted: &'a NewKey) -> Answer<'a, MadeKey>;
+    /// One of them.
+    fn key<'a>(&'a self, name: &'a str) -> Answer<'a, Key>;
+    /// Changes what it may do.
+    fn set_key<'a>(&'a self, name: &'a str, wanted: &'a ChangedKey) -> Answer<'a, Key>;
     /// Gives it another secret.
-    fn rotate_key<'a>(&'a self, name: &'a str) -> Answer<'a, MadeKey>;
+    fn rotate_key<'a>(&'a self, name: &'a str, wanted: &'a RotatedKey) -> Answer<'a, MadeKey>;
+    /// Which keys leaked secrets are, and ending what they can do.
+    fn leaked_keys<'a>(&'a self, report: &'a LeakedReport) -> Answer<'a, Vec<LeakedKey>>;
+    /// All administrators.
+    fn admins(&self) -> Answer<'_, Vec<AdminDto>>;
+    /// Makes one.
+    fn create_admin<'a>(&'a self, wanted: &'a NewAdmin) -> Answer<'a, MadeAdmin>;
+    /// Gives one another secret.
+    fn rotate_admin<'a>(&'a self, name: &'a str) -> Answer<'a, MadeAdmin>;
+    /// Removes one.
+    fn remove_admin<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+    /// What administrators did, the oldest first.
+    fn audit<'a>(&'a self, ask: &'a AuditAsk) -> Answer<'a, Vec<AuditEntry>>;
+    /// Adds up the audit log's seals again.
+    fn verify_audit(&self) -> Answer<'_, AuditReport>;
     /// Switches it off, or on again.
     fn freeze_key<'a>(&'a self, name: &'a str, frozen: bool) -> Answer<'a, Key>;
     /// Removes it.

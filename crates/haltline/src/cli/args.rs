@@ -51,6 +51,12 @@ pub enum Command {
     /// Make and manage API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make and manage administrators
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// What administrators did
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at budgets and change them
     #[command(subcommand)]
     Budget(BudgetCommand),
@@ -180,12 +186,49 @@ pub enum KeyCommand {
     Create(KeyCreate),
     /// All keys, without their secrets
     List,
-    /// Give a key a new secret; the old one ends at once
-    Rotate(KeyName),
-    /// Switch a key off, or on again
+    /// One key: its rules, and when it was last used
+    Show(KeyShow),
+    /// Change what a key may do; what is not named stays, `--models ''` takes a rule away
+    Set(KeySet),
+    /// Give a key a new secret; the old one ends at once, or after the overlap
+    Rotate(KeyRotate),
+    /// Switch a key off
     Freeze(KeyFreeze),
+    /// Switch a key on again
+    Thaw(KeyName),
     /// Remove a key
     Rm(KeyName),
+    /// Which keys leaked secrets are, what was done with them, and ending that
+    Leaked(KeyLeaked),
+}
+
+/// What a key may do.
+#[derive(Debug, Args)]
+pub struct KeyRulesArgs {
+    /// Whom it may speak for: none, any, or names separated by commas [default: `[keys] users`]
+    #[arg(long, value_name = "none|any|a,b")]
+    pub users: Option<String>,
+    /// Models it may ask for, separated by commas; all when absent
+    #[arg(long, value_delimiter = ',')]
+    pub models: Option<Vec<String>>,
+    /// Groups of routes it may use, separated by commas: chat, responses, jobs, …; all when absent
+    #[arg(long, value_delimiter = ',')]
+    pub routes: Option<Vec<String>>,
+    /// A network that its clients are in: 203.0.113.0/24; anywhere when absent
+    #[arg(long, value_name = "CIDR")]
+    pub from: Option<Vec<String>>,
+    /// A budget of its own: $5/day, "100000 tokens/1h", "$50/month warn"
+    #[arg(long = "budget", value_name = "LIMIT/WINDOW")]
+    pub budgets: Option<Vec<String>>,
+    /// A rate limit of its own: 10/10s, "5000 tokens/1m", "3 at once"
+    #[arg(long = "limit", value_name = "LIMIT")]
+    pub limits: Option<Vec<String>>,
+    /// When it ends: 30d, 2026-12-31 or 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    pub description: Option<String>,
 }
 
 /// `haltline key create`.
@@ -199,18 +242,32 @@ pub struct KeyCreate {
     /// Tier it belongs to
     #[arg(long)]
     pub tier: Option<String>,
-    /// Whom it may speak for: none, any, or names separated by commas [default: `[keys] users`]
-    #[arg(long, value_name = "none|any|a,b")]
-    pub users: Option<String>,
-    /// Models it may ask for, separated by commas; all when absent
-    #[arg(long, value_delimiter = ',')]
-    pub models: Vec<String>,
-    /// When it ends: 30d, 2026-12-31 or 2026-12-31T18:00:00Z
-    #[arg(long, value_name = "WHEN")]
-    pub expires: Option<String>,
+    /// What it may do
+    #[command(flatten)]
+    pub rules: KeyRulesArgs,
     /// Say what would be done and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `haltline key set`.
+#[derive(Debug, Args)]
+pub struct KeySet {
+    /// Its name
+    pub name: String,
+    /// What it may do; `--expires never` takes the end away
+    #[command(flatten)]
+    pub rules: KeyRulesArgs,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline key show`.
+#[derive(Debug, Args)]
+pub struct KeyShow {
+    /// Its name
+    pub name: String,
 }
 
 /// A key.
@@ -218,6 +275,19 @@ pub struct KeyCreate {
 pub struct KeyName {
     /// Its name
     pub name: String,
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `haltline key rotate`.
+#[derive(Debug, Args)]
+pub struct KeyRotate {
+    /// Its name
+    pub name: String,
+    /// How long the old secret works yet: 24h, at most 31d
+    #[arg(long, value_name = "DURATION", default_value = "0")]
+    pub overlap: String,
     /// Say what would be done and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -234,6 +304,79 @@ pub struct KeyFreeze {
     /// Say what would be done and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `haltline key leaked`.
+#[derive(Debug, Args)]
+pub struct KeyLeaked {
+    /// Secrets, or their first twelve characters; `-` reads them from standard input, one a line or as the JSON
+    /// of a secret scanner, so that they are in no shell history
+    #[arg(required = true)]
+    pub secrets: Vec<String>,
+    /// End at once what they can do
+    #[arg(long, value_parser = ["freeze", "rotate"])]
+    pub then: Option<String>,
+    /// Since when to add up what was spent
+    #[arg(long, value_name = "WHEN", default_value = "1d")]
+    pub since: String,
+}
+
+/// `haltline admin …`.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Make an administrator; the secret is shown once
+    Create(AdminCreate),
+    /// All administrators, without their secrets
+    List,
+    /// Give an administrator a new secret; the old one ends at once
+    Rotate(AdminName),
+    /// Remove an administrator
+    Rm(AdminName),
+}
+
+/// `haltline admin create`.
+#[derive(Debug, Args)]
+pub struct AdminCreate {
+    /// Unique name: letters, digits, `-`, `_`, `.`
+    pub name: String,
+    /// viewer looks, operator keeps it running, owner may do everything
+    #[arg(long, value_parser = ["viewer", "operator", "owner"])]
+    pub role: String,
+    /// When it ends: 30d, 2026-12-31 or 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+}
+
+/// An administrator.
+#[derive(Debug, Args)]
+pub struct AdminName {
+    /// Its name
+    pub name: String,
+}
+
+/// `haltline audit …`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// What administrators did, the oldest first
+    List(AuditList),
+    /// Add up the seals of the audit log again: finds what was changed, taken out or put in
+    Verify,
+    /// The same as `list`, as JSON lines with seals
+    Export(AuditList),
+}
+
+/// `haltline audit list`.
+#[derive(Debug, Args)]
+pub struct AuditList {
+    /// From this time: 7d, 2026-11-24, 2026-11-24T18:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only this administrator's
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Only this kind, or all that begin so: key.
+    #[arg(long)]
+    pub what: Option<String>,
 }
 
 /// `haltline budget …`.

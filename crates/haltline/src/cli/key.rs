@@ -1,12 +1,15 @@
 //! `haltline key …`.
 
+mod leaked;
+mod show;
+
 use super::admin::{IfAbsent, configuration, connect};
-use super::args::{Global, KeyCommand, KeyCreate};
+use super::args::{Global, KeyCommand, KeyCreate, KeyRulesArgs};
 use super::block_on;
 use super::exit::CliError;
-use super::ui::{Format, Ui};
+use super::ui::Ui;
 use super::when::{Direction, now, when};
-use haltline_http::admin::dto::{Key, MadeKey, NewKey};
+use haltline_http::admin::dto::{ChangedKey, NewKey, RotatedKey};
 use haltline_ports::UserClaims;
 
 pub(super) fn run(
@@ -16,6 +19,7 @@ pub(super) fn run(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CliError> {
     let (_, loaded) = configuration(global, env)?;
+    let store = |absent| connect(&loaded, absent, env);
     match command {
         KeyCommand::Create(args) => {
             let wanted = new_key(args, &loaded.users)?;
@@ -26,43 +30,67 @@ pub(super) fn run(
                     wanted.users.as_deref().unwrap_or("none")
                 ));
             }
-            let made = block_on(async { connect(&loaded, IfAbsent::Make, env)?.create_key(&wanted).await })?;
-            show_secret(&made, ui)
+            let made = block_on(async { store(IfAbsent::Make)?.create_key(&wanted).await })?;
+            show::secret(&made, ui)
         }
         KeyCommand::List => {
-            let keys = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.keys().await })?;
-            list(&keys, ui)
+            let keys = block_on(async { store(IfAbsent::Refuse)?.keys().await })?;
+            show::list(&keys, ui)
         }
-        KeyCommand::Rotate(args) if args.dry_run => {
-            ui.said(&format!("Would give {} a new secret; the old one would end at once.", args.name))
+        KeyCommand::Show(args) => {
+            let key = block_on(async { store(IfAbsent::Refuse)?.key(&args.name).await })?;
+            show::one(&key, ui)
         }
-        KeyCommand::Rotate(args) => {
-            let made = block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.rotate_key(&args.name).await })?;
-            show_secret(&made, ui)
-        }
-        KeyCommand::Freeze(args) => {
-            let what = if args.undo { "on again" } else { "off" };
+        KeyCommand::Set(args) => {
+            let wanted = changed_key(&args.rules)?;
             if args.dry_run {
-                return ui.said(&format!("Would switch {} {what}.", args.name));
+                return ui.said(&format!("Would change the key {}.", args.name));
             }
-            let frozen = !args.undo;
-            block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.freeze_key(&args.name, frozen).await })?;
-            ui.said(&format!("Switched {} {what}.", args.name))
+            let key = block_on(async { store(IfAbsent::Refuse)?.set_key(&args.name, &wanted).await })?;
+            show::one(&key, ui)
         }
+        KeyCommand::Rotate(args) if args.dry_run => ui.said(&match args.overlap.as_str() {
+            "0" => format!("Would give {} a new secret; the old one would end at once.", args.name),
+            overlap => format!("Would give {} a new secret; the old one would work for {overlap} yet.", args.name),
+        }),
+        KeyCommand::Rotate(args) => {
+            let wanted = RotatedKey { overlap: Some(args.overlap.clone()) };
+            let made = block_on(async { store(IfAbsent::Refuse)?.rotate_key(&args.name, &wanted).await })?;
+            show::secret(&made, ui)
+        }
+        KeyCommand::Freeze(args) => freeze(&args.name, !args.undo, args.dry_run, ui, store),
+        KeyCommand::Thaw(args) => freeze(&args.name, false, args.dry_run, ui, store),
         KeyCommand::Rm(args) if args.dry_run => ui.said(&format!("Would remove the key {}.", args.name)),
         KeyCommand::Rm(args) => {
-            block_on(async { connect(&loaded, IfAbsent::Refuse, env)?.remove_key(&args.name).await })?;
+            block_on(async { store(IfAbsent::Refuse)?.remove_key(&args.name).await })?;
             ui.said(&format!("Removed the key {}. Its name is not given to another key.", args.name))
+        }
+        KeyCommand::Leaked(args) => {
+            let report = leaked::read(args)?;
+            let found = block_on(async { store(IfAbsent::Refuse)?.leaked_keys(&report).await })?;
+            leaked::show(&found, ui)
         }
     }
 }
 
+fn freeze(
+    name: &str,
+    frozen: bool,
+    dry_run: bool,
+    ui: &mut Ui<'_>,
+    store: impl Fn(IfAbsent) -> Result<Box<dyn super::admin::Admin>, CliError>,
+) -> Result<(), CliError> {
+    let what = if frozen { "off" } else { "on again" };
+    if dry_run {
+        return ui.said(&format!("Would switch {name} {what}."));
+    }
+    block_on(async { store(IfAbsent::Refuse)?.freeze_key(name, frozen).await })?;
+    ui.said(&format!("Switched {name} {what}."))
+}
+
 fn new_key(args: &KeyCreate, default: &UserClaims) -> Result<NewKey, CliError> {
-    let expires = match &args.expires {
-        None => None,
-        Some(text) => Some(when(text, now(), Direction::Future)?.to_string()),
-    };
-    let users = args.users.clone().unwrap_or_else(|| match default {
+    let rules = changed_key(&args.rules)?;
+    let users = rules.users.unwrap_or_else(|| match default {
         UserClaims::None => "none".to_owned(),
         UserClaims::Any => "any".to_owned(),
         UserClaims::Listed(users) => users.iter().map(|user| &**user).collect::<Vec<_>>().join(","),
@@ -72,36 +100,34 @@ fn new_key(args: &KeyCreate, default: &UserClaims) -> Result<NewKey, CliError> {
         team: args.team.clone(),
         tier: args.tier.clone(),
         users: Some(users),
-        models: args.models.clone(),
-        expires,
+        models: rules.models.unwrap_or_default(),
+        expires: rules.expires.filter(|text| text != "never"),
+        description: rules.description.unwrap_or_default(),
+        budgets: rules.budgets.unwrap_or_default(),
+        limits: rules.limits.unwrap_or_default(),
+        routes: rules.routes.unwrap_or_default(),
+        from: rules.from.unwrap_or_default(),
     })
 }
 
-fn show_secret(made: &MadeKey, ui: &mut Ui<'_>) -> Result<(), CliError> {
-    if ui.format == Format::Json {
-        return ui.json(made);
-    }
-    ui.text(&format!("{}\n", made.secret))?;
-    ui.note("This is the only time that the secret is shown; only its keyed hash is kept.\n");
-    Ok(())
-}
-
-fn list(keys: &[Key], ui: &mut Ui<'_>) -> Result<(), CliError> {
-    let headers = ["name", "secret", "team", "tier", "users", "models", "created", "expires", "state"];
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    ui.list(&headers, keys, |key| {
-        let models = if key.models.is_empty() { "all".to_owned() } else { key.models.join(",") };
-        let state = if key.frozen { "frozen" } else { "active" };
-        vec![
-            key.name.clone(),
-            key.hint.clone(),
-            or_dash(&key.team),
-            or_dash(&key.tier),
-            key.users.clone(),
-            models,
-            key.created.clone(),
-            or_dash(&key.expires),
-            state.to_owned(),
-        ]
+fn changed_key(args: &KeyRulesArgs) -> Result<ChangedKey, CliError> {
+    // An empty text takes the rule away.
+    let list = |values: &Option<Vec<String>>| {
+        values.as_ref().map(|values| values.iter().filter(|value| !value.is_empty()).cloned().collect())
+    };
+    let expires = match args.expires.as_deref() {
+        None => None,
+        Some("never") => Some("never".to_owned()),
+        Some(text) => Some(when(text, now(), Direction::Future)?.to_string()),
+    };
+    Ok(ChangedKey {
+        users: args.users.clone(),
+        models: list(&args.models),
+        expires,
+        description: args.description.clone(),
+        budgets: list(&args.budgets),
+        limits: list(&args.limits),
+        routes: list(&args.routes),
+        from: list(&args.from),
     })
 }

@@ -6,6 +6,7 @@ use super::reader::{Keys, Section};
 use super::value::Text;
 use haltline_gateway::settings::{AuthSettings, BROWSER_BUDGET};
 use haltline_ledger::{Applies, Budget, BudgetError, Budgets, OnFull, Window, Zone};
+use haltline_ports::KEY_BUDGETS;
 use haltline_types::{Amount, Name, Scope, Unit};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -139,6 +140,11 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
         let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span.clone());
         section.walk.report(taken.help("choose another name"));
     }
+    if budget.name.starts_with(KEY_BUDGETS) {
+        let message = format!("`{}` is a name of budgets that keys have", budget.name);
+        let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span.clone());
+        section.walk.report(taken.help(format!("choose a name that does not begin with `{KEY_BUDGETS}`")));
+    }
     if matches!(budget.window, Window::Rolling(_)) && section.value("timezone").is_some() {
         let message = "a rolling window has no `timezone`: it is always the time just past".to_owned();
         section.walk.report(Diagnostic::new(ConfigCode::Contradiction, message).at(section.key_span("timezone")));
@@ -153,10 +159,8 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
             BudgetError::RollingOutOfRange(..) => {
                 section.value("window").map_or(section.span.clone(), |value| value.span)
             }
-            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) | BudgetError::ListedOutOfRange(..) => {
-                placed.limit_span.clone()
-            }
-            BudgetError::NameTaken(_) | BudgetError::Nameless => name_span.clone(),
+            BudgetError::LimitNotPositive(_) | BudgetError::LimitTooLarge(_) => placed.limit_span.clone(),
+            BudgetError::NameTaken(_) | BudgetError::Nameless | BudgetError::ListedOutOfRange(..) => name_span.clone(),
         };
         section.walk.report(Diagnostic::new(ConfigCode::OutOfRange, error.to_string()).at(span));
     }

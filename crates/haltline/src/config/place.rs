@@ -7,6 +7,7 @@ use super::tls;
 use super::value::Value;
 use crate::tls::TlsSettings;
 use haltline_store_embedded::{Encryption, StoreKey};
+use haltline_ports::Network;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct ServerSettings {
     pub connections_per_address: usize,
     /// May a crash leave the process's memory in a file?
     pub core_dumps: bool,
+    /// Proxies whose word about a client's address is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `[store]`.
@@ -35,8 +38,10 @@ pub enum StoreSettings {
     Memory,
 }
 
-const SERVER: Keys =
-    Keys { known: &["listen", "drain", "tls", "connections_per_address", "core_dumps"], later: &["admin"] };
+const SERVER: Keys = Keys {
+    known: &["listen", "drain", "tls", "connections_per_address", "core_dumps", "trusted_proxies"],
+    later: &["admin"],
+};
 const STORE: Keys = Keys::of(&["url", "encryption_key", "old_encryption_keys"]);
 /// Below the 30 s that most supervisors give.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -62,6 +67,13 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         section.walk.report(Diagnostic::new(ConfigCode::OpenBind, message).at(span));
     }
     let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(3600));
+    let mut trusted_proxies = Vec::new();
+    for text in section.texts("trusted_proxies").unwrap_or_default() {
+        match text.text.parse::<Network>() {
+            Ok(network) => trusted_proxies.push(network),
+            Err(why) => section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, why).at(text.span)),
+        }
+    }
     let per_address = section.integer("connections_per_address", 0..=1_000_000);
     ServerSettings {
         listen,
@@ -69,6 +81,7 @@ pub(super) fn server(root: &Section<'_>) -> ServerSettings {
         tls: tls::tls(&section),
         connections_per_address: per_address.and_then(|most| usize::try_from(most).ok()).unwrap_or(PER_ADDRESS),
         core_dumps: section.boolean("core_dumps").unwrap_or(false),
+        trusted_proxies,
     }
 }
 

@@ -70,7 +70,8 @@ impl Demo {
         let secret = new_secret("hl-demo-")?;
         let wanted = NewKey { name: "demo".to_owned(), users: Some("any".to_owned()), ..NewKey::default() };
         let hash = instance.gateway.keys().hash(&secret);
-        let record = key_record(&wanted, &secret, hash, instance.gateway.clock().now()).map_err(anyhow::Error::msg)?;
+        let record = key_record(&wanted, &secret, hash, &Name::new("local"), instance.gateway.clock().now())
+            .map_err(anyhow::Error::msg)?;
         instance.gateway.keys().add(record)?;
         Ok(Self { instance, secret })
     }

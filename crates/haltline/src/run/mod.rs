@@ -14,9 +14,9 @@ use crate::tls::{self, Tls, TlsSettings};
 use anyhow::Context;
 use haltline_gateway::settings::Settings;
 use haltline_gateway::{Gateway, GatewayParts, Inherited, Metrics, SeededEntropy, TakenUp, expire_open_holds};
-use haltline_http::admin::{Admin, new_secret};
+use haltline_http::admin::{Admin, RefusedLogins, new_secret};
 use haltline_http::{App, Plain, ServerBounds, operator_router, router};
-use haltline_ports::{Book, Clock, Documents, Keys, Records, Streams};
+use haltline_ports::{Acts, Admins, Book, Clock, Documents, Keys, Records, Streams};
 use haltline_store_embedded::{EmbeddedStore, Encryption, LockError, Options};
 use haltline_types::Name;
 use haltline_upstream::{HttpKeySets, HttpWebhooks, SimulatedUpstream};
@@ -35,6 +35,8 @@ const TICK: Duration = Duration::from_secs(5);
 
 /// Between two looks at when the certificate of the listener ends.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(6 * 3600);
+/// Between two times that it is kept when keys were last used.
+const KEY_USES: Duration = Duration::from_secs(60);
 
 /// For messages to webhooks that are under way when the process ends; the next one sends them again.
 const HOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -180,12 +182,12 @@ impl Instance {
         let mut servers = Vec::new();
         if let Some(listener) = operators {
             let router = operator_router(app.clone());
-            servers.push(tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds, stop.clone())));
+            servers.push(tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds.clone(), stop.clone())));
         }
         let router = router(app);
         servers.push(match tls.clone() {
-            None => tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds, stop.clone())),
-            Some(tls) => tokio::spawn(haltline_http::serve(listener, tls, router, plan.bounds, stop.clone())),
+            None => tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds.clone(), stop.clone())),
+            Some(tls) => tokio::spawn(haltline_http::serve(listener, tls, router, plan.bounds.clone(), stop.clone())),
         });
         let ticker = tokio::spawn(tick(Arc::clone(&gateway), clock, tls.clone(), stop.clone()));
         let key_fetcher = tokio::spawn(Gateway::keep_key_sets_fresh(Arc::downgrade(&gateway)));
@@ -226,6 +228,7 @@ impl Instance {
         }
         self.ticker.abort();
         self.key_fetcher.abort();
+        self.gateway.flush_key_uses();
         self.gateway.hooks().close(HOOK_PATIENCE).await;
         drop(self.admin_file);
         self.store
@@ -258,8 +261,13 @@ fn admin(
 ) -> Admin {
     let (store, clock) = (Arc::clone(store), Arc::clone(clock));
     let reloader = reloader.clone();
+    let admins: Arc<dyn Admins> = Arc::clone(&store) as Arc<dyn Admins>;
+    let acts: Arc<dyn Acts> = Arc::clone(&store) as Arc<dyn Acts>;
     Admin {
         token,
+        admins,
+        acts,
+        refusals: RefusedLogins::default(),
         streams: Some(streams),
         reload: Box::new(move || {
             let reloader = reloader.clone();
@@ -281,6 +289,7 @@ fn admin(
 async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, tls: Option<Tls>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(TICK);
     let mut looked: Option<Instant> = None;
+    let mut uses_kept = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -292,6 +301,11 @@ async fn tick(gateway: Arc<Gateway>, clock: Arc<SystemClock>, tls: Option<Tls>, 
             if let Some(complaint) = tls.as_ref().and_then(|tls| tls.complaint(clock.now())) {
                 tracing::warn!("the certificate of the listener {complaint}");
             }
+        }
+        if uses_kept.elapsed() >= KEY_USES {
+            uses_kept = Instant::now();
+            let gateway = Arc::clone(&gateway);
+            tokio::task::spawn_blocking(move || gateway.flush_key_uses());
         }
         gateway.metrics.set_clock_alarm(clock.alarm().is_some());
         if let Some(alarm) = clock.alarm() {

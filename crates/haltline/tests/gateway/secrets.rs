@@ -290,7 +290,11 @@ fn what_holds_a_secret_does_not_print_it() {
     let wanted = NewKey { name: "k".to_owned(), ..NewKey::default() };
     let made = haltline_http::admin::dto::MadeKey {
         secret: secret.clone(),
-        key: key_dto(&key_record(&wanted, &secret, [0; 32], Timestamp::from_secs(0)).expect("a key")),
+        key: key_dto(
+            &key_record(&wanted, &secret, [0; 32], &Name::new("ada"), Timestamp::from_secs(0)).expect("a key"),
+            None,
+            Timestamp::from_secs(0),
+        ),
     };
     let admin = haltline::cli::AdminFile { url: String::new(), token: secret.clone(), pid: 1 };
     let tls = haltline::tls::TlsSettings {

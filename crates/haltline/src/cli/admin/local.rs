@@ -1,6 +1,9 @@
-//! The store itself, when no gateway runs on it: opened for one command, and closed in order.
+//! The store itself, when no gateway runs on it: opened for one command, and closed in order. Changes of
+//! keys and administrators are in `local/people.rs`.
 
-use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
+mod people;
+
+use super::{Admin, Answer, AuditAsk, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::when::now;
 use crate::config::Loaded;
@@ -9,13 +12,18 @@ use haltline_http::admin::dto::{
     Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
     NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, ReviewCase, RevokeSignIns, SignIn, SpendLine,
 };
-use haltline_http::admin::{account, history_line, key_dto, key_record, new_secret, secret_hint, spend_line};
+use haltline_http::admin::dto::{
+    AdminDto, AuditEntry, AuditReport, ChangedKey, LeakedKey, LeakedReport, MadeAdmin, NewAdmin, RotatedKey,
+};
+use haltline_http::admin::{
+    account, admin_dto, audit_entry, audit_report, changed, history_line, new_secret, rotated, spend_line,
+};
 use haltline_http::admin::{sign_in, stream_lines};
 use haltline_http::timeline::{Audience, Timeline, Timelines, before, time_tools, time_tools_of, timeline, timelines};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
-    Book, BookError, Clock, Correction, DocumentQuery, Documents, KeyRecord, Keys, KeysError, LimitOverride, Order,
-    REQUESTS_MAX, Records, RecordsError, RequestsQuery, Shelf, SpendQuery, Streams, Whose,
+    ActQuery, Acts, Admins, Book, BookError, Clock, Correction, DocumentQuery, Documents, KeyRecord, Keys, KeysError,
+    LimitOverride, Order, REQUESTS_MAX, Records, RecordsError, RequestsQuery, Shelf, SpendQuery, Streams, Whose,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
 use haltline_types::{Amount, Name, NanoUsd, RequestId, Timestamp};
@@ -57,15 +65,6 @@ impl Local {
         let opened = EmbeddedStore::open(options, budgets.clone(), now());
         let (store, _) = opened.map_err(|error| CliError::failed(error.to_string()))?;
         Ok(Opened::Here(Self { store, budgets }))
-    }
-
-    fn change(&self, name: &str, with: impl FnOnce(KeyRecord) -> KeyRecord) -> Result<Key, CliError> {
-        let known = Keys::list(&*self.store).into_iter().find(|key| &*key.name == name);
-        let known = known.ok_or_else(|| keys_error(&KeysError::Unknown(Name::new(name))))?;
-        let record = with(KeyRecord::clone(&known));
-        let key = key_dto(&record);
-        self.store.replace(record).map_err(|error| keys_error(&error))?;
-        Ok(key)
     }
 
     /// Sign-ins as they are kept, for when no gateway has them in memory.
@@ -113,6 +112,7 @@ fn not_opened(error: &LockError) -> CliError {
 fn keys_error(error: &KeysError) -> CliError {
     let exit = match error {
         KeysError::Exists(_) | KeysError::Used(..) | KeysError::Unknown(_) => Exit::NotFound,
+        KeysError::Rules(_) => Exit::Usage,
         KeysError::Store(_) => Exit::Failed,
     };
     CliError::new(exit, error.to_string())
@@ -148,34 +148,79 @@ fn needs_gateway() -> CliError {
 
 impl Admin for Local {
     fn keys(&self) -> Answer<'_, Vec<Key>> {
-        Box::pin(async { Ok(Keys::list(&*self.store).iter().map(|key| key_dto(key)).collect()) })
+        Box::pin(async { Ok(self.all_keys()) })
+    }
+
+    fn key<'a>(&'a self, name: &'a str) -> Answer<'a, Key> {
+        Box::pin(async move { self.one_key(name) })
     }
 
     fn create_key<'a>(&'a self, wanted: &'a NewKey) -> Answer<'a, MadeKey> {
-        Box::pin(async move {
-            let secret = fresh_secret()?;
-            let record = key_record(wanted, &secret, self.store.hash(&secret), now()).map_err(CliError::usage)?;
-            let key = key_dto(&record);
-            self.store.add(record).map_err(|error| keys_error(&error))?;
-            Ok(MadeKey { secret, key })
-        })
+        Box::pin(self.make_key(wanted))
     }
 
-    fn rotate_key<'a>(&'a self, name: &'a str) -> Answer<'a, MadeKey> {
+    fn set_key<'a>(&'a self, name: &'a str, wanted: &'a ChangedKey) -> Answer<'a, Key> {
+        Box::pin(self.change_key("key.set", name, |key| changed(key, wanted, now())))
+    }
+
+    fn rotate_key<'a>(&'a self, name: &'a str, wanted: &'a RotatedKey) -> Answer<'a, MadeKey> {
         Box::pin(async move {
             let secret = fresh_secret()?;
-            let (hash, hint) = (self.store.hash(&secret), secret_hint(&secret));
-            let key = self.change(name, |key| KeyRecord { hash, hint, ..key })?;
+            let hash = Keys::hash(&*self.store, &secret);
+            let with = |key| rotated(key, &secret, hash, wanted.overlap.as_deref(), now());
+            let key = self.change_key("key.rotate", name, with).await?;
             Ok(MadeKey { secret, key })
         })
     }
 
     fn freeze_key<'a>(&'a self, name: &'a str, frozen: bool) -> Answer<'a, Key> {
-        Box::pin(async move { self.change(name, |key| KeyRecord { frozen, ..key }) })
+        let what = if frozen { "key.freeze" } else { "key.thaw" };
+        Box::pin(self.change_key(what, name, move |key| Ok(KeyRecord { frozen, ..key })))
     }
 
     fn remove_key<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { Keys::remove(&*self.store, &Name::new(name), now()).map_err(|error| keys_error(&error)) })
+        Box::pin(self.drop_key(name))
+    }
+
+    fn leaked_keys<'a>(&'a self, _report: &'a LeakedReport) -> Answer<'a, Vec<LeakedKey>> {
+        Box::pin(async { Err(needs_gateway()) })
+    }
+
+    fn admins(&self) -> Answer<'_, Vec<AdminDto>> {
+        Box::pin(async { Ok(self.store.list_admins().iter().map(|admin| admin_dto(admin)).collect()) })
+    }
+
+    fn create_admin<'a>(&'a self, wanted: &'a NewAdmin) -> Answer<'a, MadeAdmin> {
+        Box::pin(self.make_admin(wanted))
+    }
+
+    fn rotate_admin<'a>(&'a self, name: &'a str) -> Answer<'a, MadeAdmin> {
+        Box::pin(self.change_admin(name))
+    }
+
+    fn remove_admin<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.drop_admin(name))
+    }
+
+    fn audit<'a>(&'a self, ask: &'a AuditAsk) -> Answer<'a, Vec<AuditEntry>> {
+        Box::pin(async move {
+            let query = ActQuery {
+                since: ask.since,
+                by: ask.by.as_deref().map(Name::new),
+                what: ask.what.clone(),
+                after: 0,
+                limit: usize::MAX,
+            };
+            let acts = self.store.acts(query).await.map_err(|error| CliError::failed(error.to_string()))?;
+            Ok(acts.iter().map(audit_entry).collect())
+        })
+    }
+
+    fn verify_audit(&self) -> Answer<'_, AuditReport> {
+        Box::pin(async {
+            let report = self.store.verify_acts().await.map_err(|error| CliError::failed(error.to_string()))?;
+            Ok(audit_report(report))
+        })
     }
 
     fn accounts(&self) -> Answer<'_, Vec<Account>> {
@@ -194,7 +239,11 @@ impl Admin for Local {
                 reason: wanted.reason.clone(),
             };
             let said = format!("{} is {} until {}.", wanted.budget, order.limit, order.until);
-            self.store.limit_override(order, now()).await.map_err(|error| book_error(&error))?;
+            let act = async {
+                let done = self.store.limit_override(order, now()).await;
+                done.map(|()| ((), said.clone())).map_err(|error| book_error(&error))
+            };
+            self.acting(("budget.override", &wanted.budget), act).await?;
             Ok(said)
         })
     }
@@ -214,7 +263,11 @@ impl Admin for Local {
             })?;
             let said = format!("{delta} on {account}.");
             let correction = Correction { account, delta, by: Name::new(&wanted.by), reason: wanted.reason.clone() };
-            self.store.adjust(correction, at).await.map_err(|error| book_error(&error))?;
+            let act = async {
+                let done = self.store.adjust(correction, at).await;
+                done.map(|()| ((), said.clone())).map_err(|error| book_error(&error))
+            };
+            self.acting(("budget.adjust", &wanted.budget), act).await?;
             Ok(said)
         })
     }

@@ -1,13 +1,16 @@
 //! The admin API of a running gateway, over HTTP. It is on this machine or behind an operator's
 //! own tunnel, so plain HTTP is all that is spoken.
 
-use super::{Admin, Answer, SpendAsk, StreamPage, TimelinesAsk};
+use super::{Admin, Answer, AuditAsk, SpendAsk, StreamPage, TimelinesAsk};
 use crate::cli::exit::{CliError, Exit};
 use bytes::Bytes;
 use haltline_http::admin::dto::{
     Account, AllowedRule, CachePurgeOrder, CacheStanding, DeadLetter, DecideCase, HistoryLine, Key, MadeKey,
     NewAdjustment, NewKey, NewOverride, OpenedDeadLetter, Retried, RetryDeadLetter, ReviewCase, RevokeSignIns, Said,
     SignIn, SpendLine,
+};
+use haltline_http::admin::dto::{
+    AdminDto, AuditEntry, AuditReport, ChangedKey, LeakedKey, LeakedReport, MadeAdmin, NewAdmin, RotatedKey,
 };
 use haltline_http::timeline::{BatchLine, StreamLine, Timeline, Timelines};
 use haltline_ports::{REQUESTS_MAX, Together};
@@ -127,8 +130,68 @@ impl Admin for Remote {
         Box::pin(self.post("/keys", wanted))
     }
 
-    fn rotate_key<'a>(&'a self, name: &'a str) -> Answer<'a, MadeKey> {
-        Box::pin(async move { self.post(&format!("/keys/{}/rotate", part(name)), &()).await })
+    fn key<'a>(&'a self, name: &'a str) -> Answer<'a, Key> {
+        Box::pin(async move { self.get(&format!("/keys/{}", part(name))).await })
+    }
+
+    fn set_key<'a>(&'a self, name: &'a str, wanted: &'a ChangedKey) -> Answer<'a, Key> {
+        Box::pin(async move {
+            let body = serde_json::to_vec(wanted).map_err(|error| CliError::failed(error.to_string()))?;
+            read(&self.send(Method::PATCH, &format!("/keys/{}", part(name)), body.into()).await?)
+        })
+    }
+
+    fn rotate_key<'a>(&'a self, name: &'a str, wanted: &'a RotatedKey) -> Answer<'a, MadeKey> {
+        Box::pin(async move { self.post(&format!("/keys/{}/rotate", part(name)), wanted).await })
+    }
+
+    fn leaked_keys<'a>(&'a self, report: &'a LeakedReport) -> Answer<'a, Vec<LeakedKey>> {
+        Box::pin(self.post("/keys/leaked", report))
+    }
+
+    fn admins(&self) -> Answer<'_, Vec<AdminDto>> {
+        Box::pin(self.get("/admins"))
+    }
+
+    fn create_admin<'a>(&'a self, wanted: &'a NewAdmin) -> Answer<'a, MadeAdmin> {
+        Box::pin(self.post("/admins", wanted))
+    }
+
+    fn rotate_admin<'a>(&'a self, name: &'a str) -> Answer<'a, MadeAdmin> {
+        Box::pin(async move { self.post(&format!("/admins/{}/rotate", part(name)), &()).await })
+    }
+
+    fn remove_admin<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.send(Method::DELETE, &format!("/admins/{}", part(name)), Bytes::new()).await.map(|_| ())
+        })
+    }
+
+    fn audit<'a>(&'a self, ask: &'a AuditAsk) -> Answer<'a, Vec<AuditEntry>> {
+        const PAGE: usize = 500;
+        Box::pin(async move {
+            let mut path = format!("/audit?limit={PAGE}");
+            let since = ask.since.map(|since| since.to_string());
+            for (name, value) in [("since", &since), ("by", &ask.by), ("what", &ask.what)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("&{name}={}", part(value)));
+                }
+            }
+            let mut acts: Vec<AuditEntry> = Vec::new();
+            loop {
+                let after = acts.last().map_or(0, |last| last.number);
+                let page: Vec<AuditEntry> = self.get(&format!("{path}&after={after}")).await?;
+                let is_last = page.len() < PAGE;
+                acts.extend(page);
+                if is_last {
+                    return Ok(acts);
+                }
+            }
+        })
+    }
+
+    fn verify_audit(&self) -> Answer<'_, AuditReport> {
+        Box::pin(self.get("/audit/verify"))
     }
 
     fn freeze_key<'a>(&'a self, name: &'a str, frozen: bool) -> Answer<'a, Key> {
