@@ -32,6 +32,7 @@ mod responses_recorded;
 mod responses_request;
 mod round_trip;
 mod screen;
+mod screen_secrets;
 mod sse_split;
 mod stream_chunk;
 mod traffic;
