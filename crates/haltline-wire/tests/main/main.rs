@@ -32,7 +32,6 @@ mod responses_recorded;
 mod responses_request;
 mod round_trip;
 mod screen;
-mod screen_secrets;
 mod sse_split;
 mod stream_chunk;
 mod traffic;
