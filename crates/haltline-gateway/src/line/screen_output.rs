@@ -125,7 +125,7 @@ fn found(channel: Channel, hit: &Hit) -> Found {
     let place =
         if channel.place < 1_000 { format!("output[{}].{kind}", channel.place) } else { format!("output.{kind}") };
     Found {
-        rule: Name::new(&*hit.rule),
+        rule: Name::new(&hit.rule),
         category: hit.category,
         direction: Direction::Output,
         verdict: match hit.action {

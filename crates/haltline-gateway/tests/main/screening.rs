@@ -6,7 +6,7 @@ use bytes::Bytes;
 use haltline_gateway::guard::output::{OutputGuard, OutputSettings};
 use haltline_gateway::guard::settings::Mode;
 use haltline_gateway::settings::ProviderKind;
-use haltline_gateway::{Delivery, From, Incoming, Piece, Presented, Problem, Surface};
+use haltline_gateway::{CacheMode, Delivery, From, Incoming, Piece, Presented, Problem, Surface};
 use haltline_ports::{DocumentQuery, Documents, Shelf};
 use haltline_store_embedded::Disk;
 use haltline_types::{Code, Name, NanoUsd, RequestId};
@@ -537,6 +537,58 @@ fn choices_that_come_in_turn_are_apart() {
     }
     assert!(texts[&0].starts_with("[REDACTED") && texts[&0].ends_with(']'), "{texts:?}");
     assert_eq!(texts[&1], "Nothing of AKIA here");
+}
+
+#[test]
+fn what_is_remembered_and_what_jobs_keep_is_what_was_said() {
+    let secret = secret();
+    let world = world(Speaks::Chat, OutputSettings::default());
+    let node = world.start();
+    let plain = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": format!("It is {secret}.")}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
+    let whole = Said { pieces: vec![Bytes::from(plain.to_string())], ..Said::default() };
+    let streamed = Speaks::Chat.stream(&[Say::Text(every_byte(&format!("It is {secret}.")))]);
+    world.provider.says.lock().expect("unpoisoned").extend([whole.clone(), streamed]);
+    for stream in [false, true] {
+        for round in 0..2 {
+            let mut incoming = node.incoming(
+                "a",
+                "/v1/chat/completions",
+                &json!({
+                "model": "chat", "messages": [{"role": "user", "content": "hi"}], "stream": stream}),
+            );
+            incoming.claims.cache.mode = CacheMode::On;
+            let gateway = Arc::clone(&node.gateway);
+            let got = node.run(async move { read(gateway.submit(incoming).await).await });
+            assert_eq!(got.problem, None);
+            assert!(got.text().contains("[REDACTED"), "{stream} {round}: {}", got.text());
+            assert_clean(&got.text(), &secret, "the cache");
+        }
+    }
+    assert_eq!(world.provider.calls(), 2, "the second of each was remembered");
+    world.provider.says.lock().expect("unpoisoned").push_back(whole);
+    let job = node.submit("a", "a job");
+    let job = node.wait_for("a", &job, "succeeded");
+    assert_clean(&job.to_string(), &secret, "the job");
+    assert_not_kept(&world, &node, &secret, "remembered");
+}
+
+#[test]
+fn a_cut_stream_that_is_not_kept_ends_as_filtered_too() {
+    let secret = secret();
+    let mut world = world(Speaks::Chat, cuts());
+    world.settings.streams.kept = false;
+    let node = world.start();
+    for dialect in SURFACES {
+        let said = Speaks::Chat.stream(&[Say::Text(every_byte(&format!("Before. {secret}")))]);
+        world.provider.says.lock().expect("unpoisoned").push_back(said);
+        let got = ask(&node, dialect, true);
+        assert_eq!(got.problem.as_ref().map(|problem| problem.code), Some(Code::ContentBlocked), "{dialect:?}");
+        let answer = got.answer(dialect);
+        assert_eq!(answer.text(), "Before. ", "{dialect:?}: {}", got.text());
+        assert!(answer.finish.is_some(), "{dialect:?}: {}", got.text());
+    }
 }
 
 #[test]

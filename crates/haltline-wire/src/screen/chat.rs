@@ -73,7 +73,7 @@ fn message(walk: &mut Walk<'_>, index: u64, value: &mut Value) {
             walk.text(Channel::new(Kind::Reasoning, index, 1), value);
         }
         "reasoning_details" => {
-            walk.elements(value, |walk, place, value| detail(walk, index, place, says_thoughts, value))
+            walk.elements(value, |walk, place, value| detail(walk, index, place, says_thoughts, value));
         }
         "tool_calls" => walk.elements(value, |walk, place, value| call(walk, index, place, value)),
         "function_call" => function(walk, Channel::new(Kind::Arguments, index, LEGACY), value),
