@@ -14,7 +14,6 @@ use arc_swap::{ArcSwapOption, Guard};
 use haltline_jwt::{KeySet, Refused, TOKEN_BYTES_MAX, Token};
 use haltline_types::{Code, Name, Timestamp};
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +83,8 @@ impl Issuers {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(refused(&Refused::TooLarge));
         }
-        let hash = Sha256::digest(text.as_bytes()).into();
-        if let Some(known) = self.memory.get(&hash)
+        let hash = self.memory.hash(text);
+        if let Some(known) = hash.and_then(|hash| self.memory.get(&hash))
             && now < known.until
             && known.issuer.has(&known.keys, now)
         {
@@ -105,7 +104,9 @@ impl Issuers {
         metrics.jwt_checks.get_or_create(&labels).inc();
         let remembered = proved?;
         let identity = remembered.identity.clone();
-        self.memory.put(hash, remembered);
+        if let Some(hash) = hash {
+            self.memory.put(hash, remembered);
+        }
         Ok(identity)
     }
 

@@ -129,7 +129,7 @@ impl Issuer {
                         tracing::warn!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; the earlier ones serve until {until}");
                     }
                     _ => {
-                        tracing::error!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; its tokens are refused meanwhile")
+                        tracing::error!(issuer = %name, "the keys of an identity provider cannot be fetched: {why}; its tokens are refused meanwhile");
                     }
                 }
                 "failed"
