@@ -136,7 +136,7 @@ fn check(section: &Section<'_>, placed: &Placed, earlier: &[Placed]) {
     }
     if *budget.name == *BROWSER_BUDGET {
         let message = format!("`{BROWSER_BUDGET}` is the budget that [auth.browser] makes");
-        let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span);
+        let taken = Diagnostic::new(ConfigCode::NameTaken, message).at(name_span.clone());
         section.walk.report(taken.help("choose another name"));
     }
     if matches!(budget.window, Window::Rolling(_)) && section.value("timezone").is_some() {
