@@ -64,10 +64,9 @@ function cookieOf(cookies: string, name: string, shape: RegExp): string | undefi
   return value !== undefined && shape.test(value) ? value : undefined;
 }
 
-/** Without a secret of the operator's, sessions end with the process that signed them. */
-const fallback = textOf(crypto.getRandomValues(new Uint8Array(32)));
+/** Without a secret of its own the app signs with what only servers know: the gateway's key. */
 const signingKey = () => {
-  const secret = new TextEncoder().encode(process.env.APP_SECRET || fallback);
+  const secret = new TextEncoder().encode(process.env.APP_SECRET || `haltline-chat-session:${settings().key}`);
   return crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 };
 

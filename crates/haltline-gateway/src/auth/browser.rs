@@ -138,7 +138,8 @@ impl Gateway {
     /// The key that a sign-in stands on, as it is now. A browser learns nothing of it but whether it
     /// works.
     fn key_behind(&self, signed: &SignIn) -> Result<Arc<haltline_ports::KeyRecord>, Problem> {
-        let key = self.keys.find(&signed.grant.key_hash).ok_or_else(not_valid)?;
+        let key = haltline_ports::KeyRecord::find(&*self.keys, &signed.grant.key_hash, self.clock.now());
+        let key = key.ok_or_else(not_valid)?;
         if key.frozen {
             let message = "The app's access is switched off at present. Its operator can switch it on again.";
             return Err(Problem::new(Code::KeyFrozen, message));

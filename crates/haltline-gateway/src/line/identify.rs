@@ -90,7 +90,12 @@ pub(crate) fn prove(gateway: &Gateway, presented: &Presented) -> Result<Identity
         ));
     };
     if secret.starts_with(browser::ACCESS) {
-        return gateway.prove_browser(presented, secret);
+        let identity = gateway.prove_browser(presented, secret)?;
+        // The networks of a key are where its backend stands; browsers are elsewhere.
+        if let Some(route) = presented.route {
+            check_route(&identity.key, route)?;
+        }
+        return Ok(identity);
     }
     let now = gateway.clock.now();
     if haltline_jwt::looks_like_a_token(secret) {

@@ -182,7 +182,13 @@ impl Instance {
         let mut servers = Vec::new();
         if let Some(listener) = operators {
             let router = operator_router(app.clone());
-            servers.push(tokio::spawn(haltline_http::serve(listener, Plain, router, plan.bounds.clone(), stop.clone())));
+            servers.push(tokio::spawn(haltline_http::serve(
+                listener,
+                Plain,
+                router,
+                plan.bounds.clone(),
+                stop.clone(),
+            )));
         }
         let router = router(app);
         servers.push(match tls.clone() {

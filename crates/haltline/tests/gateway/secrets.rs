@@ -279,7 +279,7 @@ fn what_holds_a_secret_does_not_print_it() {
     use haltline_gateway::settings::{ProviderKey, Secret};
     use haltline_http::admin::dto::NewKey;
     use haltline_http::admin::{key_dto, key_record};
-    use haltline_types::Timestamp;
+    use haltline_types::{Name, Timestamp};
     let secret = known("provider");
     let key = ProviderKey { secret: Secret::from(secret.as_str()), weight: 1 };
     let hook = Hook {

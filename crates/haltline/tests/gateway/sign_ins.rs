@@ -178,10 +178,9 @@ async fn tokens_and_sign_ins_end_in_time() {
 async fn sign_ins_are_revoked_by_user_by_key_and_all_at_once() {
     let setup = start("").await;
     let (alice, bob) = (Browser::signed_in(&setup, "alice").await, Browser::signed_in(&setup, "bob").await);
-    let of = &setup;
-    let revoke = |body: Value| async move {
-        let call = call(of, Method::POST, "/v1/auth/revoke").bearer(&of.secret).json(&body);
-        call.send().await.expect("answer").json().expect("json")
+    let revoke = |body: Value| {
+        let call = call(&setup, Method::POST, "/v1/auth/revoke").bearer(&setup.secret).json(&body);
+        async move { call.send().await.expect("answer").json().expect("json") }
     };
     assert_eq!(revoke(json!({"user": "alice"})).await, json!({"revoked": 1}));
     assert_eq!(code(&alice.chat(&setup).await), "key_invalid");
@@ -238,7 +237,7 @@ async fn what_becomes_of_the_key_becomes_of_its_sign_ins() {
     assert_eq!((frozen.status.as_u16(), code(&frozen)), (403, "key_frozen".to_owned()));
     assert!(!String::from_utf8_lossy(&frozen.body).contains("test"), "a browser does not learn the key's name");
     assert_eq!(code(&page.refresh(&setup).await), "key_frozen");
-    run(&["key", "unfreeze", "test"]);
+    run(&["key", "freeze", "test", "--undo"]);
     assert_eq!(page.chat(&setup).await.status, 200);
     assert_eq!(page.refresh(&setup).await.status, 200);
     run(&["key", "rotate", "test"]);
@@ -249,7 +248,7 @@ async fn what_becomes_of_the_key_becomes_of_its_sign_ins() {
     let setup = Setup { secret: other, ..setup };
     let page = Browser::signed_in(&setup, "alice").await;
     assert_eq!(page.chat(&setup).await.status, 200);
-    let removed = setup.gateway.command_line(&["key", "remove", "second", "--yes"]).expect("runs");
+    let removed = setup.gateway.command_line(&["key", "rm", "second"]).expect("runs");
     assert!(removed.status.success(), "{removed:?}");
     assert_eq!(code(&page.chat(&setup).await), "key_invalid");
 }

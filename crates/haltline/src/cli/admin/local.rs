@@ -22,7 +22,7 @@ use haltline_http::admin::{sign_in, stream_lines};
 use haltline_http::timeline::{Audience, Timeline, Timelines, before, time_tools, time_tools_of, timeline, timelines};
 use haltline_ledger::{AccountId, Budgets};
 use haltline_ports::{
-    ActQuery, Acts, Admins, Book, BookError, Clock, Correction, DocumentQuery, Documents, KeyRecord, Keys, KeysError,
+    ActQuery, Acts, Admins, Book, BookError, Clock, Correction, DocumentQuery, KeyRecord, Keys, KeysError,
     LimitOverride, Order, REQUESTS_MAX, Records, RecordsError, RequestsQuery, Shelf, SpendQuery, Streams, Whose,
 };
 use haltline_store_embedded::{EmbeddedStore, LockError, Options};
@@ -70,10 +70,11 @@ impl Local {
     /// Sign-ins as they are kept, for when no gateway has them in memory.
     async fn kept_sign_ins(&self, whose: &SignInsOf) -> Result<Vec<ShownSignIn>, CliError> {
         const PAGE: usize = 500;
+        let documents: &dyn haltline_ports::Documents = &*self.store;
         let mut query = DocumentQuery::of(Shelf::SignIn, PAGE);
         let mut all = Vec::new();
         loop {
-            let page = Documents::list(&*self.store, query.clone(), now()).await;
+            let page = documents.list(query.clone(), now()).await;
             let page = page.map_err(|error| CliError::failed(error.to_string()))?;
             all.extend(page.iter().filter_map(ShownSignIn::read).filter(|shown| whose.has(shown)));
             query.after = page.last().map(|document| document.id.clone());
@@ -307,7 +308,8 @@ impl Admin for Local {
         Box::pin(async move {
             let whose = order.whose().map_err(CliError::usage)?;
             let ids = self.kept_sign_ins(&whose).await?.into_iter().map(|shown| shown.id).collect();
-            let ended = Documents::remove(&*self.store, Shelf::SignIn, ids).await;
+            let documents: &dyn haltline_ports::Documents = &*self.store;
+            let ended = documents.remove(Shelf::SignIn, ids).await;
             let ended = ended.map_err(|error| CliError::failed(error.to_string()))?;
             Ok(format!("{ended} browser sign-ins are ended."))
         })

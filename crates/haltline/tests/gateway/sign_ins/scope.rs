@@ -2,7 +2,8 @@
 
 use super::browser::{Browser, call, chat, grant, grant_answer};
 use super::start;
-use crate::setup::{Setup, code};
+use crate::setup::{Setup, code, money};
+use haltline_types::NanoUsd;
 use http::Method;
 use serde_json::json;
 
@@ -46,12 +47,59 @@ async fn a_key_that_speaks_for_nobody_grants_nothing() {
 
 #[tokio::test]
 async fn tags_are_the_backend_s() {
-    let setup = start("").await;
+    let budget = "[[budgets]]\nname = \"plan\"\nscope = \"tag:plan\"\nlimit = \"$1\"\nwindow = \"day\"";
+    let setup = start(budget).await;
     let granted = grant(&setup, &json!({"user": "alice", "tags": {"plan": "free"}})).await;
     let body = json!({"model": "chat", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]});
     let asked = call(&setup, Method::POST, "/v1/chat/completions").bearer(granted["token"].as_str().expect("token"));
     let answer = asked.header("x-haltline-tags", "plan=gold,app=web").json(&body).send().await.expect("answer");
-    let id = answer.headers["x-request-id"].to_str().expect("text").to_owned();
-    let record = setup.generation(&id).await;
-    assert_eq!(record["tags"], json!({"app": "web", "plan": "free"}), "{record}");
+    assert_eq!(answer.status, 200);
+    let accounts = setup.accounts("plan");
+    assert_eq!(accounts.iter().map(|account| &account["subject"]).collect::<Vec<_>>(), ["free"], "{accounts:?}");
+}
+
+#[tokio::test]
+async fn a_sign_in_s_own_budget_is_a_hard_line_also_for_requests_at_once_and_over_a_restart() {
+    let mut setup = start("[headroom]\nwait = \"0s\"").await;
+    let limit: NanoUsd = "0.002".parse().expect("money");
+    let granted = grant(&setup, &json!({"user": "alice", "budget": "$0.002"})).await;
+    let mut page = Browser::default();
+    assert_eq!(page.enter(&setup, &granted["code"]).await.status, 200);
+    let mut refused = 0;
+    for _ in 0..4 {
+        let at_once = (0..12).map(|_| page.chat(&setup));
+        for answer in futures_util::future::join_all(at_once).await {
+            match answer.status.as_u16() {
+                200 => {}
+                402 | 429 => refused += 1,
+                other => panic!("{other}: {:?}", answer.json()),
+            }
+        }
+        assert_eq!(page.refresh(&setup).await.status, 200);
+    }
+    assert!(refused > 0);
+    let account = |setup: &Setup| {
+        let accounts = setup.accounts("browser-token");
+        assert_eq!(accounts.len(), 1, "{accounts:?}");
+        (money(&accounts[0]["spent"]), accounts[0]["limit"].clone())
+    };
+    let (spent, stated) = account(&setup);
+    assert!(spent > NanoUsd::ZERO && spent <= limit, "{spent}");
+    assert_eq!(money(&stated), limit);
+    // The last of it is used up, and neither another token nor another process changes that.
+    let last = loop {
+        let answer = page.chat(&setup).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(last.status, 402, "{:?}", last.json());
+    assert_eq!(last.json().expect("json")["error"]["haltline"]["budget"], "browser-token");
+    setup.gateway.restart().await.expect("ready");
+    assert_eq!(page.chat(&setup).await.status, 402);
+    assert!(account(&setup).0 <= limit);
+    // Nobody else's line is that.
+    let other = Browser::signed_in(&setup, "alice").await;
+    assert_eq!(other.chat(&setup).await.status, 200);
+    assert_eq!(chat(&setup, &setup.secret, "chat").await.status, 200);
 }
