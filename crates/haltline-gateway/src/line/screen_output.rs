@@ -7,15 +7,18 @@
 
 use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
-use crate::guard::{Found, Guarding, Verdict};
+use crate::guard::settings::ReviewQueue;
+use crate::guard::{CaseFinding, Found, Guarding, Matter, Verdict, case_id, case_material};
 use crate::line::accept::Request;
 use crate::line::continued::Rest;
 use crate::line::trip::Trip;
+use crate::metrics::GuardTimeLabels;
 use crate::problem::Problem;
 use crate::streams::assembled;
 use bytes::{Bytes, BytesMut};
+use haltline_guard::Category;
 use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass};
-use haltline_ports::{Direction, What};
+use haltline_ports::{Direction, Owner, What};
 use haltline_types::{Code, Fault, FaultKind, Name, Origin};
 use haltline_wire::assemble::{Assemble, answer_assembler};
 use haltline_wire::chunk::Malformed;
@@ -456,6 +459,72 @@ pub(super) async fn close(gateway: &Gateway, request: &Request, trip: &mut Trip,
         }
     }
     problem
+}
+
+/// Counts what was found in an answer, and writes a case where something followed. Of the answer
+/// nothing is kept but where it was: what was found must not be found again in the queue.
+pub(super) async fn review(gateway: &Gateway, trip: &Trip) {
+    if trip.guard.held_back > Duration::ZERO {
+        let labels = GuardTimeLabels { what: "held_back" };
+        gateway.metrics.guard_time.get_or_create(&labels).observe(trip.guard.held_back.as_secs_f64());
+    }
+    let found: Vec<Found> =
+        trip.guard.found.iter().filter(|found| found.direction == Direction::Output).cloned().collect();
+    // What services say was counted when they said it.
+    for one in found.iter().filter(|found| found.category != Category::External) {
+        gateway.metrics.note_guard(one);
+    }
+    if trip.guard.output < Verdict::Flagged || found.iter().all(|one| one.verdict < Verdict::Flagged) {
+        return;
+    }
+    let Some(key) = trip.subjects.key.clone() else { return };
+    let owner = Owner { key, user: trip.subjects.user.clone() };
+    let said: Vec<String> = found
+        .iter()
+        .map(|one| {
+            format!("{} ({}) in {}, {} bytes, {}", one.rule, one.category, one.place, one.bytes, one.verdict.word())
+        })
+        .collect();
+    let text = format!("of the answer to {}: {}", trip.id, said.join("; "));
+    let findings = found.iter().map(|one| CaseFinding {
+        rule: one.rule.to_string(),
+        category: one.category.word().to_owned(),
+        place: one.place.clone(),
+        span: None,
+        points: 0,
+        view: "plain".to_owned(),
+    });
+    let live = gateway.live.load_full();
+    let id = case_id(&gateway.keys.hash(&case_material(&owner, Direction::Output.word(), &text)));
+    let matter = Matter {
+        owner: &owner,
+        session: trip.subjects.session.as_ref(),
+        model: &trip.model,
+        request: trip.id.to_string(),
+        found: &found,
+        findings: findings.collect(),
+        rules_version: live.settings.guard.output.rules(false).version(),
+        text: &text,
+        now: gateway.clock.now(),
+    };
+    let settings = ReviewQueue { raw: false, ..live.settings.guard.review };
+    gateway.cases.note(id, matter, &text, settings).await;
+}
+
+/// What a client is told in the last remark of a stream; none where nothing followed.
+pub(super) fn remark(trip: &Trip) -> Option<&'static str> {
+    (trip.guard.output >= Verdict::Flagged).then(|| trip.guard.verdict().told())
+}
+
+/// What a page shows people of it.
+pub(super) const fn for_people(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Redacted => {
+            Some("Parts of this answer were taken out: they look like credentials or confidential data.")
+        }
+        Verdict::Flagged => Some("This answer was flagged by the policy of this gateway."),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
