@@ -7,7 +7,7 @@
 
 use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
-use crate::guard::settings::ReviewQueue;
+use crate::guard::settings::{Mode, ReviewQueue};
 use crate::guard::{CaseFinding, Found, Guarding, Matter, Verdict, case_id, case_material};
 use crate::line::accept::Request;
 use crate::line::continued::Rest;
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::streams::assembled;
 use bytes::{Bytes, BytesMut};
 use haltline_guard::Category;
-use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass};
+use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass, PromptPrint};
 use haltline_ports::{Direction, Owner, What};
 use haltline_types::{Code, Fault, FaultKind, Name, Origin};
 use haltline_wire::assemble::{Assemble, answer_assembler};
@@ -25,7 +25,9 @@ use haltline_wire::chunk::Malformed;
 use haltline_wire::client::ClientDialect;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::screen::{Channel, Flow, Kind, Looked, Scan, Screen, Screened, whole};
+use haltline_wire::spoken::{By, Extent, Spoken, spoken};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -48,13 +50,24 @@ pub(crate) struct Screening {
 
 impl Screening {
     /// For an answer in this dialect; none where nothing is looked for.
-    fn new(dialect: ClientDialect, rules: &OutputRules, is_kept: bool) -> Option<Box<Self>> {
-        if rules.is_empty() {
+    fn new(
+        dialect: ClientDialect,
+        rules: &OutputRules,
+        print: Option<Arc<PromptPrint>>,
+        is_kept: bool,
+    ) -> Option<Box<Self>> {
+        if rules.is_empty() && print.is_none() {
             return None;
         }
         Some(Box::new(Self {
             screen: Screen::new(dialect),
-            scanner: Scanner { rules: rules.clone(), filters: Vec::new(), context: String::new(), hits: Vec::new() },
+            scanner: Scanner {
+                rules: rules.clone(),
+                print,
+                filters: Vec::new(),
+                context: String::new(),
+                hits: Vec::new(),
+            },
             held_since: None,
             held_longest: Duration::ZERO,
             memory: (!is_kept).then(|| Mutex::new(answer_assembler(dialect))),
@@ -145,6 +158,8 @@ fn found(channel: Channel, hit: &Hit) -> Found {
 /// Asks the rules, channel by channel.
 struct Scanner {
     rules: OutputRules,
+    /// The system prompt, where an answer must not repeat it.
+    print: Option<Arc<PromptPrint>>,
     filters: Vec<Open>,
     /// What the client has of an answer that an earlier process has begun.
     context: String,
@@ -167,10 +182,13 @@ enum AnyFilter {
 }
 
 impl AnyFilter {
-    fn of(rules: &OutputRules, kind: Kind) -> Self {
-        match place_of(kind) {
-            Some(place) => Self::Text(Box::new(rules.filter(place))),
-            None => Self::Json(Box::new(rules.arguments())),
+    fn of(rules: &OutputRules, kind: Kind, print: Option<&Arc<PromptPrint>>) -> Self {
+        match (place_of(kind), print) {
+            (Some(place @ (Place::Text | Place::Reasoning)), Some(print)) => {
+                Self::Text(Box::new(rules.filter_beside(place, print)))
+            }
+            (Some(place), _) => Self::Text(Box::new(rules.filter(place))),
+            (None, _) => Self::Json(Box::new(rules.arguments())),
         }
     }
 
@@ -233,7 +251,7 @@ impl Scanner {
         }
         let mut open = Open {
             channel,
-            filter: AnyFilter::of(&self.rules, channel.kind),
+            filter: AnyFilter::of(&self.rules, channel.kind, self.print.as_ref()),
             recent: String::new(),
             forgotten: String::new(),
         };
@@ -257,7 +275,7 @@ impl Scanner {
     /// A text that stands alone.
     fn alone(&mut self, channel: Channel, text: &str, out: &mut String, is_whole: bool) -> Flow {
         let mut hits = Vec::new();
-        let mut filter = AnyFilter::of(&self.rules, channel.kind);
+        let mut filter = AnyFilter::of(&self.rules, channel.kind, self.print.as_ref());
         let first = filter.push(&self.rules, text, out, &mut hits);
         let last = if is_whole && first == Pass::Changed { filter.finish(&self.rules, out, &mut hits) } else { first };
         self.note(channel, hits);
@@ -361,7 +379,7 @@ impl Scan for Scanner {
 /// Readies the screening of the next attempt: the answer begins anew, or goes on.
 pub(super) fn begin(live: &Live, whole: &Request, rest: Option<&Rest>, trip: &mut Trip) {
     let rules = live.settings.guard.output.rules(whole.strict);
-    let anew = || Screening::new(whole.asked.dialect(), rules, live.settings.streams.kept);
+    let anew = || Screening::new(whole.asked.dialect(), rules, print_of(live, whole), live.settings.streams.kept);
     trip.screening = match (trip.screening.take(), rest) {
         (Some(mut known), Some(rest)) => {
             known.go_on(rest.from.text());
@@ -380,6 +398,19 @@ pub(super) fn begin(live: &Live, whole: &Request, rest: Option<&Rest>, trip: &mu
         }
     };
     trip.guard.looked |= trip.screening.is_some();
+}
+
+/// The system prompt of a request, where an answer must not repeat it. What others have said in it
+/// may be repeated.
+fn print_of(live: &Live, whole: &Request) -> Option<Arc<PromptPrint>> {
+    if live.settings.guard.output.settings.prompt_leak == Mode::Off {
+        return None;
+    }
+    let texts = spoken(whole.asked.dialect(), whole.asked.material(), Extent::All, false);
+    let (system, others): (Vec<&Spoken>, Vec<&Spoken>) = texts.iter().partition(|text| text.by == By::System);
+    let prompt: Vec<&str> = system.iter().map(|text| text.text.as_str()).collect();
+    let print = PromptPrint::new(&prompt.join("\n"), others.iter().map(|text| text.text.as_str()));
+    (!print.is_empty()).then(|| Arc::new(print))
 }
 
 /// An answer in one piece, as it may go out.
