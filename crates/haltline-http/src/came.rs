@@ -72,6 +72,11 @@ pub(crate) fn route_of(method: &Method, path: &str) -> Option<RouteGroup> {
     if below("/api/chat").is_some() || below("/api/ai/chat").is_some() || matches!(path, "/api/chat" | "/api/ai/chat") {
         return Some(RouteGroup::Ui);
     }
+    // Google's verbs are served below anything, as its clients write models: `/v1beta/tunedModels/x:generateContent`.
+    let is_verb = |path: &str| path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent");
+    if *method == Method::POST && is_verb(path) {
+        return Some(RouteGroup::Gemini);
+    }
     // The longest base first: `/openai/v1` begins with `/openai`.
     let rest = BASES.iter().filter_map(|base| below(base)).min_by_key(|rest| rest.len()).unwrap_or(path);
     let mut parts = rest.split('/').skip(1);
@@ -128,6 +133,9 @@ mod tests {
             (Method::POST, "/openai/v1/chat/completions", "chat"),
             (Method::POST, "/anthropic/v1/messages/count_tokens", "messages"),
             (Method::POST, "/v1beta/models/gemini-2.5-flash:generateContent", "gemini"),
+            (Method::POST, "/v1beta/gemini-2.5-flash:generateContent", "gemini"),
+            (Method::POST, "/v1/tunedModels/x:streamGenerateContent", "gemini"),
+            (Method::POST, "/google/v1/chat/x:generateContent", "gemini"),
             (Method::GET, "/v1/models/gpt-5", "models"),
             (Method::GET, "/api/chat/x/stream", "ui"),
             (Method::GET, "/v1/sessions/x/timeline", "records"),

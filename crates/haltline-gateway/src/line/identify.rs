@@ -36,15 +36,17 @@ pub(crate) fn identify(gateway: &Gateway, presented: &Presented, claims: &Claims
 
 /// The caller of a request, whether it presents a credential or is made on behalf of somebody.
 pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, Problem> {
-    match &incoming.on_behalf {
+    let caller = match &incoming.on_behalf {
         Some(identity) => {
-            let key = check_record(gateway, Arc::clone(&identity.key))?;
-            // A job is made on the routes of jobs, and is a request of another kind when it runs.
-            check_route(&key, incoming.surface.routes())?;
-            with_claims(identity.clone(), &incoming.claims)
+            check_record(gateway, Arc::clone(&identity.key))?;
+            with_claims(identity.clone(), &incoming.claims)?
         }
-        None => identify(gateway, &incoming.presented, &incoming.claims),
-    }
+        None => identify(gateway, &incoming.presented, &incoming.claims)?,
+    };
+    // Whatever the address was: what is asked for decides. A job is made on the routes of jobs, and is a request of
+    // another kind when it runs.
+    check_route(&caller.key, incoming.surface.routes())?;
+    Ok(caller)
 }
 
 /// Whose things a request without a body is about.
@@ -163,9 +165,9 @@ fn usable(key: Arc<KeyRecord>, now: Timestamp) -> Result<Arc<KeyRecord>, Problem
 }
 
 impl Caller {
-    /// Does a browser ask, or was it one that began this?
-    pub(crate) fn is_browser(&self) -> bool {
-        self.proved.as_ref().is_some_and(|proved| proved.browser.is_some())
+    /// Does a credential of one user ask, a browser's or of an identity provider, or was it one that began this?
+    pub(crate) fn is_of_user(&self) -> bool {
+        self.proved.is_some()
     }
 
     /// What its credential has proved, for work that nobody presents it for again.
