@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use haltline_ports::{Network, RouteGroup};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use std::net::IpAddr;
 
 /// The address of a client, put on each request by the server.
@@ -42,15 +42,13 @@ pub(crate) fn came() -> Came {
 pub(crate) fn client_behind(peer: IpAddr, head: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
-    let lines: Vec<&str> = head.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    if lines.len() != head.get_all("x-forwarded-for").iter().count() {
-        return client;
-    }
-    for word in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+    // As bytes: what a client has put first must not spoil what proxies have added.
+    let lines: Vec<&[u8]> = head.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    for word in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
         if !is_trusted(client) {
             break;
         }
-        let Some(told) = address(word.trim()) else { break };
+        let Some(told) = std::str::from_utf8(word).ok().and_then(|word| address(word.trim())) else { break };
         client = told;
     }
     client
@@ -104,7 +102,6 @@ mod tests {
     use super::*;
     use crate::openapi::Security;
     use crate::router::{dialects, plain};
-    use http::HeaderValue;
 
     #[test]
     fn every_route_that_needs_a_key_is_of_a_group_below_each_base() {
@@ -151,7 +148,7 @@ mod tests {
     fn behind(peer: &str, lines: &[&str]) -> String {
         let mut head = HeaderMap::new();
         for line in lines {
-            head.append("x-forwarded-for", HeaderValue::from_str(line).expect("a value"));
+            head.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).expect("a value"));
         }
         let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("a network"));
         client_behind(peer.parse().expect("an address"), &head, &trusted).to_string()
@@ -167,6 +164,9 @@ mod tests {
             ("10.0.0.1", &["1.2.3.4, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["1.2.3.4", "203.0.113.7, 10.9.9.9"], "203.0.113.7"),
             ("10.0.0.1", &["1.2.3.4, nonsense, 10.0.0.2"], "10.0.0.2"),
+            // Nor does it make the client the proxy.
+            ("10.0.0.1", &["\u{e4}", "203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", &["\u{e4}, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("::1", &["[2001:db8::1]:443"], "2001:db8::1"),
             ("::ffff:10.0.0.1", &["203.0.113.7:1234"], "203.0.113.7"),

@@ -147,7 +147,7 @@ impl SignIn {
         KeyRecord::find(keys, &self.grant.key_hash, now).is_some()
     }
 
-    /// The key's record within what was granted; `None` where the key no longer allows any of it.
+    /// The key's record within what was granted; `None` where the key allows none of it now.
     pub(super) fn narrow(&self, key: &Arc<KeyRecord>) -> Option<Arc<KeyRecord>> {
         let mut known = self.narrowed.lock();
         if let Some((_, narrowed)) = known.as_ref().filter(|(from, _)| Arc::ptr_eq(from, key)) {
