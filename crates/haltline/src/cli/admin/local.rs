@@ -307,7 +307,7 @@ impl Admin for Local {
     fn revoke_sign_ins<'a>(&'a self, order: &'a RevokeSignIns) -> Answer<'a, String> {
         Box::pin(async move {
             let whose = order.whose().map_err(CliError::usage)?;
-            let on = format!("{whose}");
+            let on = whose.to_string();
             let act = async {
                 let ids = self.kept_sign_ins(&whose).await?.into_iter().map(|shown| shown.id).collect();
                 let documents: &dyn haltline_ports::Documents = &*self.store;
