@@ -122,15 +122,12 @@ pub(crate) fn of_key(keys: &dyn Keys, secret: &str, now: Timestamp) -> Result<Id
 /// May the key be used on these routes and from there? Notes when it was.
 pub(crate) fn check_place(gateway: &Gateway, key: &KeyRecord, presented: &Presented) -> Result<(), Problem> {
     gateway.key_uses.note(&key.name, gateway.clock.now(), presented.from);
-    if let Some(route) = presented.route {
-        check_route(key, route)?;
+    // First, and not which networks it may come from: whoever has stolen a key must not learn what it is good for.
+    if !key.rules.allows_address(presented.from) {
+        let message = format!("The key \"{}\" may not be used from this address.", key.name);
+        return Err(Problem::new(Code::AddressNotAllowed, message));
     }
-    if key.rules.allows_address(presented.from) {
-        return Ok(());
-    }
-    // Not which networks it may come from: whoever has stolen a key must not learn where to go.
-    let message = format!("The key \"{}\" may not be used from this address.", key.name);
-    Err(Problem::new(Code::AddressNotAllowed, message))
+    presented.route.map_or(Ok(()), |route| check_route(key, route))
 }
 
 fn check_route(key: &KeyRecord, route: RouteGroup) -> Result<(), Problem> {

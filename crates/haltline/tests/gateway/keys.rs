@@ -62,6 +62,8 @@ async fn a_keys_own_rules_hold_and_survive_a_restart() {
     let answer = chat(&setup, &elsewhere).await;
     assert_eq!((answer.status.as_u16(), code(&answer)), (403, "address_not_allowed".to_owned()));
     assert!(!String::from_utf8_lossy(&answer.body).contains("203.0.113"), "it says where to go");
+    let neither = key(&["neither", "--routes", "models", "--from", "203.0.113.0/24"]);
+    assert_eq!(code(&chat(&setup, &neither).await), "address_not_allowed", "it says what for");
     let here = key(&["here", "--from", "127.0.0.0/8"]);
     assert_eq!(chat(&setup, &here).await.status, 200);
     let slow = key(&["slow", "--limit", "1/1m"]);
