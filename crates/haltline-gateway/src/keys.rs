@@ -22,7 +22,7 @@ const NO_RATE: u64 = 1 << 40;
 /// What is done to a key.
 pub enum KeyChange {
     /// It is made.
-    Add(KeyRecord),
+    Add(Box<KeyRecord>),
     /// It becomes what the function makes of it.
     Change(Name, Box<dyn FnOnce(KeyRecord) -> Result<KeyRecord, String> + Send>),
     /// It is removed, and what runs for it is stopped.
@@ -48,7 +48,7 @@ impl Gateway {
                 if all.contains_key(&record.name) {
                     return Err(KeysError::Exists(record.name));
                 }
-                let record = Arc::new(record);
+                let record: Arc<KeyRecord> = Arc::from(record);
                 (Arc::clone(&record), Some(record), true)
             }
             KeyChange::Change(name, with) => {

@@ -70,6 +70,7 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// When anything is not as it was written; nothing can then be spent.
+    #[expect(clippy::needless_pass_by_value, reason = "as everywhere that budgets come into force")]
     pub fn open(options: Options, budgets: Budgets, now: Timestamp) -> Result<(Arc<Self>, Recovered), OpenError> {
         let disk = Arc::clone(&options.disk);
         let seal = Seal::open(disk.as_ref(), options.encryption.as_ref())?;

@@ -42,7 +42,7 @@ pub(super) async fn create(operator: Operator, State(app): State<App>, Json(want
     };
     let key = dto(&app, &record);
     operator.detail(rules(&record));
-    match app.gateway.change_key(KeyChange::Add(record)).await {
+    match app.gateway.change_key(KeyChange::Add(Box::new(record))).await {
         Ok(_) => (StatusCode::CREATED, Json(MadeKey { secret, key })).into_response(),
         Err(error) => failed(&error),
     }

@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused_with_an_example() {
-        for text in ["$5", "$0/day", "-$5/day", "$5/year", "5/day", "$5/30s", "$99999999999/day", "$5/32d"] {
+        for text in ["$5", "$0/day", "-$5/day", "$5/year", "five/day", "$5/30s", "$99999999999/day", "$5/32d"] {
             assert!(text.parse::<KeyBudget>().is_err_and(|why| why.contains("write it like")), "{text}");
         }
         for text in ["10", "0/10s", "-1/10s", "10/0s", "10/2d", "0 at once", "5 dollars/1m", "tokens/1m"] {

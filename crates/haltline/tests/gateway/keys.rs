@@ -71,10 +71,13 @@ async fn a_keys_own_rules_hold_and_survive_a_restart() {
     let answer = chat(&setup, &slow).await;
     assert_eq!((answer.status.as_u16(), code(&answer)), (429, "rate_limited".to_owned()));
 
-    // 100 tokens of output cost $0.001: twice is more than the budget.
-    let poor = key(&["poor", "--budget", "$0.0015/day"]);
-    assert_eq!(chat(&setup, &poor).await.status, 200);
-    let answer = chat(&setup, &poor).await;
+    // 100 tokens of output cost $0.001, so that the sixth is too much.
+    let poor = key(&["poor", "--budget", "$0.005/day"]);
+    let mut answer = chat(&setup, &poor).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    for _ in 0..5 {
+        answer = chat(&setup, &poor).await;
+    }
     assert_eq!(answer.status, 402, "{:?}", answer.body);
     assert!(String::from_utf8_lossy(&answer.body).contains("key poor/day"), "{:?}", answer.body);
     assert_eq!(chat(&setup, &here).await.status, 200, "nobody else's budget");
@@ -88,6 +91,7 @@ async fn a_keys_own_rules_hold_and_survive_a_restart() {
     assert_eq!(chat(&setup, &poor).await.status, 200);
     assert!(refused(&setup, &["key", "set", "poor", "--budget", "$5"]).contains("write it like"));
 
+    assert_eq!(chat(&setup, &here).await.status, 200);
     let shown = &lines(&run(&setup, &["key", "show", "here", "--format", "json"]))[0];
     assert_eq!(shown["last_from"], "127.0.0.0/24");
     assert_eq!(shown["from"], json!(["127.0.0.0/8"]));
