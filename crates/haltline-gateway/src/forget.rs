@@ -104,7 +104,7 @@ impl Gateway {
         let (gateway, key) = (Arc::clone(self), key.clone());
         let task = self.journeys.spawn(async move {
             gateway.end_sign_ins_of(Some(&key), None).await;
-            let jobs = gateway.cancel_jobs_of_key(&key).await.unwrap_or_else(|problem| {
+            let jobs = gateway.cancel_jobs_of_key(&key, None).await.unwrap_or_else(|problem| {
                 tracing::error!(%key, why = problem.message, "not all jobs of a removed key could be cancelled; they fail when they run");
                 0
             });

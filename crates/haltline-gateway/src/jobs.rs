@@ -245,10 +245,10 @@ impl Gateway {
         self.jobs.queue.lock().stop_user(user)
     }
 
-    /// Cancels the jobs of a key. Returns how many there were.
-    pub(crate) async fn cancel_jobs_of_key(&self, key: &Name) -> Result<usize, Problem> {
+    /// Cancels the jobs of a key, or of one user of it. Returns how many there were.
+    pub(crate) async fn cancel_jobs_of_key(&self, key: &Name, user: Option<&Name>) -> Result<usize, Problem> {
         // None of them takes the place of the one before it.
-        let ids = self.jobs.queue.lock().take_key(key);
+        let ids = self.jobs.queue.lock().take_key(key, user);
         for id in &ids {
             let Some(sheet) = self.sheet(id).await.map_err(unavailable)? else { continue };
             if sheet.is_response() {

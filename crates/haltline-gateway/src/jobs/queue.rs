@@ -186,16 +186,17 @@ impl Queue {
         stopped
     }
 
-    /// Takes the jobs of a key that wait out of the queue. Returns them, and those that run and go on
-    /// to.
-    pub(super) fn take_key(&mut self, key: &Name) -> Vec<String> {
+    /// Takes the jobs of a key, or of one user of it, that wait out of the queue. Returns them, and those that run and
+    /// go on to.
+    pub(super) fn take_key(&mut self, key: &Name, user: Option<&Name>) -> Vec<String> {
+        let is_of = |of: &Name, by: Option<&Name>| of == key && user.is_none_or(|user| by == Some(user));
         let waiting = self.later.values().chain(self.lanes.values().flatten());
         let mut taken: Vec<String> =
-            waiting.filter(|ticket| ticket.key == *key).map(|ticket| ticket.id.clone()).collect();
+            waiting.filter(|ticket| is_of(&ticket.key, ticket.user.as_ref())).map(|ticket| ticket.id.clone()).collect();
         for id in &taken {
             self.stop(id, key);
         }
-        let running = self.running.iter().filter(|(_, running)| running.key == *key);
+        let running = self.running.iter().filter(|(_, running)| is_of(&running.key, running.user.as_ref()));
         taken.extend(running.map(|(id, _)| id.clone()));
         taken
     }
@@ -328,12 +329,24 @@ mod tests {
         queue.push(ticket("a", "lane"));
         queue.push(ticket("b", "other"));
         queue.push_later(ticket("a", "later"), at(10));
-        let mut taken = queue.take_key(&Name::new("a"));
+        let mut taken = queue.take_key(&Name::new("a"), None);
         taken.sort();
         assert_eq!(taken, ["lane", "later", "runs"]);
         assert!(!stop.is_cancelled(), "it is written first that it is cancelled");
         assert_eq!(queue.len(), (1, 1));
         assert_eq!(take(&mut queue, 4).as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn the_jobs_of_one_user_of_a_key_wait_no_more() {
+        let mut queue = Queue::default();
+        let of = |key: &str, user: &str, id: &str| Ticket { user: Some(Name::new(user)), ..ticket(key, id) };
+        queue.push(of("a", "alice", "alice's"));
+        queue.push(of("a", "bob", "bob's"));
+        queue.push(of("b", "alice", "another key's"));
+        queue.push(ticket("a", "nobody's"));
+        assert_eq!(queue.take_key(&Name::new("a"), Some(&Name::new("alice"))), ["alice's"]);
+        assert_eq!(queue.len(), (3, 0));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct SignInsOf {
 pub struct Revoked {
     /// Sign-ins that were ended.
     pub sign_ins: usize,
-    /// Answers under way that were stopped, of whoever was signed in.
+    /// Answers under way that were stopped and jobs that were cancelled, of whoever was signed in.
     pub stopped: usize,
 }
 
@@ -97,7 +97,7 @@ impl ShownSignIn {
 
 impl Gateway {
     /// Ends sign-ins. No token of theirs is good when this begins to wait. `stop`: also what their
-    /// users have under way with the same key.
+    /// users have under way with the same key, jobs included.
     ///
     /// # Errors
     /// When they cannot be ended on the disk too: a restart would bring them back.
@@ -107,7 +107,7 @@ impl Gateway {
         let task = self.journeys.spawn(async move {
             let ended = gateway.sign_ins.register.read().those(|signed| whose.has_signed(signed));
             let done = gateway.end_sign_ins(&ended).await;
-            let stopped = if stop { gateway.stop_of(&ended) } else { 0 };
+            let stopped = if stop { gateway.stop_of(&ended).await } else { 0 };
             done.map(|()| Revoked { sign_ins: ended.len(), stopped }).map_err(|error| {
                 unwritten(&error);
                 let message = "They are signed out now, but that is not written down: a restart would bring them back. Do it again.";
@@ -165,11 +165,21 @@ impl Gateway {
         }
     }
 
-    fn stop_of(&self, ended: &[Arc<SignIn>]) -> usize {
+    async fn stop_of(&self, ended: &[Arc<SignIn>]) -> usize {
         let owners: BTreeSet<Owner> = ended.iter().map(|signed| signed.grant.owner()).collect();
+        let mut stopped = 0;
+        // Jobs first: one whose answer is stopped would be tried again.
+        for owner in &owners {
+            match self.cancel_jobs_of_key(&owner.key, owner.user.as_ref()).await {
+                Ok(jobs) => stopped += jobs,
+                Err(problem) => {
+                    tracing::error!(why = problem.message, "not all jobs of who was signed out are cancelled")
+                }
+            }
+        }
         let running = self.registry.all_of(|_, asked| owners.contains(&asked.owner));
         running.iter().for_each(|live| live.stop());
-        running.len()
+        stopped + running.len()
     }
 }
 
