@@ -251,14 +251,9 @@ mod tests {
         Arc::new(KeyRecord {
             name: "web".into(),
             hash: [7; 32],
-            hint: String::new(),
-            team: None,
-            tier: None,
             users,
             models: models.iter().map(|model| Name::new(model)).collect(),
-            created: Timestamp::default(),
-            expires: None,
-            frozen: false,
+            ..KeyRecord::default()
         })
     }
 

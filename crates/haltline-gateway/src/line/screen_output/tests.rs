@@ -12,7 +12,7 @@ fn secret() -> String {
 
 fn scanner() -> Scanner {
     let rules = OutputGuard::default().rules(false).clone();
-    Scanner { rules, filters: Vec::new(), context: String::new(), hits: Vec::new() }
+    Scanner { rules, print: None, filters: Vec::new(), context: String::new(), hits: Vec::new() }
 }
 
 /// What passes of these pieces, and of the end.
