@@ -12,7 +12,7 @@ use crate::{ConfigError, fault};
 use bytes::Bytes;
 use futures_util::Stream;
 use haltline_ports::{Answer, BoxFuture, Call, Clock, Permit, Upstream};
-use haltline_types::{AttemptId, Billing, Fault, FaultKind, Name, Origin as Born};
+use haltline_types::{AttemptId, Billing, Fault, FaultKind, Name, Origin as Born, Timestamp};
 use haltline_wire::fault::classify;
 use haltline_wire::rate_limit_headers;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
