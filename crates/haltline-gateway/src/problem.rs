@@ -31,7 +31,7 @@ pub struct UpstreamNote {
 /// Whose numbers the caller may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Own {
-    /// The key's: it is the key's owner who asks, and no browser of one of its users.
+    /// The key's: it is the key's owner who asks, and none of its users.
     pub key: bool,
     /// The user's: nobody else can claim to be it.
     pub user: bool,

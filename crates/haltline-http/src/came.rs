@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use haltline_ports::{Network, RouteGroup};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use std::net::IpAddr;
 
 /// The address of a client, put on each request by the server.
@@ -42,15 +42,13 @@ pub(crate) fn came() -> Came {
 pub(crate) fn client_behind(peer: IpAddr, head: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
-    let lines: Vec<&str> = head.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    if lines.len() != head.get_all("x-forwarded-for").iter().count() {
-        return client;
-    }
-    for word in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+    // As bytes: what a client has put first must not spoil what proxies have added.
+    let lines: Vec<&[u8]> = head.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    for word in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
         if !is_trusted(client) {
             break;
         }
-        let Some(told) = address(word.trim()) else { break };
+        let Some(told) = std::str::from_utf8(word).ok().and_then(|word| address(word.trim())) else { break };
         client = told;
     }
     client
@@ -71,6 +69,11 @@ pub(crate) fn route_of(method: &Method, path: &str) -> Option<RouteGroup> {
     let below = |base: &str| path.strip_prefix(base).filter(|rest| rest.starts_with('/'));
     if below("/api/chat").is_some() || below("/api/ai/chat").is_some() || matches!(path, "/api/chat" | "/api/ai/chat") {
         return Some(RouteGroup::Ui);
+    }
+    // Google's verbs are served below anything, as its clients write models: `/v1beta/tunedModels/x:generateContent`.
+    let is_verb = |path: &str| path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent");
+    if *method == Method::POST && is_verb(path) {
+        return Some(RouteGroup::Gemini);
     }
     // The longest base first: `/openai/v1` begins with `/openai`.
     let rest = BASES.iter().filter_map(|base| below(base)).min_by_key(|rest| rest.len()).unwrap_or(path);
@@ -100,7 +103,6 @@ mod tests {
     use super::*;
     use crate::openapi::Security;
     use crate::router::{dialects, plain};
-    use http::HeaderValue;
 
     #[test]
     fn every_route_that_needs_a_key_is_of_a_group_below_each_base() {
@@ -129,6 +131,9 @@ mod tests {
             (Method::POST, "/openai/v1/chat/completions", "chat"),
             (Method::POST, "/anthropic/v1/messages/count_tokens", "messages"),
             (Method::POST, "/v1beta/models/gemini-2.5-flash:generateContent", "gemini"),
+            (Method::POST, "/v1beta/gemini-2.5-flash:generateContent", "gemini"),
+            (Method::POST, "/v1/tunedModels/x:streamGenerateContent", "gemini"),
+            (Method::POST, "/google/v1/chat/x:generateContent", "gemini"),
             (Method::GET, "/v1/models/gpt-5", "models"),
             (Method::GET, "/api/chat/x/stream", "ui"),
             (Method::GET, "/v1/sessions/x/timeline", "records"),
@@ -144,7 +149,7 @@ mod tests {
     fn behind(peer: &str, lines: &[&str]) -> String {
         let mut head = HeaderMap::new();
         for line in lines {
-            head.append("x-forwarded-for", HeaderValue::from_str(line).expect("a value"));
+            head.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).expect("a value"));
         }
         let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("a network"));
         client_behind(peer.parse().expect("an address"), &head, &trusted).to_string()
@@ -160,6 +165,9 @@ mod tests {
             ("10.0.0.1", &["1.2.3.4, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["1.2.3.4", "203.0.113.7, 10.9.9.9"], "203.0.113.7"),
             ("10.0.0.1", &["1.2.3.4, nonsense, 10.0.0.2"], "10.0.0.2"),
+            // Nor does it make the client the proxy.
+            ("10.0.0.1", &["\u{e4}", "203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", &["\u{e4}, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("::1", &["[2001:db8::1]:443"], "2001:db8::1"),
             ("::ffff:10.0.0.1", &["203.0.113.7:1234"], "203.0.113.7"),

@@ -30,6 +30,8 @@ pub enum LedgerError {
     LimitOutOfRange(Name),
     /// An override ends in the past, or later than 31 days from now.
     UntilOutOfRange(Name),
+    /// So many subjects have a limit of their own for a time that no more may have one.
+    TooManyOverrides(Name),
 }
 
 impl LedgerError {
@@ -49,6 +51,7 @@ impl LedgerError {
             Self::BelowZero(_) => "below-zero",
             Self::LimitOutOfRange(_) => "limit-out-of-range",
             Self::UntilOutOfRange(_) => "until-out-of-range",
+            Self::TooManyOverrides(_) => "too-many-overrides",
         }
     }
 }
@@ -74,6 +77,9 @@ impl fmt::Display for LedgerError {
             Self::LimitOutOfRange(name) => write!(f, "budget \"{name}\": the limit is negative or too large"),
             Self::UntilOutOfRange(name) => {
                 write!(f, "budget \"{name}\": an override must end in the future, at most 31 days from now")
+            }
+            Self::TooManyOverrides(name) => {
+                write!(f, "budget \"{name}\": too many subjects have limits of their own; some must end first")
             }
         }
     }

@@ -7,6 +7,9 @@ use haltline_types::{Dimension, Timestamp, Unit};
 use std::collections::HashMap;
 
 /// One budget and what it has counted.
+/// Subjects that have a limit of their own for a time: each sign-in of a browser that was granted a budget is one.
+pub(crate) const OVERRIDES_MAX: usize = 500_000;
+
 #[derive(Debug)]
 pub(crate) struct Shelf {
     budget: Budget,
@@ -145,6 +148,11 @@ impl Shelf {
             // What is for all is for all who have a limit: to nobody else does it give one.
             None => self.budget.limit_of(subject).map(|limit| in_force(self.of_all.as_ref()).unwrap_or(limit)),
         }
+    }
+
+    /// May one more subject, or this one again, have a limit of its own?
+    pub(crate) fn has_room_for(&self, subject: &str) -> bool {
+        self.of_one.len() < OVERRIDES_MAX || self.of_one.contains_key(subject)
     }
 
     /// Replaces the override of the same subject.

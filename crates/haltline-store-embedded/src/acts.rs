@@ -41,10 +41,12 @@ impl ActLog {
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let names = disk.list().map_err(OpenError::io("reading the data directory"))?;
         let mut writing = Writing { file: None, number: 0, seal: line::first_seal(), bytes: 0, failed: None };
+        let mut before = None;
         if names.iter().any(|name| name == LOG) {
             let reading = "reading the audit log";
             let end = each_line(disk.as_ref(), |bytes| {
                 if let Some(line) = Line::read(bytes) {
+                    before = line.is_sealed_after(&writing.seal).then(|| std::mem::take(&mut writing.seal));
                     writing.number = line.n;
                     writing.seal = line.seal;
                 }
@@ -54,6 +56,16 @@ impl ActLog {
             let file = disk.open(LOG).map_err(OpenError::io(reading))?;
             file.truncate(end).map_err(OpenError::io("cutting an unfinished line off the audit log"))?;
             (writing.file, writing.bytes) = (Some(file), end);
+        }
+        let head = match names.iter().any(|name| name == HEAD) {
+            true => Head::read(&disk.read_all(HEAD).map_err(OpenError::io("reading the head of the audit log"))?),
+            false => None,
+        };
+        // A log that does not end where its head says was cut or added to. The next act is sealed after the head, so
+        // that this stays to be seen when the head has moved on.
+        if let Some(head) = head.filter(|head| !head.fits(writing.number, &writing.seal, before.as_deref())) {
+            tracing::error!("the audit log does not end where it was written last; `haltline audit verify` says more");
+            (writing.number, writing.seal) = (head.n, head.seal);
         }
         Ok(Self { disk, writing: Mutex::new(writing) })
     }
@@ -74,7 +86,7 @@ impl ActLog {
     }
 
     fn write(&self, writing: &mut Writing, act: Act) -> io::Result<u64> {
-        let number = writing.number + 1;
+        let number = writing.number.saturating_add(1);
         let line = Line::sealed(number, &writing.seal, act);
         let mut bytes = line.to_bytes()?;
         bytes.push(b'\n');
@@ -158,6 +170,9 @@ impl ActLog {
             }
             Some(head) if head.n == report.entries && head.seal != report.last_seal => {
                 Some("the last entry is not the one that was written last".to_owned())
+            }
+            Some(head) if head.n.saturating_add(1) < report.entries => {
+                Some(format!("{} entries were put in at the end", report.entries - head.n))
             }
             Some(_) => None,
         })

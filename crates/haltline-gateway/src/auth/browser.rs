@@ -205,8 +205,7 @@ impl Gateway {
             *swept = now;
         }
         let idle_for = self.live.load().settings.auth.browser.as_ref().map_or(Duration::MAX, |rules| rules.idle_for);
-        let is_over =
-            |signed: &SignIn| signed.is_over(idle_for, now) || self.keys.find(&signed.grant.key_hash).is_none();
+        let is_over = |signed: &SignIn| signed.is_over(idle_for, now) || !signed.has_key(&*self.keys, now);
         let over = self.sign_ins.register.read().those(is_over);
         if over.is_empty() {
             return;

@@ -55,12 +55,37 @@ impl IdentityNote {
         }
     }
 
-    fn identity(&self, key: KeyRecord) -> Identity {
+    /// What it was then, within what the key allows now; `None` where that is nothing.
+    fn identity(&self, key: &KeyRecord) -> Option<Identity> {
         let user = Name::new(&self.user);
         let tags = self.tags.iter().map(|(name, value)| (Name::new(name), Name::new(value))).collect();
-        let key = KeyRecord { users: UserClaims::Listed(vec![user.clone()]), models: names(&self.models), ..key };
-        Identity { key: Arc::new(key), user: Some(user), tags, browser: self.browser.clone(), issued: None }
+        let key = Arc::new(within(key, &user, &self.models)?);
+        Some(Identity { key, user: Some(user), tags, browser: self.browser.clone(), issued: None })
     }
+}
+
+/// A key's record as one of its users has it who was granted these models, or all; `None` where the key may not speak
+/// for the user, or use any of them.
+pub(super) fn within(key: &KeyRecord, user: &Name, granted: &[String]) -> Option<KeyRecord> {
+    let may_speak = match &key.users {
+        UserClaims::Any => true,
+        UserClaims::Listed(users) => users.contains(user),
+        UserClaims::None => false,
+    };
+    let is_granted = |model: &&Name| granted.iter().any(|granted| *granted == ***model);
+    let models = match (granted.is_empty(), key.models.is_empty()) {
+        (true, _) => key.models.clone(),
+        (false, true) => names(granted),
+        (false, false) => {
+            let both: Vec<Name> = key.models.iter().filter(is_granted).cloned().collect();
+            // An empty list would mean all of them.
+            if both.is_empty() {
+                return None;
+            }
+            both
+        }
+    };
+    may_speak.then(|| KeyRecord { models, users: UserClaims::Listed(vec![user.clone()]), ..key.clone() })
 }
 
 fn names(texts: &[String]) -> Vec<Name> {
@@ -70,12 +95,16 @@ fn names(texts: &[String]) -> Vec<Name> {
 impl Gateway {
     /// Whom work is for that was written down with this key and this note. The key, or the issuer
     /// that it stands for, must still be one of ours; team, tier, models and tags are those of the
-    /// arrival where a token named them.
+    /// arrival where a token named them, within what a key allows now.
     ///
     /// # Errors
     /// `key_invalid` when it is not there any more, and as `check_record`.
     pub(crate) fn identity_named(&self, key: &str, note: Option<&IdentityNote>) -> Result<Identity, Problem> {
         let gone = |what: String| Problem::new(Code::KeyInvalid, format!("{what} is not there any more."));
+        let narrower = |key: &str| {
+            let message = format!("The key \"{key}\" does not allow its user any of this now.");
+            Problem::new(Code::KeyInvalid, message)
+        };
         if let Some(issuer) = issuer_of_key(key) {
             let is_known = self.live.load().settings.auth.jwt.contains_key(issuer);
             let note = note.filter(|_| is_known);
@@ -83,15 +112,15 @@ impl Gateway {
             let name = |text: &String| Name::new(text);
             let (team, tier) = (note.team.as_ref().map(name), note.tier.as_ref().map(name));
             let record = virtual_key(Name::new(key), team, tier, Name::new(&note.user), Vec::new());
-            return Ok(note.identity(record));
+            return note.identity(&record).ok_or_else(|| narrower(key));
         }
         let known = self.keys.list().into_iter().find(|known| *known.name == *key);
         let record = known.ok_or_else(|| gone(format!("The key \"{key}\" that this was made with")))?;
         let record = line::check_record(self, record)?;
-        Ok(match note {
-            Some(note) => note.identity(KeyRecord::clone(&record)),
-            None => Identity::of_key(record),
-        })
+        match note {
+            Some(note) => note.identity(&record).ok_or_else(|| narrower(key)),
+            None => Ok(Identity::of_key(record)),
+        }
     }
 
     /// Whom a job is for.
@@ -128,5 +157,34 @@ pub(crate) fn virtual_key(
         created_by: None,
         old: None,
         rules: KeyRules::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_key_allows_now_bounds_what_was_ordered_then() {
+        let key = |models: &[&str], users| KeyRecord {
+            name: "web".into(),
+            models: models.iter().map(|model| Name::new(model)).collect(),
+            users,
+            ..KeyRecord::default()
+        };
+        let alice = Name::new("alice");
+        let then = |models: &[&str]| IdentityNote::of(&key(models, UserClaims::Any), &alice, &[], None);
+        let now = |note: IdentityNote, key: &KeyRecord| {
+            let identity = note.identity(key)?;
+            assert_eq!(identity.key.users, UserClaims::Listed(vec![alice.clone()]));
+            Some(identity.key.models.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let only = |model: &str| Some(vec![model.to_owned()]);
+        assert_eq!(now(then(&[]), &key(&["a"], UserClaims::Any)), only("a"));
+        assert_eq!(now(then(&["a", "b"]), &key(&["b", "c"], UserClaims::Any)), only("b"));
+        assert_eq!(now(then(&["a"]), &key(&["b"], UserClaims::Any)), None);
+        assert_eq!(now(then(&["a"]), &key(&[], UserClaims::Listed(vec![alice.clone()]))), only("a"));
+        assert_eq!(now(then(&["a"]), &key(&[], UserClaims::Listed(vec!["bob".into()]))), None);
+        assert_eq!(now(then(&["a"]), &key(&[], UserClaims::None)), None);
     }
 }

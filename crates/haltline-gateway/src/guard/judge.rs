@@ -12,7 +12,7 @@ use crate::gateway::Gateway;
 use crate::incoming::{Claims, Incoming, Surface};
 use crate::problem::Problem;
 use bytes::Bytes;
-use haltline_ports::{Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, KeyRecord};
+use haltline_ports::{Direction, GuardAsk, GuardFault, GuardFaultKind, GuardOpinion, KeyRecord, KeyRules};
 use haltline_types::{Code, NanoUsd, RequestId};
 use haltline_wire::client::Address;
 use serde::Deserialize;
@@ -102,7 +102,10 @@ pub(super) async fn ask(
 
 /// The caller, for whom the operator asks a model that the caller itself need not be allowed.
 fn identity(asker: &Asker) -> Identity {
-    let key = KeyRecord { models: Vec::new(), ..KeyRecord::clone(&asker.identity.key) };
+    // What the caller may ask for, and where, does not bind a question that the operator asks.
+    let known = KeyRecord::clone(&asker.identity.key);
+    let rules = KeyRules { routes: Vec::new(), ..known.rules };
+    let key = KeyRecord { models: Vec::new(), rules, ..known };
     Identity {
         key: Arc::new(key),
         user: asker.subjects.user.clone(),

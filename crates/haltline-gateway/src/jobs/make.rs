@@ -70,7 +70,7 @@ impl Gateway {
         }
         let caller = line::caller(&self, &new.incoming)?;
         let owner = caller.owner();
-        if new.webhook.is_some() && caller.is_browser() {
+        if new.webhook.is_some() && caller.is_of_user() {
             return Err(browser::only_backends());
         }
         let mut order = Order::of(&new.incoming, &new.endpoint, &caller);

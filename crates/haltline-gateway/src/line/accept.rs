@@ -46,7 +46,7 @@ pub(crate) struct Request {
     pub(crate) speaks_for_any: bool,
     /// May the key speak for more than one user?
     pub(crate) speaks_for_several: bool,
-    /// Is it the key's owner who asks, and no browser of one of its users?
+    /// Is it the key's owner who asks, and none of its users?
     pub(crate) is_key_itself: bool,
     pub(crate) pass_headers: http::HeaderMap,
     /// Input, as its bytes bound it, plus the cap: what token rate limits count.
@@ -213,7 +213,7 @@ pub(crate) async fn accept(
         is_job: incoming.on_behalf.is_some(),
         speaks_for_any: caller.key.users == UserClaims::Any,
         speaks_for_several: caller.key.users != UserClaims::None,
-        is_key_itself: !caller.is_browser(),
+        is_key_itself: !caller.is_of_user(),
         pass_headers: incoming.pass_headers,
         cache: incoming.claims.cache,
         tokens_at_most: Tokens::new(bytes).checked_add(cap).unwrap_or(Tokens::new(u64::MAX)),

@@ -36,15 +36,17 @@ pub(crate) fn identify(gateway: &Gateway, presented: &Presented, claims: &Claims
 
 /// The caller of a request, whether it presents a credential or is made on behalf of somebody.
 pub(crate) fn caller(gateway: &Gateway, incoming: &Incoming) -> Result<Caller, Problem> {
-    match &incoming.on_behalf {
+    let caller = match &incoming.on_behalf {
         Some(identity) => {
-            let key = check_record(gateway, Arc::clone(&identity.key))?;
-            // A job is made on the routes of jobs, and is a request of another kind when it runs.
-            check_route(&key, incoming.surface.routes())?;
-            with_claims(identity.clone(), &incoming.claims)
+            check_record(gateway, Arc::clone(&identity.key))?;
+            with_claims(identity.clone(), &incoming.claims)?
         }
-        None => identify(gateway, &incoming.presented, &incoming.claims),
-    }
+        None => identify(gateway, &incoming.presented, &incoming.claims)?,
+    };
+    // Whatever the address was: what is asked for decides. A job is made on the routes of jobs, and is a request of
+    // another kind when it runs.
+    check_route(&caller.key, incoming.surface.routes())?;
+    Ok(caller)
 }
 
 /// Whose things a request without a body is about.
@@ -120,15 +122,12 @@ pub(crate) fn of_key(keys: &dyn Keys, secret: &str, now: Timestamp) -> Result<Id
 /// May the key be used on these routes and from there? Notes when it was.
 pub(crate) fn check_place(gateway: &Gateway, key: &KeyRecord, presented: &Presented) -> Result<(), Problem> {
     gateway.key_uses.note(&key.name, gateway.clock.now(), presented.from);
-    if let Some(route) = presented.route {
-        check_route(key, route)?;
+    // First, and not which networks it may come from: whoever has stolen a key must not learn what it is good for.
+    if !key.rules.allows_address(presented.from) {
+        let message = format!("The key \"{}\" may not be used from this address.", key.name);
+        return Err(Problem::new(Code::AddressNotAllowed, message));
     }
-    if key.rules.allows_address(presented.from) {
-        return Ok(());
-    }
-    // Not which networks it may come from: whoever has stolen a key must not learn where to go.
-    let message = format!("The key \"{}\" may not be used from this address.", key.name);
-    Err(Problem::new(Code::AddressNotAllowed, message))
+    presented.route.map_or(Ok(()), |route| check_route(key, route))
 }
 
 fn check_route(key: &KeyRecord, route: RouteGroup) -> Result<(), Problem> {
@@ -163,9 +162,9 @@ fn usable(key: Arc<KeyRecord>, now: Timestamp) -> Result<Arc<KeyRecord>, Problem
 }
 
 impl Caller {
-    /// Does a browser ask, or was it one that began this?
-    pub(crate) fn is_browser(&self) -> bool {
-        self.proved.as_ref().is_some_and(|proved| proved.browser.is_some())
+    /// Does a credential of one user ask, a browser's or of an identity provider, or was it one that began this?
+    pub(crate) fn is_of_user(&self) -> bool {
+        self.proved.is_some()
     }
 
     /// What its credential has proved, for work that nobody presents it for again.

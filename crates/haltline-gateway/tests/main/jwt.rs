@@ -34,7 +34,7 @@ impl Provider {
         };
         let rules = Rules::new("https://id.example/", &["haltline"]);
         let issuer = IssuerSettings { rules, keys: KeySource::Fixed(Arc::new(keys)), mapping };
-        AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]) }
+        AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]), ..AuthSettings::default() }
     }
 
     fn token(&self, user: &str) -> Presented {
@@ -129,6 +129,19 @@ fn an_issuer_that_is_gone_is_a_key_that_is_gone() {
     let node = world.start();
     let again = node.run(node.gateway.retry_dead_letter(&letters[0].id, None)).expect("a job");
     assert_alices(&charged_to(&node, &wait_for(&node, &again, "succeeded")));
+}
+
+#[test]
+fn a_user_of_an_issuer_is_no_backend() {
+    let provider = Provider::new();
+    let mut world = World::new();
+    world.settings.auth = provider.settings();
+    let node = world.start();
+    let mut order = node.order("a", "x");
+    order.incoming.presented = provider.token("alice");
+    order.webhook = Some("https://example.com/hook".to_owned());
+    assert_eq!(node.run(node.gateway.submit_job(order)).expect_err("refused").code, Code::NotForBrowsers);
+    assert_eq!(node.gateway.backend_key(&provider.token("alice")).expect_err("refused").code, Code::NotForBrowsers);
 }
 
 #[test]

@@ -91,11 +91,12 @@ pub(super) async fn rules(_: Operator, State(app): State<App>) -> Response {
 }
 
 pub(super) async fn restore_rule(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(rule): Path<String>,
     Query(whose): Query<WhoseRule>,
 ) -> Response {
+    operator.detail(whose.key.as_ref().map_or_else(|| "for all".to_owned(), |key| format!("for the key {key}")));
     match app.gateway.restore_rule(&rule, whose.key.as_deref()).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => failed(&problem),

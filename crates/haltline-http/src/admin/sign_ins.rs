@@ -31,13 +31,15 @@ pub(super) async fn list(_: Operator, State(app): State<App>, Query(ask): Query<
     }
 }
 
-pub(super) async fn revoke(_: Operator, State(app): State<App>, Json(order): Json<RevokeSignIns>) -> Response {
+pub(super) async fn revoke(operator: Operator, State(app): State<App>, Json(order): Json<RevokeSignIns>) -> Response {
     let whose = match order.whose() {
         Ok(whose) => whose,
         Err(why) => return admin_problem(StatusCode::BAD_REQUEST, "Nobody is named", &why),
     };
+    operator.on(&whose.to_string());
     match app.gateway.revoke_sign_ins(&whose, order.stop).await {
         Ok(revoked) => {
+            operator.detail(format!("{} ended, {} answers stopped", revoked.sign_ins, revoked.stopped));
             let message = if order.stop {
                 format!(
                     "{} browser sign-ins are ended, and {} answers were stopped.",

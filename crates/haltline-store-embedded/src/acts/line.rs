@@ -100,6 +100,13 @@ impl Line {
 }
 
 impl Head {
+    /// Does a log end here whose last entry has this number and seal, and is sealed after that one? Between the log
+    /// and its head a crash leaves one entry at most.
+    pub(super) fn fits(&self, number: u64, seal: &str, before: Option<&str>) -> bool {
+        let is_last = self.n == number && self.seal == seal;
+        is_last || (self.n.checked_add(1) == Some(number) && before == Some(self.seal.as_str()))
+    }
+
     pub(super) fn to_bytes(&self) -> io::Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(io::Error::from)
     }

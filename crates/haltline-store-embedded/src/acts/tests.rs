@@ -85,6 +85,38 @@ fn what_is_changed_taken_out_put_in_moved_or_cut_is_found() {
 }
 
 #[test]
+fn what_was_cut_or_put_in_at_the_end_stays_found_after_the_next_act() {
+    let found_later = |with: &dyn Fn(&mut Vec<String>)| {
+        let disk = three();
+        let text = String::from_utf8(disk.read_all(LOG).expect("read")).expect("text");
+        let mut lines: Vec<String> = text.lines().map(|line| format!("{line}\n")).collect();
+        with(&mut lines);
+        disk.replace(LOG, lines.concat().as_bytes()).expect("written");
+        let log = open(&disk);
+        log.append(act("key.remove", "web")).expect("written");
+        log.append(act("key.remove", "lab")).expect("written");
+        open(&disk).verify().expect("read").wrong
+    };
+    let forged = |number: u64, before: &str| {
+        let line = Line::sealed(number, before, act("key.freeze", "web"));
+        (String::from_utf8(line.to_bytes().expect("a line")).expect("text") + "\n", line.seal)
+    };
+    let seal_of = |line: &String| Line::read(line.trim_end().as_bytes()).expect("a line").seal;
+    assert_eq!(found_later(&|_| ()), None);
+    assert!(found_later(&|lines| lines.truncate(2)).is_some(), "one is gone");
+    assert!(found_later(&Vec::clear).is_some(), "all are gone");
+    assert!(found_later(&|lines| lines[2] = forged(3, &seal_of(&lines[1])).0).is_some(), "the last is another");
+    assert!(
+        found_later(&|lines| {
+            let (fourth, seal) = forged(4, &seal_of(&lines[2]));
+            lines.extend([fourth, forged(5, &seal).0]);
+        })
+        .is_some(),
+        "two were put in"
+    );
+}
+
+#[test]
 fn a_line_that_was_not_written_whole_is_cut() {
     let disk = three();
     disk.open(LOG).expect("open").append(b"{\"n\":4,\"at_").expect("appended");

@@ -41,7 +41,7 @@ impl Documents for EmbeddedStore {
 
     fn heads(&self, query: DocumentQuery, now: Timestamp) -> BoxFuture<'_, Result<Vec<DocumentHead>, DocumentsError>> {
         Box::pin(ask(self.shared(), move |documents| {
-            documents.reading(Question::Many, |connection| read::heads(connection, &query, now))
+            documents.reading(Question::Many, |connection| read::heads(connection, &documents.seal, &query, now))
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Questions for documents.
 
-use crate::seal::Seal;
+use crate::seal::{OVERHEAD, Seal};
 use haltline_ports::{Document, DocumentHead, DocumentQuery, Owner, Shelf};
 use haltline_types::{Name, Timestamp};
 use rusqlite::types::{ToSql, Type};
@@ -36,13 +36,16 @@ pub(super) fn list(
     asked(connection, query, now, COLUMNS, |row| read(seal, query.shelf, row))
 }
 
-/// The same without bodies, of which only the length is read: that of what lies on the disk.
+/// The same without bodies, of which only the length is read, less what encryption adds: of what lies there from
+/// before a store was encrypted, that is a few bytes too few.
 pub(super) fn heads(
     connection: &Connection,
+    seal: &Seal,
     query: &DocumentQuery,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<DocumentHead>> {
-    asked(connection, query, now, HEAD_COLUMNS, read_head)
+    let added = if seal.is_on() { OVERHEAD } else { 0 };
+    asked(connection, query, now, HEAD_COLUMNS, |row| read_head(row, added))
 }
 
 fn asked<T>(
@@ -132,9 +135,9 @@ pub(super) fn about(shelf: Shelf, id: &str) -> Vec<u8> {
     [b"document\0", shelf.word().as_bytes(), b"\0", id.as_bytes()].concat()
 }
 
-fn read_head(row: &Row<'_>) -> rusqlite::Result<DocumentHead> {
+fn read_head(row: &Row<'_>, added: usize) -> rusqlite::Result<DocumentHead> {
     let bytes: i64 = row.get(6)?;
-    head(row, usize::try_from(bytes).unwrap_or(usize::MAX))
+    head(row, usize::try_from(bytes).unwrap_or(usize::MAX).saturating_sub(added))
 }
 
 fn head(row: &Row<'_>, bytes: usize) -> rusqlite::Result<DocumentHead> {

@@ -42,6 +42,19 @@ async fn a_keys_own_rules_hold_and_survive_a_restart() {
     let narrow = key(&["narrow", "--routes", "models,jobs"]);
     let answer = chat(&setup, &narrow).await;
     assert_eq!((answer.status.as_u16(), code(&answer)), (403, "route_not_allowed".to_owned()));
+    // Google's verbs are served below anything.
+    let google = json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}]});
+    let elsewhere =
+        ["/v1beta/models/chat", "/v1beta/chat", "/v1/chat", "/google/v1/chat", "/v1beta/models/models/chat"];
+    for place in elsewhere.iter().flat_map(|path| ["generateContent", "streamGenerateContent"].map(|verb| (path, verb)))
+    {
+        let url = format!("{}{}:{}", setup.gateway.origin(), place.0, place.1);
+        let answer = Call::post(url).bearer(&narrow).json(&google).send().await.expect("answer");
+        assert_eq!(answer.status, 403, "{place:?}: {:?}", answer.body);
+    }
+    let whole = setup.gateway.create_key(&["whole"]).expect("key");
+    let url = format!("{}/v1beta/chat:generateContent", setup.gateway.origin());
+    assert_eq!(Call::post(url).bearer(&whole).json(&google).send().await.expect("answer").status, 200);
     let models =
         Call::get(format!("{}/v1/models", setup.gateway.origin())).bearer(&narrow).send().await.expect("answer");
     assert_eq!(models.status, 200);
@@ -49,6 +62,8 @@ async fn a_keys_own_rules_hold_and_survive_a_restart() {
     let answer = chat(&setup, &elsewhere).await;
     assert_eq!((answer.status.as_u16(), code(&answer)), (403, "address_not_allowed".to_owned()));
     assert!(!String::from_utf8_lossy(&answer.body).contains("203.0.113"), "it says where to go");
+    let neither = key(&["neither", "--routes", "models", "--from", "203.0.113.0/24"]);
+    assert_eq!(code(&chat(&setup, &neither).await), "address_not_allowed", "it says what for");
     let here = key(&["here", "--from", "127.0.0.0/8"]);
     assert_eq!(chat(&setup, &here).await.status, 200);
     let slow = key(&["slow", "--limit", "1/1m"]);

@@ -210,6 +210,19 @@ async fn sign_ins_are_revoked_by_user_by_key_and_all_at_once() {
     assert!(setup.gateway.command_line(&["sign-ins", "revoke", "--all"]).expect("runs").status.success());
     assert_eq!(code(&carol.chat(&setup).await), "key_invalid");
     assert!(!setup.gateway.command_line(&["sign-ins", "revoke"]).expect("runs").status.success(), "nobody is named");
+    let whose: Vec<String> = revocations(&setup).into_iter().map(|(_, on, _)| on).collect();
+    assert_eq!(whose, ["user alice", "key test", "all"]);
+}
+
+/// Who has ended whose sign-ins, as the audit log has it.
+fn revocations(setup: &Setup) -> Vec<(String, String, String)> {
+    let listed = setup.gateway.command_line(&["audit", "list", "--format", "json"]).expect("runs");
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8(listed.stdout).expect("utf-8");
+    let acts = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let acts = acts.filter(|act| act["what"] == "sign-in.revoke" && act["outcome"] == "done");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    acts.map(|act| (text(&act["by"]), text(&act["on"]), text(&act["detail"]))).collect()
 }
 
 #[tokio::test]
@@ -219,6 +232,7 @@ async fn who_was_revoked_while_nobody_ran_stays_out() {
     setup.gateway.kill9().expect("killed");
     let done = setup.gateway.command_line(&["sign-ins", "revoke", "--user", "alice"]).expect("runs");
     assert!(done.status.success(), "{done:?}");
+    assert_eq!(revocations(&setup), [("local".to_owned(), "user alice".to_owned(), "1 ended".to_owned())]);
     setup.gateway.serve().await.expect("ready");
     assert_eq!(code(&alice.chat(&setup).await), "key_invalid");
     assert_eq!(bob.chat(&setup).await.status, 200);

@@ -2,8 +2,9 @@
 
 use super::tokens::Hash;
 use crate::auth::OfBrowser;
+use crate::auth::note::within;
 use bytes::Bytes;
-use haltline_ports::{Document, KeyRecord, Owner, Shelf, UserClaims};
+use haltline_ports::{Document, KeyRecord, Keys, Owner, Shelf};
 use haltline_types::{Name, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -141,13 +142,18 @@ impl SignIn {
         now >= self.grant.over_at(&self.tokens.lock(), idle_for)
     }
 
+    /// Is the secret that it was granted with still its key's, if only for the overlap of a rotation?
+    pub(super) fn has_key(&self, keys: &dyn Keys, now: Timestamp) -> bool {
+        KeyRecord::find(keys, &self.grant.key_hash, now).is_some()
+    }
+
     /// The key's record within what was granted; `None` where the key allows none of it now.
     pub(super) fn narrow(&self, key: &Arc<KeyRecord>) -> Option<Arc<KeyRecord>> {
         let mut known = self.narrowed.lock();
         if let Some((_, narrowed)) = known.as_ref().filter(|(from, _)| Arc::ptr_eq(from, key)) {
             return Some(Arc::clone(narrowed));
         }
-        let narrowed = Arc::new(self.grant.narrow(key)?);
+        let narrowed = Arc::new(within(key, &self.user, &self.grant.models)?);
         *known = Some((Arc::clone(key), Arc::clone(&narrowed)));
         Some(narrowed)
     }
@@ -179,31 +185,6 @@ impl Grant {
     pub(super) fn access_until(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(Duration::from_millis(self.expires_in)).min(self.ends_at())
     }
-
-    fn narrow(&self, key: &KeyRecord) -> Option<KeyRecord> {
-        let may_speak = match &key.users {
-            UserClaims::Any => true,
-            UserClaims::Listed(users) => users.iter().any(|user| **user == *self.user),
-            UserClaims::None => false,
-        };
-        let models = match (self.models.is_empty(), key.models.is_empty()) {
-            (true, _) => key.models.clone(),
-            (false, true) => self.models.iter().map(|model| Name::new(model)).collect(),
-            (false, false) => {
-                let both: Vec<Name> = key.models.iter().filter(|model| self.allows(model)).cloned().collect();
-                // An empty list would mean all of them.
-                if both.is_empty() {
-                    return None;
-                }
-                both
-            }
-        };
-        may_speak.then(|| KeyRecord { models, users: UserClaims::Listed(vec![Name::new(&self.user)]), ..key.clone() })
-    }
-
-    fn allows(&self, model: &Name) -> bool {
-        self.models.iter().any(|granted| **granted == **model)
-    }
 }
 
 /// 64 hexadecimal digits.
@@ -230,6 +211,7 @@ mod hex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haltline_ports::{KeysError, OldSecret, UserClaims};
 
     fn grant(models: &[&str]) -> Grant {
         Grant {
@@ -278,6 +260,44 @@ mod tests {
         let signed = SignIn::new(grant(&["a"]), BrowserTokens::default());
         assert!(signed.narrow(&key(&["a", "b"], UserClaims::Any)).is_some());
         assert!(signed.narrow(&key(&["b"], UserClaims::Any)).is_none());
+    }
+
+    /// One key whose secret was rotated.
+    struct Rotated(Arc<KeyRecord>);
+
+    impl Keys for Rotated {
+        fn hash(&self, _: &str) -> Hash {
+            [0; 32]
+        }
+        fn find(&self, hash: &Hash) -> Option<Arc<KeyRecord>> {
+            (self.0.hash == *hash).then(|| Arc::clone(&self.0))
+        }
+        fn find_old(&self, hash: &Hash) -> Option<Arc<KeyRecord>> {
+            self.0.old.as_ref().filter(|old| old.hash == *hash).map(|_| Arc::clone(&self.0))
+        }
+        fn list(&self) -> Vec<Arc<KeyRecord>> {
+            vec![Arc::clone(&self.0)]
+        }
+        fn add(&self, _: KeyRecord) -> Result<(), KeysError> {
+            Ok(())
+        }
+        fn replace(&self, _: KeyRecord) -> Result<(), KeysError> {
+            Ok(())
+        }
+        fn remove(&self, _: &Name, _: Timestamp) -> Result<(), KeysError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_sign_in_stands_while_the_secret_behind_it_works() {
+        let signed = SignIn::new(grant(&[]), BrowserTokens::default());
+        let old = OldSecret { hash: [7; 32], hint: String::new(), until: Timestamp::from_millis(1_000) };
+        let rotated = KeyRecord { hash: [8; 32], old: Some(old), ..KeyRecord::clone(&key(&[], UserClaims::Any)) };
+        let rotated = Rotated(Arc::new(rotated));
+        assert!(signed.has_key(&rotated, Timestamp::from_millis(999)));
+        assert!(!signed.has_key(&rotated, Timestamp::from_millis(1_000)));
+        assert!(signed.has_key(&Rotated(key(&[], UserClaims::Any)), Timestamp::from_millis(1_000)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use haltline_ports::{Document, DocumentsError, Owner, Shelf};
 use haltline_types::{Code, Name, NanoUsd, Timestamp};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// Sign-ins that are shown at once, at most.
@@ -73,6 +74,16 @@ impl SignInsOf {
         self.key.as_ref().is_none_or(|named| **named == *key)
             && self.user.as_ref().is_none_or(|named| **named == *user)
             && self.id.as_ref().is_none_or(|named| *named == *id)
+    }
+}
+
+/// As the audit log names them.
+impl fmt::Display for SignInsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [("user", self.user.as_deref()), ("key", self.key.as_deref()), ("id", self.id.as_deref())];
+        let named: Vec<String> =
+            named.into_iter().filter_map(|(what, name)| name.map(|name| format!("{what} {name}"))).collect();
+        if named.is_empty() { f.write_str("all") } else { f.write_str(&named.join(", ")) }
     }
 }
 

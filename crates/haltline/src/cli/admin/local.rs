@@ -307,10 +307,15 @@ impl Admin for Local {
     fn revoke_sign_ins<'a>(&'a self, order: &'a RevokeSignIns) -> Answer<'a, String> {
         Box::pin(async move {
             let whose = order.whose().map_err(CliError::usage)?;
-            let ids = self.kept_sign_ins(&whose).await?.into_iter().map(|shown| shown.id).collect();
-            let documents: &dyn haltline_ports::Documents = &*self.store;
-            let ended = documents.remove(Shelf::SignIn, ids).await;
-            let ended = ended.map_err(|error| CliError::failed(error.to_string()))?;
+            let on = whose.to_string();
+            let act = async {
+                let ids = self.kept_sign_ins(&whose).await?.into_iter().map(|shown| shown.id).collect();
+                let documents: &dyn haltline_ports::Documents = &*self.store;
+                let ended = documents.remove(Shelf::SignIn, ids).await;
+                let ended = ended.map_err(|error| CliError::failed(error.to_string()))?;
+                Ok((ended, format!("{ended} ended")))
+            };
+            let ended = self.acting(("sign-in.revoke", &on), act).await?;
             Ok(format!("{ended} browser sign-ins are ended."))
         })
     }
