@@ -81,7 +81,7 @@ impl Gateway {
             }
             None => {
                 self.keys.remove(&before.name, self.clock.now())?;
-                // It works no longer, whether its budgets are in force or not.
+                // It has stopped working, whether its budgets are in force or not.
                 let _ = self.rebudget(wanted).await;
             }
         }
@@ -105,7 +105,7 @@ impl Gateway {
         done.map_err(|error: BookError| KeysError::Store(format!("the key's budgets cannot be in force: {error}")))
     }
 
-    /// Keeps when keys were last used; to be called now and then, since nothing depends on it.
+    /// Keeps when each key had its last use. To be called now and then: nothing depends on it.
     pub fn flush_key_uses(&self) {
         let uses = self.key_uses.take();
         if !uses.is_empty()

@@ -6,6 +6,7 @@ mod ask;
 mod cache_writes;
 mod call;
 mod company;
+mod consulted;
 mod continued;
 mod count;
 mod identify;
@@ -119,6 +120,7 @@ async fn close(gateway: &Gateway, mut trip: Trip, mut outlet: Outlet, ended: std
             (outcome, status)
         }
     };
+    screen_output::review(gateway, &trip).await;
     join::leave(gateway, &outlet, outcome);
     if let Some(running) = trip.running.take() {
         gateway.limiter.lock().leave(running);
@@ -137,6 +139,9 @@ async fn run(
     let caller = identify::caller(gateway, &incoming)?;
     trip.subjects = Arc::new(caller.subjects());
     trip.step(What::Identified { key: caller.key.name.clone(), user: caller.user.clone() });
+    if gateway.consults_any() {
+        trip.identity = Some(caller.identity());
+    }
     gateway.fetch_turns_before(&caller.owner(), incoming.surface, &incoming.body).await?;
     // What is made in the background is kept by whoever began it.
     let is_kept_elsewhere = incoming.stop.is_some();
@@ -165,6 +170,7 @@ async fn run(
     tools::note_results(trip, request);
     if ended.is_ok() {
         tools::note_calls(gateway, trip, request, outlet).await;
+        consulted::about_output(gateway, request, trip, outlet).await;
     }
     ended
 }

@@ -89,7 +89,8 @@ pub(crate) fn route_of(method: &Method, path: &str) -> Option<RouteGroup> {
         "requests" | "generation" => RouteGroup::Records,
         "sessions" if last == "timeline" => RouteGroup::Records,
         "sessions" => RouteGroup::Sessions,
-        "auth" => RouteGroup::Auth,
+        // A page that has a cookie or a code presents no key.
+        "auth" if matches!(last, "tokens" | "revoke") => RouteGroup::Auth,
         _ => return None,
     })
 }

@@ -31,6 +31,7 @@ pub enum Code {
     RetryLimit,
     RateLimited,
     HeadroomHeld,
+    GuardUnavailable,
     Overloaded,
     Draining,
     BreakerOpen,
@@ -68,7 +69,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the contract's table.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::InvalidRequest,
         Self::UnknownField,
         Self::UnpricedModel,
@@ -93,6 +94,7 @@ impl Code {
         Self::RetryLimit,
         Self::RateLimited,
         Self::HeadroomHeld,
+        Self::GuardUnavailable,
         Self::Overloaded,
         Self::Draining,
         Self::BreakerOpen,
@@ -156,6 +158,7 @@ impl Code {
             Self::RetryLimit => ("retry_limit", 424, "server_error", "api_error", UserActionable),
             Self::RateLimited => ("rate_limited", 429, "rate_limit_exceeded", "rate_limit_error", Retryable),
             Self::HeadroomHeld => ("headroom_held", 429, "rate_limit_exceeded", "rate_limit_error", Retryable),
+            Self::GuardUnavailable => ("guard_unavailable", 503, "server_error", "overloaded_error", Retryable),
             Self::Overloaded => ("overloaded", 503, "server_error", "overloaded_error", Retryable),
             Self::Draining => ("draining", 503, "server_error", "overloaded_error", Retryable),
             Self::BreakerOpen => ("breaker_open", 503, "server_error", "overloaded_error", Retryable),

@@ -9,6 +9,7 @@ mod codes;
 mod diagnostic;
 mod find;
 mod guard;
+mod guard_output;
 mod guard_services;
 mod jobs;
 mod like;

@@ -192,6 +192,11 @@ impl Gateway {
         })
     }
 
+    /// Is there a service that looks at anything?
+    pub(crate) fn consults_any(&self) -> bool {
+        self.live.load().settings.guard.services.iter().any(|one| one.mode != Mode::Off)
+    }
+
     /// Is there a service that looks at texts of this direction?
     #[must_use]
     pub fn consults(&self, direction: haltline_ports::Direction) -> bool {

@@ -29,6 +29,9 @@ pub struct OutputSettings {
     pub canaries: Vec<String>,
     /// What follows from a canary.
     pub canary: Mode,
+    /// What follows when an answer repeats the system prompt. What was said before it was found is
+    /// out, so nothing is taken out.
+    pub prompt_leak: Mode,
     /// Personal data that is looked for.
     pub personal: Vec<PiiKind>,
     /// What follows from it.
@@ -57,6 +60,7 @@ impl OutputSettings {
             phrases: Vec::new(),
             canaries: Vec::new(),
             canary: Mode::Block,
+            prompt_leak: Mode::Off,
             personal: Vec::new(),
             personal_mode: Mode::Redact,
             placeholders: BTreeMap::new(),
@@ -103,7 +107,11 @@ impl OutputSettings {
                 action: personal,
                 placeholders: self.placeholders.clone(),
             },
-            prompt_leak_action: None,
+            prompt_leak_action: match self.prompt_leak {
+                Mode::Off => None,
+                Mode::Block => Some(Action::Cut),
+                Mode::Shadow | Mode::Flag | Mode::Redact => Some(Action::Flag),
+            },
         }
     }
 }

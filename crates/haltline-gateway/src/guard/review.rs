@@ -38,6 +38,10 @@ impl Gateway {
             let message = format!("A note has at most {NOTE_BYTES_MAX} bytes.");
             return Err(Problem::new(Code::InvalidRequest, message).about("note"));
         }
+        if ruling != Ruling::Confirm && self.case(id, false).await?.direction == "output" {
+            let message = "What was found in an answer cannot be let pass by a decision; change [guard.output] instead, where each rule can be switched off.";
+            return Err(Problem::new(Code::InvalidRequest, message));
+        }
         let decided = self.cases.decide(id, ruling, by, note, self.clock.now()).await;
         decided.map_err(|error| unreadable(&error))?.map(|case| case.without_raw()).ok_or_else(|| no_case(id))
     }

@@ -33,8 +33,10 @@ use haltline_wire::client::ClientDialect;
 use haltline_wire::fault::classify_inside;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::passage::{Passage, WholePassage};
+use haltline_wire::provider::news_frame;
 use haltline_wire::sse::Splitter;
 use http::header::CONTENT_TYPE;
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 /// The most that goes out in one write.
@@ -320,11 +322,21 @@ pub(crate) async fn finish_stream(
 ) -> Result<(), Problem> {
     let cost = trip.cost();
     let mut out = BytesMut::new();
-    let told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
-    outlet.remark(&mut out, &told);
     let (mut events, last) = tail.events(cost);
     let screened = screened(trip, last, &mut events);
     screen_output::tell(trip);
+    let mut told = format!("x-haltline-cost: {}, x-haltline-attempts: {}", cost.to_decimal(), trip.attempts_made());
+    if let Some(verdict) = screen_output::remark(trip) {
+        told.push_str(", x-haltline-guard: ");
+        told.push_str(verdict);
+    }
+    outlet.remark(&mut out, &told);
+    if let Some(text) = screen_output::for_people(trip.guard.output)
+        && let Some(news) =
+            news_frame(&request.asked, &json!({"state": "guarded", "verdict": trip.guard.output.told(), "text": text}))
+    {
+        outlet.event(&mut out, news.event, &news.data);
+    }
     if let Err(fault) = screened {
         for event in &events {
             outlet.event(&mut out, event.name(), &event.data);

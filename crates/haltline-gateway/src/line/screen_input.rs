@@ -8,6 +8,7 @@ use crate::guard::settings::{Mode, Part, Reach};
 use crate::guard::{CaseFinding, Found, Matter, Verdict, case_id, case_material};
 use crate::incoming::Surface;
 use crate::line::accept::Request;
+use crate::line::consulted;
 use crate::line::trip::Trip;
 use crate::metrics::GuardTimeLabels;
 use crate::problem::Problem;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 
 /// Looks at the texts of a request.
 pub(crate) async fn screen_input(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     live: &Live,
     request: &Request,
     trip: &mut Trip,
@@ -33,6 +34,7 @@ pub(crate) async fn screen_input(
     let guard = &live.settings.guard.input;
     let mode = guard.mode_for(&request.model, request.subjects.team.as_ref(), request.strict);
     let is_off = mode == Mode::Off && guard.secrets == Mode::Off;
+    let is_off = is_off && !gateway.consults(Direction::Input);
     if is_off && guard.rules.values().all(|mode| *mode == Mode::Off) {
         return Ok(());
     }
@@ -41,7 +43,7 @@ pub(crate) async fn screen_input(
     let scanned = scan(live, texts_of(live, request)).await;
     let session = request.subjects.session.as_ref().filter(|_| guard.reach == Reach::Session);
     let carried = session.map_or(0, |session| gateway.carried.of(&request.owner, session));
-    let mut refused = None;
+    let mut refused: Option<Refused> = None;
     if scanned.iter().any(|one| !one.findings.findings.is_empty())
         && let Err(error) = gateway.cases.prepare(gateway.clock.now()).await
     {
@@ -61,18 +63,78 @@ pub(crate) async fn screen_input(
         let points = scanned.iter().map(|one| one.findings.points).fold(0, u32::saturating_add);
         gateway.carried.add(&request.owner, session, points);
     }
+    let waited = trip.waited;
+    let services = match refused {
+        Some(_) => Ok(None),
+        None => ask_services(gateway, live, request, trip, &scanned).await,
+    };
     trip.guard.input_took = began.elapsed();
+    // Waiting for others is no time of the gateway's own.
+    let own = trip.guard.input_took.saturating_sub(trip.waited.saturating_sub(waited));
     if trip.guard.looked {
         let labels = GuardTimeLabels { what: "input" };
-        gateway.metrics.guard_time.get_or_create(&labels).observe(trip.guard.input_took.as_secs_f64());
+        gateway.metrics.guard_time.get_or_create(&labels).observe(own.as_secs_f64());
     }
     if let Some(step) = trip.guard.step(Direction::Input) {
         trip.step(What::Guarded(Box::new(step)));
     }
-    match refused {
+    match services?.or(refused) {
         None => Ok(()),
         Some((id, place, category)) => Err(blocked(&id, category).about(place)),
     }
+}
+
+/// The case, where the text stands, and what kind of thing it is.
+type Refused = (String, String, Category);
+
+/// What external services think of all texts together.
+async fn ask_services(
+    gateway: &Arc<Gateway>,
+    live: &Live,
+    request: &Request,
+    trip: &mut Trip,
+    scanned: &[Scanned],
+) -> Result<Option<Refused>, Problem> {
+    let texts: Vec<&Spoken> = scanned.iter().map(|one| &one.text).collect();
+    let flagged = trip.guard.input > Verdict::Allowed;
+    let Some(objection) = consulted::about_input(gateway, request, trip, &texts, flagged).await? else {
+        return Ok(None);
+    };
+    let (mut verdict, mut found) = (objection.verdict, objection.found);
+    if verdict < Verdict::Flagged {
+        return Ok(None);
+    }
+    found.retain(|one| one.verdict >= Verdict::Flagged && one.verdict != Verdict::Error);
+    let said: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
+    let said = said.join("\n");
+    let now = gateway.clock.now();
+    let id = case_id(&gateway.keys.hash(&case_material(&request.owner, Direction::Input.word(), &said)));
+    if verdict == Verdict::Blocked && gateway.cases.passes_once(&id, now).await {
+        verdict = Verdict::Flagged;
+    }
+    let findings = found.iter().map(|one| CaseFinding {
+        rule: one.rule.to_string(),
+        category: one.category.word().to_owned(),
+        place: one.place.clone(),
+        span: None,
+        points: 0,
+        view: "service".to_owned(),
+    });
+    let matter = Matter {
+        owner: &request.owner,
+        session: request.subjects.session.as_ref(),
+        model: &request.model,
+        request: trip.id.to_string(),
+        found: &found,
+        findings: findings.collect(),
+        rules_version: "-",
+        text: &said,
+        now,
+    };
+    let shown = redactor::redacted(&said);
+    gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
+    let place = texts.first().map(|text| text.place.clone()).unwrap_or_default();
+    Ok((verdict == Verdict::Blocked).then_some((id, place, Category::External)))
 }
 
 /// A text and what rules found in it.

@@ -7,22 +7,27 @@
 
 use crate::deliver::Outlet;
 use crate::gateway::{Gateway, Live};
-use crate::guard::{Found, Guarding, Verdict};
+use crate::guard::settings::{Mode, ReviewQueue};
+use crate::guard::{CaseFinding, Found, Guarding, Matter, Verdict, case_id, case_material};
 use crate::line::accept::Request;
 use crate::line::continued::Rest;
 use crate::line::trip::Trip;
+use crate::metrics::GuardTimeLabels;
 use crate::problem::Problem;
 use crate::streams::assembled;
 use bytes::{Bytes, BytesMut};
-use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass};
-use haltline_ports::{Direction, What};
+use haltline_guard::Category;
+use haltline_guard::output::{Action, ArgumentsFilter, Channel as Place, Filter, Hit, OutputRules, Pass, PromptPrint};
+use haltline_ports::{Direction, Owner, What};
 use haltline_types::{Code, Fault, FaultKind, Name, Origin};
 use haltline_wire::assemble::{Assemble, answer_assembler};
 use haltline_wire::chunk::Malformed;
 use haltline_wire::client::ClientDialect;
 use haltline_wire::openai::responses::StoredResponse;
 use haltline_wire::screen::{Channel, Flow, Kind, Looked, Scan, Screen, Screened, whole};
+use haltline_wire::spoken::{By, Extent, Spoken, spoken};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -45,13 +50,24 @@ pub(crate) struct Screening {
 
 impl Screening {
     /// For an answer in this dialect; none where nothing is looked for.
-    fn new(dialect: ClientDialect, rules: &OutputRules, is_kept: bool) -> Option<Box<Self>> {
-        if rules.is_empty() {
+    fn new(
+        dialect: ClientDialect,
+        rules: &OutputRules,
+        print: Option<Arc<PromptPrint>>,
+        is_kept: bool,
+    ) -> Option<Box<Self>> {
+        if rules.is_empty() && print.is_none() {
             return None;
         }
         Some(Box::new(Self {
             screen: Screen::new(dialect),
-            scanner: Scanner { rules: rules.clone(), filters: Vec::new(), context: String::new(), hits: Vec::new() },
+            scanner: Scanner {
+                rules: rules.clone(),
+                print,
+                filters: Vec::new(),
+                context: String::new(),
+                hits: Vec::new(),
+            },
             held_since: None,
             held_longest: Duration::ZERO,
             memory: (!is_kept).then(|| Mutex::new(answer_assembler(dialect))),
@@ -142,6 +158,8 @@ fn found(channel: Channel, hit: &Hit) -> Found {
 /// Asks the rules, channel by channel.
 struct Scanner {
     rules: OutputRules,
+    /// The system prompt, where an answer must not repeat it.
+    print: Option<Arc<PromptPrint>>,
     filters: Vec<Open>,
     /// What the client has of an answer that an earlier process has begun.
     context: String,
@@ -164,10 +182,13 @@ enum AnyFilter {
 }
 
 impl AnyFilter {
-    fn of(rules: &OutputRules, kind: Kind) -> Self {
-        match place_of(kind) {
-            Some(place) => Self::Text(Box::new(rules.filter(place))),
-            None => Self::Json(Box::new(rules.arguments())),
+    fn of(rules: &OutputRules, kind: Kind, print: Option<&Arc<PromptPrint>>) -> Self {
+        match (place_of(kind), print) {
+            (Some(place @ (Place::Text | Place::Reasoning)), Some(print)) => {
+                Self::Text(Box::new(rules.filter_beside(place, print)))
+            }
+            (Some(place), _) => Self::Text(Box::new(rules.filter(place))),
+            (None, _) => Self::Json(Box::new(rules.arguments())),
         }
     }
 
@@ -230,7 +251,7 @@ impl Scanner {
         }
         let mut open = Open {
             channel,
-            filter: AnyFilter::of(&self.rules, channel.kind),
+            filter: AnyFilter::of(&self.rules, channel.kind, self.print.as_ref()),
             recent: String::new(),
             forgotten: String::new(),
         };
@@ -254,7 +275,7 @@ impl Scanner {
     /// A text that stands alone.
     fn alone(&mut self, channel: Channel, text: &str, out: &mut String, is_whole: bool) -> Flow {
         let mut hits = Vec::new();
-        let mut filter = AnyFilter::of(&self.rules, channel.kind);
+        let mut filter = AnyFilter::of(&self.rules, channel.kind, self.print.as_ref());
         let first = filter.push(&self.rules, text, out, &mut hits);
         let last = if is_whole && first == Pass::Changed { filter.finish(&self.rules, out, &mut hits) } else { first };
         self.note(channel, hits);
@@ -358,7 +379,7 @@ impl Scan for Scanner {
 /// Readies the screening of the next attempt: the answer begins anew, or goes on.
 pub(super) fn begin(live: &Live, whole: &Request, rest: Option<&Rest>, trip: &mut Trip) {
     let rules = live.settings.guard.output.rules(whole.strict);
-    let anew = || Screening::new(whole.asked.dialect(), rules, live.settings.streams.kept);
+    let anew = || Screening::new(whole.asked.dialect(), rules, print_of(live, whole), live.settings.streams.kept);
     trip.screening = match (trip.screening.take(), rest) {
         (Some(mut known), Some(rest)) => {
             known.go_on(rest.from.text());
@@ -377,6 +398,19 @@ pub(super) fn begin(live: &Live, whole: &Request, rest: Option<&Rest>, trip: &mu
         }
     };
     trip.guard.looked |= trip.screening.is_some();
+}
+
+/// The system prompt of a request, where an answer must not repeat it. What others have said in it
+/// may be repeated.
+fn print_of(live: &Live, whole: &Request) -> Option<Arc<PromptPrint>> {
+    if live.settings.guard.output.settings.prompt_leak == Mode::Off {
+        return None;
+    }
+    let texts = spoken(whole.asked.dialect(), whole.asked.material(), Extent::All, false);
+    let (system, others): (Vec<&Spoken>, Vec<&Spoken>) = texts.iter().partition(|text| text.by == By::System);
+    let prompt: Vec<&str> = system.iter().map(|text| text.text.as_str()).collect();
+    let print = PromptPrint::new(&prompt.join("\n"), others.iter().map(|text| text.text.as_str()));
+    (!print.is_empty()).then(|| Arc::new(print))
 }
 
 /// An answer in one piece, as it may go out.
@@ -456,6 +490,72 @@ pub(super) async fn close(gateway: &Gateway, request: &Request, trip: &mut Trip,
         }
     }
     problem
+}
+
+/// Counts what was found in an answer, and writes a case where something followed. Of the answer
+/// nothing is kept but where it was: what was found must not be found again in the queue.
+pub(super) async fn review(gateway: &Gateway, trip: &Trip) {
+    if trip.guard.held_back > Duration::ZERO {
+        let labels = GuardTimeLabels { what: "held_back" };
+        gateway.metrics.guard_time.get_or_create(&labels).observe(trip.guard.held_back.as_secs_f64());
+    }
+    let found: Vec<Found> =
+        trip.guard.found.iter().filter(|found| found.direction == Direction::Output).cloned().collect();
+    // What services say was counted when they said it.
+    for one in found.iter().filter(|found| found.category != Category::External) {
+        gateway.metrics.note_guard(one);
+    }
+    if trip.guard.output < Verdict::Flagged || found.iter().all(|one| one.verdict < Verdict::Flagged) {
+        return;
+    }
+    let Some(key) = trip.subjects.key.clone() else { return };
+    let owner = Owner { key, user: trip.subjects.user.clone() };
+    let said: Vec<String> = found
+        .iter()
+        .map(|one| {
+            format!("{} ({}) in {}, {} bytes, {}", one.rule, one.category, one.place, one.bytes, one.verdict.word())
+        })
+        .collect();
+    let text = format!("of the answer to {}: {}", trip.id, said.join("; "));
+    let findings = found.iter().map(|one| CaseFinding {
+        rule: one.rule.to_string(),
+        category: one.category.word().to_owned(),
+        place: one.place.clone(),
+        span: None,
+        points: 0,
+        view: "plain".to_owned(),
+    });
+    let live = gateway.live.load_full();
+    let id = case_id(&gateway.keys.hash(&case_material(&owner, Direction::Output.word(), &text)));
+    let matter = Matter {
+        owner: &owner,
+        session: trip.subjects.session.as_ref(),
+        model: &trip.model,
+        request: trip.id.to_string(),
+        found: &found,
+        findings: findings.collect(),
+        rules_version: live.settings.guard.output.rules(false).version(),
+        text: &text,
+        now: gateway.clock.now(),
+    };
+    let settings = ReviewQueue { raw: false, ..live.settings.guard.review };
+    gateway.cases.note(id, matter, &text, settings).await;
+}
+
+/// What a client is told in the last remark of a stream; none where nothing followed.
+pub(super) fn remark(trip: &Trip) -> Option<&'static str> {
+    (trip.guard.output >= Verdict::Flagged).then(|| trip.guard.verdict().told())
+}
+
+/// What a page shows people of it.
+pub(super) const fn for_people(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Redacted => {
+            Some("Parts of this answer were taken out: they look like credentials or confidential data.")
+        }
+        Verdict::Flagged => Some("This answer was flagged by the policy of this gateway."),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a request has been through so far: the facts that its record will tell. Not a stage; the
 //! traveller's notebook.
 
+use crate::auth::Identity;
 use crate::deliver::{CacheNote, Degraded, Notes};
 use crate::guard::Guarding;
 use crate::kept;
@@ -64,6 +65,10 @@ pub(crate) struct Trip {
     pub(crate) log: Arc<StepLog>,
     /// The session that waits for the answer.
     pub(crate) awaited: Option<Awaited>,
+    /// Who came in, where guard services may be asked on its behalf.
+    pub(crate) identity: Option<Identity>,
+    /// What guard services have cost.
+    pub(crate) guard_cost: NanoUsd,
     /// What guards made of it.
     pub(crate) guard: Guarding,
     /// What the answer passes on its way; none where nothing is looked for.
@@ -129,6 +134,8 @@ impl Trip {
             answered_by: None,
             log: Arc::new(StepLog::new(arrived)),
             awaited: None,
+            identity: None,
+            guard_cost: NanoUsd::ZERO,
             guard: Guarding::default(),
             screening: None,
         }

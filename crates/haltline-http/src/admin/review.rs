@@ -54,7 +54,7 @@ pub(super) async fn reveal(_: Operator, State(app): State<App>, Path(id): Path<S
 }
 
 pub(super) async fn decide(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<String>,
     Json(wanted): Json<DecideCase>,
@@ -70,7 +70,8 @@ pub(super) async fn decide(
             return admin_problem(StatusCode::BAD_REQUEST, "Not a ruling", &why);
         }
     };
-    one(app.gateway.decide_case(&id, ruling, "operator", wanted.note.as_deref().unwrap_or_default()).await)
+    operator.detail(format!("{}{}", wanted.ruling, if wanted.for_all { " for all" } else { "" }));
+    one(app.gateway.decide_case(&id, ruling, &operator.by, wanted.note.as_deref().unwrap_or_default()).await)
 }
 
 pub(super) async fn rules(_: Operator, State(app): State<App>) -> Response {

@@ -239,6 +239,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             "/review",
             get(review::list),
             [operation("get", "listCases", "What guards found, for people to look at; the latest first")
+                .needs(Role::Viewer)
                 .with(Parameter::query("state", "open, allowed_once, passed, rule_allowed or confirmed.", false))
                 .with(Parameter::query("limit", "50 unless said.", false))
                 .answers(list::<ReviewCase>())],
@@ -247,12 +248,15 @@ pub(crate) fn entries() -> Vec<Entry> {
             "/review/rules",
             get(review::rules),
             [operation("get", "listAllowedRules", "Rules that decisions have switched off")
+                .needs(Role::Viewer)
                 .answers(list::<AllowedRule>())],
         ),
         Entry::new(
             "/review/rules/{rule}",
             delete(review::restore_rule),
             [operation("delete", "restoreRule", "Switches a rule on again")
+                .needs(Role::Operator)
+                .acts("review.restore")
                 .with(Parameter::path("rule", "The rule."))
                 .with(Parameter::query("key", "For this key; else what is off for everybody.", false))
                 .answers(Answer::empty(204, "It is on"))],
@@ -260,16 +264,17 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::new(
             "/review/{id}",
             get(review::show),
-            [operation("get", "showCase", "One case, without the text itself").with(CASE).answers(Answer::json(
-                200,
-                "The case",
-                one::<ReviewCase>(),
-            ))],
+            [operation("get", "showCase", "One case, without the text itself")
+                .needs(Role::Viewer)
+                .with(CASE)
+                .answers(Answer::json(200, "The case", one::<ReviewCase>()))],
         ),
         Entry::new(
             "/review/{id}/reveal",
             post(review::reveal),
             [operation("post", "revealCase", "One case with the text as it was, where it was kept; audited")
+                .needs(Role::Owner)
+                .acts("review.reveal")
                 .with(CASE)
                 .answers(Answer::json(200, "The case", one::<ReviewCase>()))],
         ),
@@ -281,6 +286,8 @@ pub(crate) fn entries() -> Vec<Entry> {
                 "decideCase",
                 "Lets the text pass once, switches its rules off, or says that the guard was right",
             )
+            .needs(Role::Operator)
+            .acts("review.decide")
             .with(CASE)
             .takes(one::<DecideCase>())
             .answers(Answer::json(200, "The case", one::<ReviewCase>()))],
@@ -289,6 +296,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             "/sign-ins",
             get(sign_ins::list),
             [operation("get", "listSignIns", "Browsers that are signed in")
+                .needs(Role::Viewer)
                 .with(Parameter::query("key", "Only this key's.", false))
                 .with(Parameter::query("user", "Only this user's.", false))
                 .with(Parameter::query("after", "The last id of the page before.", false))
@@ -299,6 +307,8 @@ pub(crate) fn entries() -> Vec<Entry> {
             "/sign-ins/revoke",
             post(sign_ins::revoke),
             [operation("post", "revokeSignIns", "Signs browsers out: a user's, a key's, one, or all")
+                .needs(Role::Operator)
+                .acts("sign-in.revoke")
                 .takes(one::<RevokeSignIns>())
                 .answers(Answer::json(200, "What was done", one::<Said>()))],
         ),

@@ -22,7 +22,7 @@ pages! {
     ContextLengthExceeded => "context_length_exceeded", ContentBlocked => "content_filter",
     BodyTooLarge => "body_too_large", NotFound => "not_found", MethodNotAllowed => "method_not_allowed",
     IdempotencyKeyReused => "idempotency_key_reused", RetryLimit => "retry_limit", RateLimited => "rate_limited",
-    HeadroomHeld => "headroom_held", Overloaded => "overloaded", Draining => "draining",
+    HeadroomHeld => "headroom_held", GuardUnavailable => "guard_unavailable", Overloaded => "overloaded", Draining => "draining",
     BreakerOpen => "breaker_open", StoreUnavailable => "store_unavailable", IdentityUnavailable => "identity_unavailable", UpstreamFailed => "upstream_failed",
     UpstreamTimeout => "upstream_timeout", StreamDeadline => "stream_deadline", CeilingReached => "ceiling_reached",
     Stopped => "stopped", Interrupted => "interrupted",

@@ -1,3 +1,5 @@
+//! Texts of requests in every dialect: who says them, and which are of the latest turn.
+
 use super::*;
 use serde_json::json;
 

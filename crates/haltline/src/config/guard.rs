@@ -3,6 +3,7 @@
 
 use super::codes::ConfigCode;
 use super::diagnostic::Diagnostic;
+use super::guard_output;
 use super::guard_services;
 use super::models::Placed;
 use super::reader::{Keys, Section};
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const GUARD: Keys = Keys { known: &["input", "review", guard_services::KEY], later: &["output"] };
+const GUARD: Keys = Keys::of(&["input", guard_output::KEY, "review", guard_services::KEY]);
 const INPUT: Keys = Keys::of(&[
     "mode",
     "reach",
@@ -41,8 +42,8 @@ pub(super) fn guard(root: &Section<'_>, models: &BTreeMap<Name, Placed>, provide
     GuardSettings {
         input: input(&section, &models.keys()),
         services: guard_services::services(&section, models, providers),
+        output: guard_output::output(&section),
         review: review(&section),
-        ..GuardSettings::default()
     }
 }
 

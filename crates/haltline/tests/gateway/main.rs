@@ -9,6 +9,7 @@ mod dialects;
 mod failures;
 mod forgetting;
 mod guard_input;
+mod guard_output;
 mod idempotency;
 mod jobs;
 mod jwt;

@@ -141,7 +141,7 @@ impl SignIn {
         now >= self.grant.over_at(&self.tokens.lock(), idle_for)
     }
 
-    /// The key's record within what was granted; `None` where the key no longer allows any of it.
+    /// The key's record within what was granted; `None` where the key allows none of it now.
     pub(super) fn narrow(&self, key: &Arc<KeyRecord>) -> Option<Arc<KeyRecord>> {
         let mut known = self.narrowed.lock();
         if let Some((_, narrowed)) = known.as_ref().filter(|(from, _)| Arc::ptr_eq(from, key)) {

@@ -150,7 +150,7 @@ async fn keys_come_change_and_stay_away() {
     scene.pass(3600);
     scene.refresh(&issuers).await;
     assert_eq!((scene.code(&issuers, &first), scene.code(&issuers, &second)), (Some(Code::KeyInvalid), None));
-    // An outage: the keys serve on for a day after they were due, and no longer.
+    // An outage: the keys serve on for a day after they were due, and no more.
     scene.go_away();
     for _ in 0..24 {
         scene.pass(3600);

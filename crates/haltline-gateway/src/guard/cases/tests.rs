@@ -1,3 +1,5 @@
+//! The review queue: what is one case, what decisions do, and what gives way.
+
 use super::*;
 use crate::guard::case::CaseFinding;
 use crate::guard::verdict::Found;
