@@ -478,7 +478,7 @@ fn judge() -> ServiceSettings {
 
 fn judged(says: &str) -> (World, Node) {
     let world = world(&Arc::new(Services::default()), [judge()]);
-    *world.provider.says.lock().expect("unpoisoned") = says.to_owned();
+    *world.provider.words.lock().expect("unpoisoned") = says.to_owned();
     let node = world.start();
     (world, node)
 }
@@ -560,7 +560,7 @@ fn a_judge_asks_within_what_it_may_cost_and_needs_no_place_of_its_own() {
     assert_eq!(one.consulted, error(ConsultError::NoBudget, OnError::Allow));
     assert_eq!(world.provider.calls(), 0);
     world.settings.guard.services = vec![judge()];
-    *world.provider.says.lock().expect("unpoisoned") = r#"{"verdict":"allow"}"#.to_owned();
+    *world.provider.words.lock().expect("unpoisoned") = r#"{"verdict":"allow"}"#.to_owned();
     node.end();
     let node = world.start();
     for _ in 0..3 {

@@ -34,7 +34,7 @@ impl Provider {
         };
         let rules = Rules::new("https://id.example/", &["haltline"]);
         let issuer = IssuerSettings { rules, keys: KeySource::Fixed(Arc::new(keys)), mapping };
-        AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]) }
+        AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]), ..AuthSettings::default() }
     }
 
     fn token(&self, user: &str) -> Presented {

@@ -53,7 +53,7 @@ pub(crate) enum Act {
 pub(crate) struct Provider {
     script: Mutex<VecDeque<Act>>,
     /// What its answers say.
-    pub(crate) says: Mutex<String>,
+    pub(crate) words: Mutex<String>,
     usual: Mutex<Act>,
     pub(crate) gate: Semaphore,
     pub(crate) calls: AtomicUsize,
@@ -107,7 +107,7 @@ impl Provider {
             Act::Gate => self.gate.acquire().await.expect("never closed").forget(),
         }
         *self.billed.lock().expect("unpoisoned") += ANSWER.get();
-        let says = self.says.lock().expect("unpoisoned").clone();
+        let says = self.words.lock().expect("unpoisoned").clone();
         let body = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": says}, "finish_reason": "stop"}],
@@ -325,7 +325,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let provider = Provider {
             script: Mutex::default(),
-            says: Mutex::new("Hello.".to_owned()),
+            words: Mutex::new("Hello.".to_owned()),
             usual: Mutex::new(Act::Answer),
             gate: Semaphore::new(0),
             calls: AtomicUsize::new(0),

@@ -258,7 +258,7 @@ mod tests {
             models: models.iter().map(|model| Name::new(model)).collect(),
             created: Timestamp::default(),
             expires: None,
-            frozen: false,
+            ..KeyRecord::default()
         })
     }
 

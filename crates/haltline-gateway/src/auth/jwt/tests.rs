@@ -118,7 +118,7 @@ fn fetched() -> KeySource {
 
 fn settings(keys: KeySource, mapping: Mapping) -> AuthSettings {
     let issuer = IssuerSettings { rules: Rules::new("https://id.example/", &["haltline"]), keys, mapping };
-    AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]) }
+    AuthSettings { jwt: BTreeMap::from([(Name::new("acme"), issuer)]), ..AuthSettings::default() }
 }
 
 fn claims(more: &Value) -> Value {

@@ -14,7 +14,7 @@ fn secret() -> String {
 
 fn scanner() -> Scanner {
     let rules = OutputGuard::default().rules(false).clone();
-    Scanner { rules, filters: Vec::new(), context: String::new(), hits: Vec::new() }
+    Scanner { rules, filters: Vec::new(), context: String::new(), hits: Vec::new(), print: None }
 }
 
 /// What passes of these pieces, and of the end.
