@@ -134,6 +134,13 @@ pub(super) fn windows(text: &str) -> (Vec<Range<usize>>, usize) {
     (windows, second - first_end)
 }
 
+/// Windows that leave nothing out.
+pub(super) fn all_windows(text: &str) -> Vec<Range<usize>> {
+    let mut windows = Vec::new();
+    cover(text, 0, text.len(), &mut windows);
+    windows
+}
+
 fn cover(text: &str, from: usize, to: usize, windows: &mut Vec<Range<usize>>) {
     let mut start = from;
     loop {

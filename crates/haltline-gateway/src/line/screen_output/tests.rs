@@ -1,5 +1,7 @@
 //! Secrets that two attempts, or two processes, say together.
 
+mod streams;
+
 use super::*;
 use crate::guard::output::OutputGuard;
 
