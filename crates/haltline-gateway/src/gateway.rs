@@ -228,7 +228,7 @@ impl Gateway {
 
     /// One journey, to the head of its answer.
     pub(crate) async fn journey(self: &Arc<Self>, id: RequestId, incoming: Incoming) -> Delivery {
-        let trace_id = incoming.trace_id.clone().unwrap_or_else(|| format!("{:032x}", self.entropy.u128()));
+        let trace_id = incoming.trace_id.clone().unwrap_or_else(|| RequestId::from_u128(self.entropy.u128()).hex());
         let fallback_notes = Notes::new(id, trace_id.clone());
         if self.draining.load(Ordering::Acquire) {
             return refuse(fallback_notes, draining());
@@ -247,10 +247,11 @@ impl Gateway {
         let cut = incoming.stop.clone().unwrap_or_else(|| self.cut.child_token());
         let live = Arc::new(LiveStream::new(id, incoming.surface, cut));
         let (outlet, head) = Outlet::new(live, Arc::clone(&self.streams), Arc::clone(&self.clock));
-        self.journeys.spawn(async move {
+        // In a box of its own: a spawned future is moved several times, and this one is large.
+        self.journeys.spawn(Box::pin(async move {
             line::travel(&place.0, id, trace_id, incoming, outlet).await;
             drop(place);
-        });
+        }));
         head.await.unwrap_or_else(|_| {
             let mut problem = Problem::new(
                 Code::Internal,

@@ -547,7 +547,7 @@ fn measure(gateway: &Gateway, trip: &Trip, endpoint: &ModelName, called: Instant
 
 /// A page shows that an answer is on its way as soon as nothing can refuse it any more.
 fn begin_early(request: &Request, trip: &Trip, outlet: &mut Outlet) {
-    let frames = early_frames(&request.asked, &trip.shown());
+    let frames = early_frames(&request.asked, || trip.shown());
     if frames.is_empty() || outlet.is_open() {
         return;
     }
@@ -561,6 +561,9 @@ fn begin_early(request: &Request, trip: &Trip, outlet: &mut Outlet) {
 /// Headers are out before a page's stream knows where its answer comes from: what became of the
 /// route is told in a part of its own.
 fn tell_page(request: &Request, trip: &Trip, outlet: &mut Outlet, endpoint: &ModelName) {
+    if !outlet.is_open() {
+        return;
+    }
     let attempt = trip.attempts_made();
     let news = match &trip.degraded {
         Some(degraded) if attempt <= 1 => {

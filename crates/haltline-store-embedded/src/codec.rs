@@ -7,7 +7,9 @@ mod fact;
 mod record;
 mod steps;
 
-pub(crate) use fact::{Fact, FactRef, is_record, read_record, write_record};
+#[cfg(test)]
+pub(crate) use fact::write_record;
+pub(crate) use fact::{Fact, FactRef, read_record, record_bytes};
 
 use haltline_types::{Amount, AttemptId, Demand, Name, NanoUsd, RequestId, Subjects, Timestamp, Tokens, Unit};
 

@@ -58,6 +58,7 @@ struct Queue {
 }
 
 impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "each is a file of its own, opened before")]
     pub(crate) fn new(
         options: Options,
         inner: Inner,

@@ -20,6 +20,18 @@ impl RequestId {
         Self(bits)
     }
 
+    /// Its 32 hexadecimal digits.
+    #[must_use]
+    pub fn hex(self) -> String {
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let mut text = String::with_capacity(32);
+        for byte in self.0.to_be_bytes() {
+            let digits = [byte >> 4, byte & 15].map(|digit| DIGITS.get(usize::from(digit)).copied());
+            text.extend(digits.into_iter().flatten());
+        }
+        text
+    }
+
     /// Its 128 bits.
     #[must_use]
     pub const fn as_u128(self) -> u128 {
@@ -29,7 +41,7 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "req_{:032x}", self.0)
+        write!(f, "req_{}", self.hex())
     }
 }
 

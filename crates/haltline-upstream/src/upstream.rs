@@ -12,9 +12,9 @@ use crate::{ConfigError, fault};
 use bytes::Bytes;
 use futures_util::Stream;
 use haltline_ports::{Answer, BoxFuture, Call, Clock, Permit, Upstream};
-use haltline_types::{AttemptId, Billing, Fault, FaultKind, Name, Origin as Born};
+use haltline_types::{AttemptId, Billing, Fault, FaultKind, Name, Origin as Born, Timestamp};
 use haltline_wire::fault::classify;
-use haltline_wire::rate_limit_headers::exhausted_until;
+use haltline_wire::rate_limit_headers;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;
@@ -136,7 +136,7 @@ impl HttpUpstream {
         let request = self.request(Some(attempt), call, key)?;
         let (head, body) = self.exchange(request, key, &model).await?;
         let now = self.clock.now();
-        let mut exhausted = exhausted_until(&lookup(&head.headers), now);
+        let mut exhausted = exhausted_until(&head.headers, now);
         if let (Some(until), Some(place)) = (exhausted, key) {
             self.ring.exhausted(place, &model, until, now);
             exhausted = self.ring.all_rest_until(&model, now);
@@ -271,7 +271,7 @@ impl HttpUpstream {
         let header = lookup(headers);
         let mut fault = classify(status.as_u16(), &header, &text, self.provider.billing(), now);
         if fault.kind == FaultKind::RateLimited && fault.retry.after.is_none() {
-            fault.retry.after = exhausted_until(&header, now).map(|until| until.since(now));
+            fault.retry.after = exhausted_until(headers, now).map(|until| until.since(now));
         }
         if let Some(place) = key {
             self.ring.learn(place, model, &mut fault, now);
@@ -337,6 +337,21 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(|encoding| !encoding.is_empty() && !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Until when nothing is left, by the provider's own word. Few answers say anything of it: only what
+/// those say is looked through.
+fn exhausted_until(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let said = headers.keys().filter(|name| rate_limit_headers::is_one(name.as_str()));
+    let said: Vec<(&str, &HeaderValue)> = said.filter_map(|name| Some((name.as_str(), headers.get(name)?))).collect();
+    if said.is_empty() {
+        return None;
+    }
+    let header = |name: &str| {
+        let (_, value) = said.iter().find(|(known, _)| *known == name)?;
+        value.to_str().ok()
+    };
+    rate_limit_headers::exhausted_until(&header, now)
 }
 
 /// Looks a header up by its lower-case name.

@@ -46,6 +46,14 @@ pub struct Shown {
     pub created: Timestamp,
 }
 
+impl ProviderDialect {
+    /// Does its server choose among sellers, and take the most that one may charge?
+    #[must_use]
+    pub const fn takes_max_price(self) -> bool {
+        matches!(self, Self::Chat(kind) if kind.quirks().max_price)
+    }
+}
+
 impl ClientRequest {
     /// Does the provider speak the client's dialect? Then bytes pass.
     #[must_use]
@@ -231,10 +239,10 @@ impl ClientRequest {
 
 /// The frames that begin a page's stream before any provider has answered; none in other dialects.
 #[must_use]
-pub fn early_frames(request: &ClientRequest, shown: &Shown) -> Vec<Frame> {
+pub fn early_frames(request: &ClientRequest, shown: impl FnOnce() -> Shown) -> Vec<Frame> {
     let mut frames = Vec::new();
     if matches!(request, ClientRequest::Ui(_)) {
-        ui_encoder(shown).begin(&mut frames);
+        ui_encoder(&shown()).begin(&mut frames);
     }
     frames
 }

@@ -53,25 +53,45 @@ impl RateLimits {
     }
 }
 
-/// Further windows: the part of the name behind `x-ratelimit-<limit|remaining|reset>-`, the length of
-/// the window where the provider states no reset, and the unit of a bare reset.
-const OTHERS: [(&str, Option<Duration>, Bare); 13] = [
+/// The names of a window's limit, of what is left, and of the reset.
+type Names = [&'static str; 3];
+
+macro_rules! names {
+    ($window:literal) => {
+        [
+            concat!("x-ratelimit-limit-", $window),
+            concat!("x-ratelimit-remaining-", $window),
+            concat!("x-ratelimit-reset-", $window),
+        ]
+    };
+    (anthropic $window:literal) => {
+        [
+            concat!("anthropic-ratelimit-", $window, "-limit"),
+            concat!("anthropic-ratelimit-", $window, "-remaining"),
+            concat!("anthropic-ratelimit-", $window, "-reset"),
+        ]
+    };
+}
+
+/// Further windows: their names, the length of the window where the provider states no reset, and the
+/// unit of a bare reset.
+const OTHERS: [(Names, Option<Duration>, Bare); 13] = [
     // Mistral states no reset; the window's length is the latest.
-    ("req-minute", Some(Duration::from_secs(60)), Bare::Unknown),
-    ("req-10-second", Some(Duration::from_secs(10)), Bare::Unknown),
-    ("tokens-minute", Some(Duration::from_secs(60)), Bare::Seconds),
-    ("tokens-5-minute", Some(Duration::from_secs(300)), Bare::Unknown),
-    ("tokens-month", None, Bare::Unknown),
-    ("audio-seconds-minute", Some(Duration::from_secs(60)), Bare::Unknown),
+    (names!("req-minute"), Some(Duration::from_secs(60)), Bare::Unknown),
+    (names!("req-10-second"), Some(Duration::from_secs(10)), Bare::Unknown),
+    (names!("tokens-minute"), Some(Duration::from_secs(60)), Bare::Seconds),
+    (names!("tokens-5-minute"), Some(Duration::from_secs(300)), Bare::Unknown),
+    (names!("tokens-month"), None, Bare::Unknown),
+    (names!("audio-seconds-minute"), Some(Duration::from_secs(60)), Bare::Unknown),
     // Cerebras: seconds with a fraction.
-    ("requests-minute", Some(Duration::from_secs(60)), Bare::Seconds),
-    ("requests-hour", Some(Duration::from_secs(3_600)), Bare::Seconds),
-    ("requests-day", None, Bare::Seconds),
-    ("tokens-day", None, Bare::Seconds),
+    (names!("requests-minute"), Some(Duration::from_secs(60)), Bare::Seconds),
+    (names!("requests-hour"), Some(Duration::from_secs(3_600)), Bare::Seconds),
+    (names!("requests-day"), None, Bare::Seconds),
+    (names!("tokens-day"), None, Bare::Seconds),
     // OpenAI.
-    ("project-tokens", None, Bare::Unknown),
-    ("project-requests", None, Bare::Unknown),
-    ("input-images", None, Bare::Unknown),
+    (names!("project-tokens"), None, Bare::Unknown),
+    (names!("project-requests"), None, Bare::Unknown),
+    (names!("input-images"), None, Bare::Unknown),
 ];
 
 /// The unit of a number without one.
@@ -84,39 +104,32 @@ enum Bare {
 /// Reads the headers of an answer, good or bad. `now` is what dates are compared with.
 #[must_use]
 pub fn read<'h>(header: &dyn Fn(&str) -> Option<&'h str>, now: Timestamp) -> RateLimits {
-    let of = |limit: &str, remaining: &str, reset: &str, bare: Bare| {
+    let of = |[limit, remaining, reset]: Names, bare: Bare| {
         let count = |name: &str| header(name).and_then(whole);
         let reset = header(reset).and_then(|text| time(text, bare, now));
         Limit { limit: count(limit), remaining: count(remaining), reset }
     };
-    let named = |window: &str, bare: Bare| {
-        let name = |what: &str| format!("x-ratelimit-{what}-{window}");
-        of(&name("limit"), &name("remaining"), &name("reset"), bare)
-    };
-    let anthropic = |window: &str| {
-        let name = |what: &str| format!("anthropic-ratelimit-{window}-{what}");
-        of(&name("limit"), &name("remaining"), &name("reset"), Bare::Unknown)
-    };
+    let named = |names: Names| of(names, Bare::Unknown);
     let either = |first: Limit, second: Limit| if first == Limit::default() { second } else { first };
     let mut other = Limit::default();
-    let further = OTHERS.iter().map(|(window, length, bare)| {
-        let limit = named(window, *bare);
+    let further = OTHERS.iter().map(|(names, length, bare)| {
+        let limit = of(*names, *bare);
         Limit { reset: limit.reset.or(*length), ..limit }
     });
     // OpenRouter, Together and others name no window. OpenRouter's reset is a date in milliseconds.
-    let plain = of("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", Bare::Seconds);
+    let plain = of(["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"], Bare::Seconds);
     // The IETF's draft: seconds.
-    let draft = of("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", Bare::Seconds);
+    let draft = of(["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"], Bare::Seconds);
     for limit in further.chain([plain, draft, unified(header, now)]) {
         if limit.remaining.is_some() && tighter(&limit, &other) {
             other = limit;
         }
     }
     RateLimits {
-        requests: either(named("requests", Bare::Unknown), anthropic("requests")),
-        tokens: either(named("tokens", Bare::Unknown), anthropic("tokens")),
-        input_tokens: anthropic("input-tokens"),
-        output_tokens: anthropic("output-tokens"),
+        requests: either(named(names!("requests")), named(names!(anthropic "requests"))),
+        tokens: either(named(names!("tokens")), named(names!(anthropic "tokens"))),
+        input_tokens: named(names!(anthropic "input-tokens")),
+        output_tokens: named(names!(anthropic "output-tokens")),
         other,
     }
 }
@@ -163,6 +176,12 @@ fn time(text: &str, bare: Bare, now: Timestamp) -> Option<Duration> {
         return Some(wait.min(WAIT_MAX));
     }
     until_date(text, now)
+}
+
+/// Does a header of this lower-case name say what is left? Most answers have none that does.
+#[must_use]
+pub fn is_one(name: &str) -> bool {
+    name.contains("ratelimit-")
 }
 
 /// Until when nothing is left, by the provider's own word.
@@ -255,6 +274,19 @@ mod tests {
             let found = of(&headers).nothing_left_for().map(|wait| wait.as_millis());
             assert_eq!(found, millis, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn every_name_that_is_read_is_one_of_them() {
+        let seen = std::cell::RefCell::new(Vec::new());
+        let header = |name: &str| -> Option<&'static str> {
+            seen.borrow_mut().push(name.to_owned());
+            (name == "anthropic-ratelimit-unified-status").then_some("rejected")
+        };
+        read(&header, NOW);
+        let seen = seen.into_inner();
+        assert!(seen.len() > 60 && seen.iter().all(|name| is_one(name)), "{seen:?}");
+        assert!(!is_one("retry-after"));
     }
 
     #[test]

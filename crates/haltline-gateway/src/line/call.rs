@@ -3,7 +3,7 @@
 
 use crate::gateway::Live;
 use crate::line::accept::Request;
-use crate::line::quote::MaxPrice;
+use crate::line::quote::{MaxPrice, MaxPriceWords};
 use crate::line::reserve::Reserved;
 use crate::line::route::Routed;
 use crate::line::trip::Trip;
@@ -108,7 +108,8 @@ pub(crate) async fn call(
     };
     let upstream = live.upstreams.get(&endpoint.provider).ok_or_else(gone)?;
     let target = Target { model: &endpoint.model, cap: reserved.cap };
-    let max_price = reserved.max_price.as_ref().map(MaxPrice::written);
+    let max_price = reserved.max_price.filter(|_| dialect.takes_max_price()).map(MaxPrice::in_words);
+    let max_price = max_price.as_ref().map(MaxPriceWords::written);
     let outgoing = request.asked.outgoing_within(dialect, &target, max_price).map_err(|error| Fault {
         billing: haltline_types::Billing::NotSent,
         ..Fault::new(FaultKind::InvalidRequest, Origin::Gateway, error.message)

@@ -95,7 +95,8 @@ pub(crate) fn leave(gateway: &Gateway, outlet: &Outlet, outcome: Outcome) {
 
 fn leave_registry(gateway: &Gateway, outlet: &Outlet, outcome: Outcome) {
     let live = outlet.live();
-    let answer = (outcome == Outcome::Answered && gateway.registry.get(live.id).is_some())
+    let may_come_again = live.asked.get().is_some_and(|asked| asked.may_come_again);
+    let answer = (outcome == Outcome::Answered && may_come_again && gateway.registry.get(live.id).is_some())
         .then(|| match live.opened_now() {
             Some(opened @ Opened::Whole(..)) => Some(RecentAnswer::Whole(opened)),
             Some(Opened::Stream(_)) => Some(RecentAnswer::Stream(live.id)),

@@ -16,7 +16,7 @@ use haltline_policy::quote::{
     self, ExactInput, Framing, Quote, QuoteError, QuoteInput, TextMeasure, TokenBound, measure_json, measure_json_bytes,
 };
 use haltline_policy::vendor::Vendor;
-use haltline_types::{Code, Demand, Timestamp, Tokens};
+use haltline_types::{Code, Demand, PicoUsdPerToken, Timestamp, Tokens};
 use haltline_wire::anthropic::CacheTtl;
 use haltline_wire::canon::Target;
 use haltline_wire::client::ClientRequest;
@@ -175,12 +175,26 @@ pub(crate) struct Quoted<'a> {
 }
 
 /// The base rates that a hold reckons with, in USD per million tokens.
+#[derive(Clone, Copy)]
 pub(crate) struct MaxPrice {
+    input: PicoUsdPerToken,
+    output: PicoUsdPerToken,
+}
+
+impl MaxPrice {
+    /// As a server takes them.
+    pub(crate) fn in_words(self) -> MaxPriceWords {
+        MaxPriceWords { prompt: self.input.to_usd_per_million(), completion: self.output.to_usd_per_million() }
+    }
+}
+
+/// The same rates as decimals.
+pub(crate) struct MaxPriceWords {
     prompt: String,
     completion: String,
 }
 
-impl MaxPrice {
+impl MaxPriceWords {
     pub(crate) fn written(&self) -> chat::MaxPrice<'_> {
         chat::MaxPrice { prompt: &self.prompt, completion: &self.completion }
     }
@@ -301,7 +315,7 @@ impl Quoted<'_> {
     /// What a server that chooses among sellers must keep to; `None` where there are no rates.
     pub(crate) fn max_price(&self) -> Option<MaxPrice> {
         let (input, output) = self.price.base_rates()?;
-        Some(MaxPrice { prompt: input.to_usd_per_million(), completion: output.to_usd_per_million() })
+        Some(MaxPrice { input, output })
     }
 
     /// The quote at the largest cap whose ceiling fits, not below `minimum`.

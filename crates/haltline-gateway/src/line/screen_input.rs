@@ -16,8 +16,10 @@ use haltline_guard::Category;
 use haltline_guard::input::{Allow, Finding, Findings, Severity, ViewKind};
 use haltline_ports::{Direction, What};
 use haltline_types::{Code, Name};
-use haltline_wire::spoken::{By, Extent, Spoken, spoken};
-use std::sync::Arc;
+use haltline_wire::spoken::{By, Extent, Spoken, spoken, spoken_by_user};
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Looks at the texts of a request.
@@ -43,7 +45,7 @@ pub(crate) async fn screen_input(
     let scanned = scan(live, texts_of(live, request)).await;
     let session = request.subjects.session.as_ref().filter(|_| guard.reach == Reach::Session);
     let carried = session.map_or(0, |session| gateway.carried.of(&request.owner, session));
-    let mut refused: Option<Refused> = None;
+    let (mut refused, mut cases): (Option<Refused>, u32) = (None, 0);
     if scanned.iter().any(|one| !one.findings.findings.is_empty())
         && let Err(error) = gateway.cases.prepare(gateway.clock.now()).await
     {
@@ -54,7 +56,10 @@ pub(crate) async fn screen_input(
         if judged.verdict == Verdict::Allowed {
             continue;
         }
-        let id = remember(gateway, live, request, trip, text, findings, &mut judged).await;
+        // Some cases tell people enough of one request: it must not drive others' out of the queue.
+        cases += u32::from(judged.verdict >= Verdict::Flagged);
+        let is_case = cases <= CASES_MAX || (judged.verdict == Verdict::Blocked && refused.is_none());
+        let id = remember(gateway, live, request, trip, (text, is_case), findings, &mut judged).await;
         if let (Verdict::Blocked, Some(id), None) = (judged.verdict, id, &refused) {
             refused = Some((id, text.place.clone(), judged.category));
         }
@@ -95,7 +100,7 @@ async fn ask_services(
     trip: &mut Trip,
     scanned: &[Scanned],
 ) -> Result<Option<Refused>, Problem> {
-    let texts: Vec<&Spoken> = scanned.iter().map(|one| &one.text).collect();
+    let texts: Vec<&Spoken> = scanned.iter().map(|one| &one.text).filter(|text| !text.joined).collect();
     let flagged = trip.guard.input > Verdict::Allowed;
     let Some(objection) = consulted::about_input(gateway, request, trip, &texts, flagged).await? else {
         return Ok(None);
@@ -145,6 +150,12 @@ struct Scanned {
 
 /// Texts of more bytes are looked at by threads that serve nobody meanwhile.
 const ON_THE_SPOT: usize = 64 << 10;
+/// Cases of one request.
+const CASES_MAX: u32 = 8;
+
+/// As many long texts are looked at at a time as there are processors: others need the threads.
+static LONG: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
 
 async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     let guard = &live.settings.guard.input;
@@ -153,20 +164,43 @@ async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     let scan = move || -> Vec<Scanned> {
         let mut scanned = Vec::with_capacity(texts.len());
         for text in texts {
-            let mut findings = ruleset.scan(&text.text, &Allow::none());
+            let mut findings = ruleset.scan_all(&text.text, &Allow::none());
             if secrets {
                 note_secrets(&text.text, &mut findings);
             }
             scanned.push(Scanned { text, findings });
         }
+        once(&mut scanned);
         scanned
     };
     if bytes <= ON_THE_SPOT {
         return scan();
     }
+    let _room = LONG.acquire().await;
     match tokio::task::spawn_blocking(scan).await {
         Ok(scanned) => scanned,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+    }
+}
+
+/// What was read in pieces and in one counts once: as it weighs more.
+fn once(scanned: &mut [Scanned]) {
+    for place in 0..scanned.len() {
+        let (pieces, rest) = scanned.split_at_mut(place);
+        let Some(whole) = rest.first_mut().filter(|one| one.text.joined) else { continue };
+        let mut pieces: Vec<&mut Scanned> =
+            pieces.iter_mut().filter(|one| !one.text.joined && whole.is_made_of(&one.text)).collect();
+        if pieces.iter().any(|piece| piece.findings.points >= whole.findings.points) {
+            whole.findings = Findings::default();
+        } else {
+            pieces.iter_mut().for_each(|piece| piece.findings = Findings::default());
+        }
+    }
+}
+
+impl Scanned {
+    fn is_made_of(&self, piece: &Spoken) -> bool {
+        self.text.by == piece.by && piece.place.starts_with(&self.text.place)
     }
 }
 
@@ -260,7 +294,9 @@ fn texts_of(live: &Live, request: &Request) -> Vec<Spoken> {
         _ => &request.asked,
     };
     let tools = guard.parts.contains(&Part::ToolDescription);
-    let mut texts = spoken(asked.dialect(), asked.material(), extent, tools);
+    // What a browser sends is its user's, whoever it claims to be.
+    let read = if request.is_key_itself { spoken } else { spoken_by_user };
+    let mut texts = read(asked.dialect(), asked.material(), extent, tools);
     texts.retain(|text| part_of(text.by).is_some_and(|part| guard.parts.contains(&part)));
     texts
 }
@@ -283,7 +319,7 @@ async fn remember(
     live: &Live,
     request: &Request,
     trip: &mut Trip,
-    text: &Spoken,
+    (text, is_case): (&Spoken, bool),
     findings: &Findings,
     judged: &mut Judged,
 ) -> Option<String> {
@@ -312,7 +348,7 @@ async fn remember(
         trip.guard.note(one.clone());
         gateway.metrics.note_guard(one);
     }
-    let id = case?;
+    let id = case.filter(|_| is_case)?;
     let noted = findings.findings.iter().map(|finding| CaseFinding {
         rule: finding.rule.to_string(),
         category: finding.category.word().to_owned(),

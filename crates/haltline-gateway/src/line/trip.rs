@@ -160,8 +160,7 @@ impl Trip {
 
     /// What an answer shows of this request.
     pub(crate) fn shown(&self) -> Shown {
-        let id = format!("{:032x}", self.id.as_u128());
-        Shown { id, trace_id: self.trace_id.clone(), created: self.started }
+        Shown { id: self.id.hex(), trace_id: self.trace_id.clone(), created: self.started }
     }
 
     /// Attempts made, the open one included.

@@ -16,7 +16,7 @@ mod text;
 mod words;
 
 use std::ops::Range;
-use text::Text;
+use text::{Origins, Text};
 
 /// Bytes that are read at once.
 pub const WINDOW: usize = 32 * 1024;
@@ -77,30 +77,27 @@ pub(super) struct View {
     pub(super) cased: String,
     /// The same in lower case, byte for byte at the same place.
     pub(super) lower: String,
-    from: Option<Vec<Range<u32>>>,
+    from: Origins,
 }
 
 impl View {
     fn new(kind: ViewKind, text: &Text) -> Self {
-        let text = space::tidy(text);
-        let mut lower: String = text.as_str().chars().map(lower).collect();
-        let cased = text.as_str().to_owned();
-        let lower_blanked = negation::blank(&lower);
-        let cased = match &lower_blanked {
-            Some(blanks) => negation::apply(&cased, blanks),
-            None => cased,
-        };
-        if let Some(blanks) = &lower_blanked {
-            lower = negation::apply(&lower, blanks);
+        let (cased, from) = space::tidy(text).into_parts();
+        let lower: String =
+            if cased.is_ascii() { cased.to_ascii_lowercase() } else { cased.chars().map(lower).collect() };
+        match negation::blank(&lower) {
+            Some(blanks) => {
+                let (cased, lower) = (negation::apply(&cased, &blanks), negation::apply(&lower, &blanks));
+                Self { kind, cased, lower, from }
+            }
+            None => Self { kind, cased, lower, from },
         }
-        Self { kind, cased, lower, from: text.into_origins() }
     }
 
     /// Where in the window these bytes of the view came from.
     pub(super) fn origin(&self, span: Range<usize>) -> Option<Range<usize>> {
-        let from = self.from.as_ref()?;
-        let first = from.get(span.start)?;
-        let last = from.get(span.end.checked_sub(1)?)?;
+        let first = self.from.get(span.start)?;
+        let last = self.from.get(span.end.checked_sub(1)?)?;
         let start = usize::try_from(first.start.min(last.start)).ok()?;
         let end = usize::try_from(last.end.max(first.end)).ok()?;
         Some(start..end)
@@ -135,6 +132,13 @@ pub(super) fn windows(text: &str) -> (Vec<Range<usize>>, usize) {
     cover(text, 0, first_end, &mut windows);
     cover(text, second, text.len(), &mut windows);
     (windows, second - first_end)
+}
+
+/// Windows that leave nothing out.
+pub(super) fn all_windows(text: &str) -> Vec<Range<usize>> {
+    let mut windows = Vec::new();
+    cover(text, 0, text.len(), &mut windows);
+    windows
 }
 
 fn cover(text: &str, from: usize, to: usize, windows: &mut Vec<Range<usize>>) {

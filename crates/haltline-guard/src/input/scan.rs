@@ -14,13 +14,24 @@ const QUOTE_NEAR: usize = 24;
 const QUOTE_FAR: usize = 160;
 
 impl Ruleset {
-    /// Tries all rules but the allowed ones on a text.
+    /// Tries all rules but the allowed ones on a text; of a long one, on its beginning and its end.
     #[must_use]
     pub fn scan(&self, text: &str, allow: &Allow) -> Findings {
+        self.scan_windows(text, allow, normalise::windows(text))
+    }
+
+    /// The same on all of a text, however long it is: where somebody may have put an attack in the
+    /// middle of it.
+    #[must_use]
+    pub fn scan_all(&self, text: &str, allow: &Allow) -> Findings {
+        self.scan_windows(text, allow, (normalise::all_windows(text), 0))
+    }
+
+    fn scan_windows(&self, text: &str, allow: &Allow, windows: (Vec<Range<usize>>, usize)) -> Findings {
         let mut found: BTreeMap<usize, Finding> = BTreeMap::new();
         let mut findings = Findings::default();
         let off: Vec<bool> = self.rules().iter().map(|rule| allow.has(&rule.id)).collect();
-        let (windows, unread) = normalise::windows(text);
+        let (windows, unread) = windows;
         findings.unread = unread;
         for window in windows {
             let Some(part) = text.get(window.clone()) else { continue };

@@ -72,6 +72,8 @@ const LETTER: u8 = 6;
 pub(super) const MNO: u8 = 7;
 /// The letter of an escape: `\n`, `\r`, `\t`.
 const ESCAPED: u8 = 8;
+/// Any other small letter.
+const LOWER: u8 = 9;
 
 const fn kind(byte: u8) -> u8 {
     match byte {
@@ -82,7 +84,8 @@ const fn kind(byte: u8) -> u8 {
         b'_' => UNDERSCORE,
         b'M' | b'N' | b'O' => MNO,
         b'n' | b'r' | b't' => ESCAPED,
-        b'A'..=b'Z' | b'a'..=b'z' => LETTER,
+        b'a'..=b'z' => LOWER,
+        b'A'..=b'Z' => LETTER,
         _ => OTHER,
     }
 }
@@ -131,6 +134,14 @@ impl Behind {
 
     pub(super) const fn is_word(self, back: u32) -> bool {
         self.kind(back) >= WORD
+    }
+
+    pub(super) const fn is_lower(self, back: u32) -> bool {
+        matches!(self.kind(back), LOWER | ESCAPED)
+    }
+
+    pub(super) const fn is_upper(self, back: u32) -> bool {
+        matches!(self.kind(back), LETTER | MNO)
     }
 
     /// Whether something of the given length that ends here begins a word: no letter, digit or `_`

@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// All rules of one configuration.
 pub(super) struct Compiled {
     pub(super) literals: Literals,
+    /// Is a pattern there that a Discord bot's id begins?
+    pub(super) has_discord: bool,
     /// What begins where a literal is complete.
     pub(super) starts: Vec<Start>,
     patterns: Vec<CompiledPattern>,
@@ -91,8 +93,10 @@ impl Builder {
 
     pub(super) fn build(self) -> Result<Compiled, OutputRulesError> {
         let literals = Literals::new(&self.literals).ok_or(OutputRulesError::TooMany)?;
+        let has_discord = self.patterns.iter().any(|pattern| pattern.shape.before == Before::DiscordUser);
         Ok(Compiled {
             literals,
+            has_discord,
             starts: self.starts,
             patterns: self.patterns,
             rules: self.rules,

@@ -26,6 +26,12 @@ const CANDIDATES: usize = 24;
 /// Bytes that are kept of one piece before what need not wait leaves.
 const WORKING: usize = 1_024;
 
+/// The first part of a Discord token, in letters.
+const DISCORD_USER_MIN: u32 = 24;
+const DISCORD_USER_MAX: u32 = 26;
+/// Letters that read like a word: a capital and small ones, or one more if all are capitals.
+const WORD_MIN: u32 = 3;
+
 /// Bytes of the longest character.
 const CHARACTER: usize = 4;
 
@@ -207,7 +213,7 @@ impl Core {
         self.behind.extend(seen);
         self.at += seen.len() as u64;
         let complete = rules.literals.is_complete(state);
-        let keep = if complete { LONGEST } else { rules.literals.held(state, self.behind) };
+        let keep = if complete { LONGEST } else { self.may_begin(rules) };
         if keep == 0 && self.held.is_empty() {
             sink.keep(seen);
             self.decided = self.at;
@@ -361,6 +367,10 @@ impl Core {
                     continue;
                 }
                 let start = match pattern.shape.begin {
+                    _ if pattern.shape.before == Before::DiscordUser => {
+                        let user = discord_user(self.behind, literal.length).1;
+                        self.at.saturating_sub(u64::from(literal.length + user)).max(self.decided)
+                    }
                     Begin::Secret => self.at - u64::from(literal.length),
                     Begin::Context | Begin::ExactContext => NOWHERE,
                 };
@@ -487,6 +497,12 @@ impl Core {
         self.swallowed = self.decided;
     }
 
+    /// How many of the last bytes may be the beginning of something.
+    fn may_begin(&self, rules: &Compiled) -> usize {
+        let literal = rules.literals.held(self.state, self.behind);
+        if rules.has_discord { literal.max(discord_user(self.behind, 0).1 as usize) } else { literal }
+    }
+
     fn count_to(&self, place: u64) -> usize {
         usize::try_from(place.saturating_sub(self.decided)).unwrap_or(usize::MAX).min(self.held.len())
     }
@@ -504,7 +520,7 @@ impl Core {
         if !self.swallow.is_idle() {
             return self.decided;
         }
-        let literal = self.at - rules.literals.held(self.state, self.behind) as u64;
+        let literal = self.at - self.may_begin(rules) as u64;
         let needed = self.candidates.iter().map(|candidate| candidate.start).fold(literal, u64::min);
         self.readers.as_ref().map_or(needed, |readers| {
             let read = [readers.phrases.held_from(), readers.pii.held_from()];
@@ -527,12 +543,31 @@ fn stands_after(behind: Behind, before: Before, length: u32) -> bool {
             let end = (length..).find(|&back| behind.kind(back) != DIGIT).unwrap_or(length);
             (8..=10).contains(&(end - length)) && behind.begins(end)
         }
-        Before::DiscordUser => {
-            let part = |back: u32| behind.is_word(back) || behind.kind(back) == DASH;
-            let end = (length..).find(|&back| !part(back)).unwrap_or(length);
-            (24..=26).contains(&(end - length)) && behind.kind(end - 1) == MNO
-        }
+        Before::DiscordUser => discord_user(behind, length).0,
     }
+}
+
+/// Whether the first part of a Discord token stands before `length` bytes, and how much of what
+/// stands there is replaced with it, if it is one or may become one. A beginning that reads like a
+/// word is not: words would wait.
+fn discord_user(behind: Behind, length: u32) -> (bool, u32) {
+    let part = |back: u32| behind.is_word(back) || behind.kind(back) == DASH;
+    let end = (length..).find(|&back| !part(back)).unwrap_or(length);
+    let user = end - length;
+    if user == 0 || user > DISCORD_USER_MAX || behind.kind(end - 1) != MNO {
+        return (false, 0);
+    }
+    let run =
+        |is: &dyn Fn(u32) -> bool| (1..user).take_while(|place| is(end - 1 - place)).fold(1, |count, _| count + 1);
+    let (small, capital) = (run(&|back| behind.is_lower(back)), run(&|back| behind.is_upper(back)));
+    let word = if small >= WORD_MIN {
+        small
+    } else if capital > WORD_MIN {
+        capital
+    } else {
+        0
+    };
+    (user >= DISCORD_USER_MIN, user - word)
 }
 
 #[cfg(test)]

@@ -126,12 +126,14 @@ impl Fact {
     }
 }
 
-/// Is this payload a record? Spares whoever wants only those the reading of the others.
-pub(crate) fn is_record(payload: &[u8]) -> bool {
-    payload.first() == Some(&RECORD)
+/// The bytes of a record, where this payload is one. Spares whoever wants only those the reading of
+/// the others.
+pub(crate) fn record_bytes(payload: &[u8]) -> Option<&[u8]> {
+    payload.strip_prefix(&[RECORD])
 }
 
-/// Appends a record without the mark of its kind.
+/// Appends a record without the mark of its kind, as `record_bytes` gives it.
+#[cfg(test)]
 pub(crate) fn write_record(request: &RequestRecord, out: &mut Vec<u8>) {
     record::write(&mut Writer(out), request);
 }

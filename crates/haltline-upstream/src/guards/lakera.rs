@@ -83,7 +83,7 @@ fn masked(ask: &GuardAsk, mut spans: Vec<Span>) -> Option<Vec<String>> {
     for span in spans {
         match merged.last_mut() {
             Some(last) if last.message_id == span.message_id && span.start < last.end => {
-                last.end = last.end.max(span.end)
+                last.end = last.end.max(span.end);
             }
             _ => merged.push(span),
         }

@@ -113,7 +113,7 @@ fn ruleset(section: &Section<'_>) -> Option<Arc<Ruleset>> {
     let outside = section.walk.outside;
     let file = outside.base.join(path.text.strip_prefix("file:").unwrap_or(&path.text));
     let wrong = |message: String| {
-        section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(path.span.clone()))
+        section.walk.report(Diagnostic::new(ConfigCode::NotUnderstood, message).at(path.span.clone()));
     };
     let text = match (outside.read)(&file) {
         Ok(text) => text,

@@ -196,3 +196,55 @@ async fn a_configuration_that_cannot_be_meant_is_refused_with_a_sentence() {
         assert!(text.contains(said), "{guard}\n{text}");
     }
 }
+
+/// Ways around the latest turn, and around reading text by text.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hides_an_attack_hides_it_from_nobody() {
+    let setup = setup("[guard.input]\nmode = \"block\"").await;
+    let chat = |messages: Value| ("/v1/chat/completions", json!({"model": "chat", "messages": messages}));
+    let (first, second) = ATTACK.split_at(ATTACK.find("previous").expect("a word"));
+    let filler = "The harbour was quiet that morning. ".repeat(10_000);
+    let cases = [
+        // Behind it, what the model is to go on with.
+        chat(json!([{"role": "user", "content": ATTACK}, {"role": "assistant", "content": ""}])),
+        chat(json!([{"role": "user", "content": "hello"}, {"role": "assistant", "content": ATTACK}])),
+        (
+            "/api/chat",
+            json!({"id": "c1", "model": "chat", "messages": [
+                {"id": "m1", "role": "user", "parts": [{"type": "text", "text": ATTACK}]},
+                {"id": "m2", "role": "assistant", "parts": [{"type": "text", "text": "Well,"}]}]}),
+        ),
+        // In pieces.
+        chat(json!([{"role": "user", "content": [{"type": "text", "text": first}, {"type": "text", "text": second}]}])),
+        // In the middle of much else.
+        chat(json!([{"role": "user", "content": format!("{filler}{ATTACK} {filler}")}])),
+        // Under a name that elsewhere is a word of the protocol.
+        (
+            "/v1beta/models/chat:generateContent",
+            json!({"contents": [{"role": "user", "parts": [{"text": "go on"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"detail": ATTACK}}}]}]}),
+        ),
+    ];
+    for (path, body) in cases {
+        let answer = send(&setup, path, &body).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let shown: String = body.to_string().chars().take(300).collect();
+        assert_eq!(answer.status, 400, "{path} {shown}: {text}");
+        assert!(text.contains("blocked by policy"), "{path} {shown}: {text}");
+    }
+    assert_eq!(setup.provider.bill().attempts.len(), 0);
+}
+
+/// One request cannot drive the cases of others out of the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_makes_few_cases() {
+    let setup = setup("[guard.input]\nmode = \"flag\"").await;
+    let parts: Vec<Value> = (0..100).map(|n| json!({"type": "text", "text": format!("{ATTACK} {n}")})).collect();
+    let body = json!({"model": "chat", "messages": [{"role": "user", "content": parts}]});
+    let answer = send(&setup, "/v1/chat/completions", &body).await;
+    assert_eq!((answer.status, answer.header("x-haltline-guard")), (200, Some("flagged")));
+    let listed = setup.gateway.command_line(&["review", "list", "--format", "json"]).expect("command").stdout;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    assert!((1..=8).contains(&listed.matches("grd_").count()), "{listed}");
+}

@@ -1,5 +1,7 @@
 //! Secrets that two attempts, or two processes, say together.
 
+mod streams;
+
 use super::*;
 use crate::guard::output::OutputGuard;
 
@@ -12,7 +14,7 @@ fn secret() -> String {
 
 fn scanner() -> Scanner {
     let rules = OutputGuard::default().rules(false).clone();
-    Scanner { rules, filters: Vec::new(), context: String::new(), hits: Vec::new(), print: None }
+    Scanner { rules, print: None, filters: Vec::new(), context: String::new(), hits: Vec::new() }
 }
 
 /// What passes of these pieces, and of the end.

@@ -32,27 +32,95 @@ fn once(text: &Text) -> Vec<Text> {
             });
         }
     };
-    take(&mut base64_runs(source).filter_map(|span| {
-        let decoded = source.get(span.clone()).and_then(from_base64)?;
-        Some((span, decoded))
-    }));
-    take(&mut digit_runs(source, is_hex_filler, |byte| byte.is_ascii_hexdigit(), 24).filter_map(|span| {
-        let decoded = source.get(span.clone()).and_then(from_hex)?;
-        Some((span, decoded))
-    }));
-    take(&mut digit_runs(source, |byte| byte == b' ', |byte| matches!(byte, b'0' | b'1'), 64).filter_map(|span| {
-        let decoded = source.get(span.clone()).and_then(from_binary)?;
-        Some((span, decoded))
-    }));
-    take(&mut digit_runs(source, |byte| matches!(byte, b' ' | b','), |byte| byte.is_ascii_digit(), 20).filter_map(
-        |span| {
+    let longest = Longest::of(source.as_bytes());
+    if longest.code >= BASE64_MIN {
+        take(&mut base64_runs(source).filter_map(|span| {
+            let decoded = source.get(span.clone()).and_then(from_base64)?;
+            Some((span, decoded))
+        }));
+    }
+    if longest.hex >= HEX_MIN {
+        let is_digit = |byte: u8| byte.is_ascii_hexdigit();
+        take(&mut digit_runs(source, is_hex_filler, is_digit, HEX_MIN).filter_map(|span| {
+            let decoded = source.get(span.clone()).and_then(from_hex)?;
+            Some((span, decoded))
+        }));
+    }
+    if longest.digits >= BINARY_MIN {
+        let is_digit = |byte| matches!(byte, b'0' | b'1');
+        take(&mut digit_runs(source, |byte| byte == b' ', is_digit, BINARY_MIN).filter_map(|span| {
+            let decoded = source.get(span.clone()).and_then(from_binary)?;
+            Some((span, decoded))
+        }));
+    }
+    if longest.digits >= CODES_MIN {
+        let is_filler = |byte| matches!(byte, b' ' | b',');
+        take(&mut digit_runs(source, is_filler, |byte| byte.is_ascii_digit(), CODES_MIN).filter_map(|span| {
             let decoded = source.get(span.clone()).and_then(from_codes)?;
             Some((span, decoded))
-        },
-    ));
+        }));
+    }
     take(&mut escaped(source, '%', 3).into_iter());
     take(&mut escaped(source, '\\', 4).into_iter());
     found
+}
+
+/// Bytes of a passage in base64, at least.
+const BASE64_MIN: usize = 16;
+/// Digits of the others, at least.
+const HEX_MIN: usize = 24;
+const BINARY_MIN: usize = 64;
+const CODES_MIN: usize = 20;
+
+/// The longest runs of what passages are made of, fillers counted: where they are too short there is
+/// no such passage, and most texts need not be read once for each.
+#[derive(Default)]
+struct Longest {
+    code: usize,
+    hex: usize,
+    digits: usize,
+}
+
+impl Longest {
+    fn of(bytes: &[u8]) -> Self {
+        const CODE: u8 = 1;
+        const HEX: u8 = 2;
+        const DIGITS: u8 = 4;
+        const CLASS: [u8; 256] = {
+            let mut class = [0; 256];
+            let mut byte = 0_u8;
+            while byte < 128 {
+                let mut of = 0;
+                if is_base64(byte) {
+                    of |= CODE;
+                }
+                if byte.is_ascii_hexdigit() || is_hex_filler(byte) {
+                    of |= HEX;
+                }
+                if byte.is_ascii_digit() || matches!(byte, b' ' | b',') {
+                    of |= DIGITS;
+                }
+                class[byte as usize] = of;
+                byte += 1;
+            }
+            class
+        };
+        let (mut now, mut longest) = (Self::default(), Self::default());
+        for byte in bytes {
+            let class = CLASS.get(usize::from(*byte)).copied().unwrap_or(0);
+            now.code = if class & CODE > 0 { now.code + 1 } else { 0 };
+            now.hex = if class & HEX > 0 { now.hex + 1 } else { 0 };
+            now.digits = if class & DIGITS > 0 { now.digits + 1 } else { 0 };
+            longest.code = longest.code.max(now.code);
+            longest.hex = longest.hex.max(now.hex);
+            longest.digits = longest.digits.max(now.digits);
+        }
+        longest
+    }
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
 /// The bytes as text, if they are one.
@@ -71,10 +139,9 @@ pub(super) fn readable(bytes: Vec<u8>) -> Option<String> {
 
 /// Runs of the two base64 alphabets; one that fills its line goes on in the next.
 fn base64_runs(source: &str) -> impl Iterator<Item = Range<usize>> {
-    const RUN_MIN: usize = 16;
     const LINE_MIN: usize = 60;
     let bytes = source.as_bytes();
-    let is_code = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let is_code = |byte: &u8| is_base64(*byte);
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
@@ -97,7 +164,7 @@ fn base64_runs(source: &str) -> impl Iterator<Item = Range<usize>> {
                 line = end;
             }
             at = end + 1;
-            if end - start >= RUN_MIN {
+            if end - start >= BASE64_MIN {
                 return Some(start..end);
             }
             if at >= bytes.len() {

@@ -3,7 +3,7 @@
 
 use super::ViewKind;
 use super::text::Text;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::sync::OnceLock;
 
 /// Bytes by which is judged.
@@ -110,7 +110,10 @@ fn hinted(text: &Text) -> Option<(ViewKind, Text)> {
         let turned =
             (0..26_u8).flat_map(|key| TELLING.map(|word| word.chars().map(|c| turn(c, key)).collect::<String>()));
         let backwards = TELLING.map(|word| word.chars().rev().collect::<String>());
-        AhoCorasick::builder().ascii_case_insensitive(true).build(turned.chain(backwards)).ok()
+        // A look-up a byte: every text is searched.
+        let mut builder = AhoCorasick::builder();
+        builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+        builder.build(turned.chain(backwards)).ok()
     };
     let source = text.as_str();
     let hit = HINTS.get_or_init(build).as_ref()?.find(source)?.pattern().as_usize();
@@ -138,10 +141,14 @@ fn turn(c: char, key: u8) -> char {
 
 /// Common words, and all words of two letters or more.
 fn score<'t>(words: impl Iterator<Item = &'t str>) -> (usize, usize) {
-    words.filter(|word| word.len() > 1).fold((0, 0), |(common, all), word| {
-        let is_common = word.len() < 13 && COMMON.binary_search(&word.to_ascii_lowercase().as_str()).is_ok();
-        (common + usize::from(is_common), all + 1)
-    })
+    words
+        .filter(|word| word.len() > 1)
+        .fold((0, 0), |(common, all), word| (common + usize::from(is_common(word.as_bytes())), all + 1))
+}
+
+fn is_common(word: &[u8]) -> bool {
+    let by_letters = |known: &&str| known.bytes().cmp(word.iter().map(u8::to_ascii_lowercase));
+    word.len() < 13 && COMMON.binary_search_by(|known| by_letters(&known)).is_ok()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ const LINES_MIN: usize = 5;
 /// wrapped a sentence.
 pub(super) fn tidy(text: &Text) -> Text {
     let source = text.as_str();
+    if is_tidy(source) {
+        return text.clone();
+    }
     let mut out = text.like();
     let mut rest = 0;
     let mut chars = source.char_indices().peekable();
@@ -53,13 +56,23 @@ pub(super) fn tidy(text: &Text) -> Text {
     out
 }
 
+/// Is it ASCII without any white space but single spaces? Then nothing is to be collapsed.
+fn is_tidy(source: &str) -> bool {
+    let mut before = 0;
+    source.bytes().all(|byte| {
+        let is_doubled = byte == b' ' && before == b' ';
+        before = byte;
+        byte.is_ascii() && !matches!(byte, 9..=13) && !is_doubled
+    })
+}
+
 /// A text of one word a line as one line.
 pub(super) fn one_line(text: &Text) -> Option<Text> {
     let source = text.as_str();
-    let lines = source.split('\n').count();
-    if lines < LINES_MIN {
+    if source.split('\n').nth(LINES_MIN - 1).is_none() {
         return None;
     }
+    let lines = source.split('\n').count();
     let short = source.split('\n').filter(|line| line.split_ascii_whitespace().nth(1).is_none()).count();
     if short * 5 <= lines * 4 {
         return None;
@@ -81,6 +94,8 @@ mod tests {
         assert_eq!(tidied("ignore  all\t previous\ninstructions"), "ignore all previous instructions");
         assert_eq!(tidied("A.\nsystem: b\n\n\n c"), "A.\nsystem: b\n\nc");
         assert_eq!(tidied("plain text"), "plain text");
+        assert_eq!(tidied("two  spaces"), "two spaces");
+        assert_eq!(tidied("no\u{a0}break"), "no break");
         assert_eq!(tidied("trailing \n"), "trailing\n");
     }
 

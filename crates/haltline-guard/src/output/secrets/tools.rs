@@ -198,13 +198,13 @@ pub(super) const RULES: &[SecretRule] = &[
         3.5,
         rule(
             "discord_bot",
-            "Discord bot tokens, after the id of the bot",
+            "Discord bot tokens",
             High,
             DISCORD,
             &[Pattern {
                 before: Before::DiscordUser,
                 begin: Begin::ExactContext,
-                ..after(BASE64URL, token(&["."], &[Mark, run(BASE64URL, 6), Lit("."), run(BASE64URL, 27)]))
+                ..after(BASE64URL, token(&["."], &[run(BASE64URL, 6), Lit("."), run(BASE64URL, 27)]))
             }],
         ),
     ),

@@ -51,7 +51,7 @@ impl Inspect for Inspector {
 /// # Errors
 /// When the body is neither an answer nor an error.
 pub fn inspect_answer(body: &[u8]) -> Result<Whole, Malformed> {
-    Ok(match response::inspect(body)? {
+    Ok(match response::meter(body)? {
         Answer::Error(seed) => Whole::Error(seed),
         Answer::Complete(answer) => Whole::Complete(Delta {
             text_bytes: answer.text_bytes,

@@ -60,6 +60,15 @@ struct Wire<'a> {
 /// # Errors
 /// When it is neither an answer nor an error.
 pub fn inspect(body: &[u8]) -> Result<Answer, Malformed> {
+    inspect_with(body, identify)
+}
+
+/// The same for whoever does not ask which answer it is.
+pub(super) fn meter(body: &[u8]) -> Result<Answer, Malformed> {
+    inspect_with(body, |_| Identity::default())
+}
+
+fn inspect_with(body: &[u8], identify: impl FnOnce(&[u8]) -> Identity) -> Result<Answer, Malformed> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Malformed { detail: "the answer is no JSON object".to_owned() });
     }

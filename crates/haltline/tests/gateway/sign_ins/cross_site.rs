@@ -60,14 +60,16 @@ async fn who_may_ask_from_where() {
     }
 }
 
+/// What a request has besides the cookie: its name here, origin, csrf, Fetch Metadata.
+type Row<'a> = (&'a str, Option<&'a str>, Option<&'a str>, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn a_cookie_alone_does_nothing() {
     let setup = start("").await;
     let page = Browser::signed_in(&setup, "alice").await;
     let cookie = page.cookie.clone().expect("cookie");
-    // What a request has besides the cookie: origin, csrf, Fetch Metadata.
     let csrf = page.csrf.as_str();
-    let rows: [(&str, Option<&str>, Option<&str>, &[(&str, &str)]); 12] = [
+    let rows: [Row<'_>; 12] = [
         ("nothing", None, None, &[]),
         ("no origin", None, Some(csrf), &[]),
         ("no csrf", Some(PAGE), None, &[]),
