@@ -55,6 +55,8 @@ const ROUTES: &[(&str, &str, Takes)] = &[
     ("get", "/v1/sessions/{id}", Takes::Id),
     ("delete", "/v1/sessions/{id}", Takes::Id),
     ("get", "/v1/generation", Takes::Id),
+    ("post", "/v1/auth/tokens", Takes::Body),
+    ("post", "/v1/auth/revoke", Takes::Body),
     ("post", "/api/chat", Takes::Body),
     ("post", "/api/ai/chat", Takes::Body),
     ("get", "/api/chat/{id}/stream", Takes::Id),
