@@ -283,7 +283,7 @@ mod tests {
             seen.borrow_mut().push(name.to_owned());
             (name == "anthropic-ratelimit-unified-status").then_some("rejected")
         };
-        read(&header, NOW);
+        let _ = read(&header, NOW);
         let seen = seen.into_inner();
         assert!(seen.len() > 60 && seen.iter().all(|name| is_one(name)), "{seen:?}");
         assert!(!is_one("retry-after"));

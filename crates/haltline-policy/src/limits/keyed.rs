@@ -174,7 +174,8 @@ mod tests {
         assert_eq!(pass(&mut limiter, "web").map(drop), Err("key web/10s".to_owned()), "two in ten seconds");
         // What its own limit refused was not counted by that of all: two more fit.
         for _ in 0..2 {
-            limiter.leave(pass(&mut limiter, "batch").expect("another key"));
+            let running = pass(&mut limiter, "batch").expect("another key");
+            limiter.leave(running);
         }
         assert_eq!(pass(&mut limiter, "batch").map(drop), Err("all".to_owned()));
     }
@@ -183,25 +184,30 @@ mod tests {
     fn what_the_limit_of_all_refuses_is_not_counted_for_the_key() {
         let mut limiter = limiter();
         for _ in 0..4 {
-            limiter.leave(pass(&mut limiter, "batch").expect("it fits"));
+            let running = pass(&mut limiter, "batch").expect("it fits");
+            limiter.leave(running);
         }
         assert_eq!(pass(&mut limiter, "web").map(drop), Err("all".to_owned()));
         limiter.reconfigure(vec![limit("all", "global", 100, None)]);
         for _ in 0..2 {
-            limiter.leave(pass(&mut limiter, "web").expect("nothing was counted"));
+            let running = pass(&mut limiter, "web").expect("nothing was counted");
+            limiter.leave(running);
         }
     }
 
     #[test]
     fn other_limits_of_a_key_keep_what_is_the_same() {
         let mut limiter = limiter();
-        limiter.leave(pass(&mut limiter, "web").expect("the first"));
+        let running = pass(&mut limiter, "web").expect("the first");
+        limiter.leave(running);
         let same = vec![limit("key web/10s", "global", 2, Some(1))];
         limiter.set_keys(BTreeMap::from([("web".into(), same), ("lab".into(), vec![limit("l", "global", 1, None)])]));
-        limiter.leave(pass(&mut limiter, "web").expect("the second"));
+        let running = pass(&mut limiter, "web").expect("the second");
+        limiter.leave(running);
         assert!(pass(&mut limiter, "web").is_err());
         limiter.set_keys(BTreeMap::new());
-        limiter.leave(pass(&mut limiter, "web").expect("no limit of its own"));
+        let running = pass(&mut limiter, "web").expect("no limit of its own");
+        limiter.leave(running);
         assert_eq!(limiter.subjects(), 1);
     }
 }
