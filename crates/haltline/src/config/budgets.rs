@@ -58,8 +58,7 @@ pub(super) fn retries(per_user_per_hour: u64) -> Option<Budget> {
     let limit = i64::try_from(per_user_per_hour).ok().filter(|limit| *limit > 0)?;
     Some(Budget {
         name: Name::new(RETRIES),
-        // Another key's user of the same name is somebody else.
-        scope: Scope::of(vec![haltline_types::Dimension::Key, haltline_types::Dimension::User]),
+        scope: Scope::of(vec![haltline_types::Dimension::User]),
         limit: Amount::new(Unit::Retries, limit),
         window: Window::parse("hour", &Zone::utc()).ok()?,
         on_full: OnFull::Refuse,

@@ -50,7 +50,7 @@ fn the_example_loads_once_its_provider_of_a_later_version_is_left_out() {
     let (_, hour) = settings.budgets.find("user-hour").expect("budget");
     assert_eq!(hour.limit, Amount::new(Unit::Tokens, 4000));
     let (_, retries) = settings.budgets.find("retries").expect("budget");
-    assert_eq!((retries.limit, retries.scope.to_string().as_str()), (Amount::new(Unit::Retries, 10), "key,user"));
+    assert_eq!((retries.limit, retries.scope.to_string().as_str()), (Amount::new(Unit::Retries, 10), "user"));
     let limit = &settings.rate_limits[0];
     assert_eq!((limit.limit, limit.per, limit.algorithm), (10, Duration::from_secs(10), Algorithm::SlidingWindow));
     assert_eq!(limit.name.as_str(), "user-10s");
