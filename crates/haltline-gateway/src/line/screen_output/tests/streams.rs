@@ -67,7 +67,8 @@ const OTHER: &str = "And so on, ";
 
 /// What passes of these pieces, and which rules found something.
 fn passes(rules: &OutputRules, style: &str, pieces: &[String]) -> (String, BTreeSet<String>) {
-    let mut scanner = Scanner { rules: rules.clone(), filters: Vec::new(), context: String::new(), hits: Vec::new(), print: None };
+    let mut scanner =
+        Scanner { rules: rules.clone(), filters: Vec::new(), context: String::new(), hits: Vec::new(), print: None };
     let (mut screen, mut out) = (Screen::new(event(style, "").0), Vec::new());
     for piece in pieces {
         let data = Bytes::from(event(style, piece).1.to_string());
