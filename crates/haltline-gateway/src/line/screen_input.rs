@@ -17,6 +17,7 @@ use haltline_guard::input::{Allow, Finding, Findings, Severity, ViewKind};
 use haltline_ports::{Direction, What};
 use haltline_types::{Code, Name};
 use haltline_wire::spoken::{By, Extent, Spoken, spoken, spoken_by_user};
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
@@ -136,7 +137,7 @@ async fn ask_services(
         text: &said,
         now,
     };
-    let shown = redactor::redacted(&said);
+    let shown = shown(&said).await;
     gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
     let place = texts.first().map(|text| text.place.clone()).unwrap_or_default();
     Ok((verdict == Verdict::Blocked).then_some((id, place, Category::External)))
@@ -368,7 +369,17 @@ async fn remember(
         text: &text.text,
         now,
     };
-    let shown = redactor::redacted(&text.text);
+    let shown = shown(&text.text).await;
     gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
     Some(id)
+}
+
+/// What people see of a text; a long one is cleaned by threads that serve nobody meanwhile.
+async fn shown(text: &str) -> Cow<'_, str> {
+    if text.len() <= ON_THE_SPOT {
+        return redactor::redacted(text);
+    }
+    let said = text.to_owned();
+    let clean = tokio::task::spawn_blocking(move || redactor::redacted(&said).into_owned()).await;
+    Cow::Owned(clean.unwrap_or_default())
 }
