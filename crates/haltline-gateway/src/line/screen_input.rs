@@ -154,9 +154,12 @@ const ON_THE_SPOT: usize = 64 << 10;
 /// Cases of one request.
 const CASES_MAX: u32 = 8;
 
-/// As many long texts are looked at at a time as there are processors: others need the threads.
-static LONG: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
+/// Long texts are looked at by half of the processors, so that whoever sends many of them delays
+/// nobody else.
+static LONG: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Semaphore::new(processors.div_ceil(2))
+});
 
 async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     let guard = &live.settings.guard.input;
