@@ -180,7 +180,12 @@ async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     if bytes <= ON_THE_SPOT {
         return scan();
     }
-    let _room = LONG.acquire().await;
+    // It goes with the work: whoever leaves meanwhile makes no room.
+    let room = LONG.acquire().await;
+    let scan = move || {
+        let _room = room;
+        scan()
+    };
     match tokio::task::spawn_blocking(scan).await {
         Ok(scanned) => scanned,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
