@@ -243,7 +243,8 @@ async fn a_request_makes_few_cases() {
     let parts: Vec<Value> = (0..100).map(|n| json!({"type": "text", "text": format!("{ATTACK} {n}")})).collect();
     let body = json!({"model": "chat", "messages": [{"role": "user", "content": parts}]});
     let answer = send(&setup, "/v1/chat/completions", &body).await;
-    assert_eq!((answer.status, answer.header("x-haltline-guard")), (200, Some("flagged")));
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-haltline-guard"), Some("flagged"));
     let listed = setup.gateway.command_line(&["review", "list", "--format", "json"]).expect("command").stdout;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     assert!((1..=8).contains(&listed.matches("grd_").count()), "{listed}");
