@@ -38,6 +38,7 @@ pub(crate) use trip::{Keeping, Trip};
 use crate::deliver::{Client, Outlet};
 use crate::endpoints::Manner;
 use crate::gateway::{Gateway, Live};
+use crate::guard::redactor;
 use crate::incoming::Incoming;
 use crate::problem::{Problem, without_accounts};
 use crate::sessions;
@@ -383,7 +384,7 @@ async fn attempt(
         if let Ok(answer) = &answered {
             gateway.endpoints.note_head(&routed.endpoint, answer.exhausted_until, gateway.clock.now());
         }
-        let finish = match answered {
+        let mut finish = match answered {
             Err(fault) => Finish::failed(fault),
             Ok(answer) if streamed => {
                 let mut stream = match rest {
@@ -408,6 +409,9 @@ async fn attempt(
                 relay::relay_whole(live, trip, &passage, request.asked.dialect(), answer, times).await
             }
         };
+        if let Some(fault) = &mut finish.fault {
+            redactor::hide_secrets(fault);
+        }
         routed.ended(gateway, trip, finish.fault.as_ref());
         measure(gateway, trip, &routed.endpoint, called, finish.fault.as_ref());
         note_fault(trip, finish.fault.as_ref());

@@ -17,6 +17,7 @@ use haltline_guard::input::{Allow, Finding, Findings, Severity, ViewKind};
 use haltline_ports::{Direction, What};
 use haltline_types::{Code, Name};
 use haltline_wire::spoken::{By, Extent, Spoken, spoken, spoken_by_user};
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
@@ -136,7 +137,7 @@ async fn ask_services(
         text: &said,
         now,
     };
-    let shown = redactor::redacted(&said);
+    let shown = shown(&said).await;
     gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
     let place = texts.first().map(|text| text.place.clone()).unwrap_or_default();
     Ok((verdict == Verdict::Blocked).then_some((id, place, Category::External)))
@@ -153,9 +154,12 @@ const ON_THE_SPOT: usize = 64 << 10;
 /// Cases of one request.
 const CASES_MAX: u32 = 8;
 
-/// As many long texts are looked at at a time as there are processors: others need the threads.
-static LONG: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
+/// Long texts are looked at by half of the processors, so that whoever sends many of them delays
+/// nobody else.
+static LONG: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Semaphore::new(processors.div_ceil(2))
+});
 
 async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     let guard = &live.settings.guard.input;
@@ -176,7 +180,12 @@ async fn scan(live: &Live, texts: Vec<Spoken>) -> Vec<Scanned> {
     if bytes <= ON_THE_SPOT {
         return scan();
     }
-    let _room = LONG.acquire().await;
+    // It goes with the work: whoever leaves meanwhile makes no room.
+    let room = LONG.acquire().await;
+    let scan = move || {
+        let _room = room;
+        scan()
+    };
     match tokio::task::spawn_blocking(scan).await {
         Ok(scanned) => scanned,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
@@ -368,7 +377,17 @@ async fn remember(
         text: &text.text,
         now,
     };
-    let shown = redactor::redacted(&text.text);
+    let shown = shown(&text.text).await;
     gateway.cases.note(id.clone(), matter, &shown, live.settings.guard.review).await;
     Some(id)
+}
+
+/// What people see of a text; a long one is cleaned by threads that serve nobody meanwhile.
+async fn shown(text: &str) -> Cow<'_, str> {
+    if text.len() <= ON_THE_SPOT {
+        return redactor::redacted(text);
+    }
+    let said = text.to_owned();
+    let clean = tokio::task::spawn_blocking(move || redactor::redacted(&said).into_owned()).await;
+    Cow::Owned(clean.unwrap_or_default())
 }

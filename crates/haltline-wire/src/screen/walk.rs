@@ -149,9 +149,6 @@ impl<'a> Walk<'a> {
             self.other(value);
             return before == self.done.changed;
         };
-        if self.mode == Mode::Whole {
-            return self.alone(channel, value);
-        }
         if self.is_over() {
             return true;
         }

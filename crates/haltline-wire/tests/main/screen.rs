@@ -279,7 +279,7 @@ fn however_a_secret_is_cut_every_dialect_says_the_same_without_it() {
                 assert_eq!(says(&assembled(dialect, &events)), expected, "{what}");
                 assert_no_leak(&events, &what);
                 assert!(scan.found >= 1, "{what}");
-                assert_eq!(assembled(dialect, &events).finish.is_some(), true, "{what}");
+                assert!(assembled(dialect, &events).finish.is_some(), "{what}");
                 if dialect == ClientDialect::Responses {
                     assert_numbered(&events);
                     assert_eq!(scan.found, 1, "{what}: copies are not found again");
@@ -567,4 +567,49 @@ fn kinds_tell_what_a_text_is() {
         said(Kind::Arguments, 2, "{}"),
     ];
     assert_eq!(kinds.0, expected);
+}
+
+/// Parts that a client joins to one text may say a secret together, also in one piece.
+#[test]
+fn a_whole_answer_is_screened_as_its_stream_is() {
+    let (first, second) = SECRET.split_at(7);
+    let cases = [
+        (
+            ClientDialect::Gemini,
+            json!({"candidates": [{"content": {"parts": [{"text": format!("a {first}")}, {"text": format!("{second} b")}]}}]}),
+        ),
+        (
+            ClientDialect::Chat,
+            json!({"choices": [{"index": 0, "message": {"content": [
+                {"type": "text", "text": format!("a {first}")}, {"type": "text", "text": format!("{second} b")}]}}]}),
+        ),
+    ];
+    for (dialect, body) in cases {
+        let mut word = Word::default();
+        let body = Bytes::from(body.to_string());
+        let passes = whole(dialect, &body, &mut word).expect("it can be read").expect("it may pass");
+        let text = String::from_utf8_lossy(&passes).into_owned();
+        assert!(text.contains(PUT) && !text.contains(second) && text.contains(" b"), "{dialect:?}: {text}");
+        assert_eq!(word.found, 1);
+    }
+    // What only begins like one is restored, and the body is what it was, byte for byte.
+    let text = &SECRET[..9];
+    let body = Bytes::from(format!(
+        "{{\"choices\": [{{\"index\":0,\"message\": {{\"content\": \"a {text}\"}}}}], \"x\": 1.50}}"
+    ));
+    let passes = whole(ClientDialect::Chat, &body, &mut Word::default()).expect("it can be read");
+    assert_eq!(passes.as_ref(), Some(&body));
+}
+
+#[test]
+fn the_name_of_an_event_says_nothing() {
+    let data = Bytes::from_static(br#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#);
+    for (name, passes) in [("message_start", true), ("AKIA0", false), ("zq-0123456789abcdefghij", false)] {
+        let (mut screen, mut out) = (Screen::new(ClientDialect::Chat), Vec::new());
+        for _ in 0..2 {
+            let name = Bytes::from(name);
+            screen.take(Some(&name), &data, &mut Word::default(), &mut out).expect("it can be read");
+        }
+        assert!(out.iter().all(|screened| screened.event.is_some() == passes && screened.data == data), "{name}");
+    }
 }

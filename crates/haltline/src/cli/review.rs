@@ -236,8 +236,20 @@ fn export(admin: &dyn Admin, args: &ReviewExport, ui: &mut Ui<'_>) -> Result<(),
 fn clean(text: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\t' => c,
+        // What changes the direction of writing makes a text look like another.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,
     };
     text.chars().map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_a_client_wrote() {
+        assert_eq!(clean("a\u{1b}[2J\u{9b}b\n\u{202e}c\u{2066}"), "a\u{fffd}[2J\u{fffd}b\n\u{fffd}c\u{fffd}");
+    }
 }

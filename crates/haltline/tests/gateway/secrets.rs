@@ -25,6 +25,8 @@ fn known(kind: &str) -> String {
         "wrong" => format!("{}{}{middle}", "hl", "-live-wrong-"),
         "hook" => format!("{}{}", "whsec", "_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         "store" => (0..32).map(|place| format!("{:02x}", place * 7 + 1)).collect(),
+        // What a model wrote, and a provider quotes.
+        "said" => format!("{}{}", "AKIA", "QYLPMN5HFIQR7XYA"),
         "password" => format!("{}-{middle}", "hunter"),
         other => panic!("no secret {other}"),
     }
@@ -47,8 +49,9 @@ fn repeat(head: &HeaderMap, number: usize) -> Response {
     let key = head.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let headers = [("x-request-id", key.clone()), ("retry-after", key.clone()), ("x-your-key", key.clone())];
     let error = |status: u16| {
-        let message = format!("Incorrect API key provided: {key}. Find yours at the console.");
-        let body = json!({"error": {"message": message, "type": key, "code": key, "param": key}});
+        let said = known("said");
+        let message = format!("Incorrect API key provided: {key}. The model wrote {said}. Find yours at the console.");
+        let body = json!({"error": {"message": message, "type": key, "code": said, "param": key}});
         (StatusCode::from_u16(status).expect("a status"), headers.clone(), body.to_string()).into_response()
     };
     match number % 8 {
@@ -119,7 +122,7 @@ async fn no_secret_reaches_the_log_the_store_or_a_client() {
         serde_json::from_slice(&fs::read(gateway.directory().join("data/admin.json")).expect("file")).expect("JSON");
     let token = admin["token"].as_str().expect("a token").to_owned();
     let mut secrets: Vec<(&str, String)> =
-        ["provider", "second", "wrong", "hook", "store"].into_iter().map(|kind| (kind, known(kind))).collect();
+        ["provider", "second", "wrong", "hook", "store", "said"].into_iter().map(|kind| (kind, known(kind))).collect();
     secrets.push(("client's", key.clone()));
     secrets.push(("operator's", token.clone()));
 
