@@ -228,7 +228,8 @@ impl Gateway {
 
     /// One journey, to the head of its answer.
     pub(crate) async fn journey(self: &Arc<Self>, id: RequestId, incoming: Incoming) -> Delivery {
-        let trace_id = incoming.trace_id.clone().unwrap_or_else(|| RequestId::from_u128(self.entropy.u128()).hex());
+        // Ids that grow with time are neighbours in the index of traces, as requests are.
+        let trace_id = incoming.trace_id.clone().unwrap_or_else(|| self.fresh_id().hex());
         let fallback_notes = Notes::new(id, trace_id.clone());
         if self.draining.load(Ordering::Acquire) {
             return refuse(fallback_notes, draining());
