@@ -261,12 +261,12 @@ struct Judged {
 fn judge(gateway: &Gateway, live: &Live, request: &Request, findings: &Findings, mode: Mode, carried: u32) -> Judged {
     let guard = &live.settings.guard.input;
     let mode_of = |finding: &Finding| {
+        if gateway.cases.is_rule_allowed(&finding.rule, &request.owner.key) {
+            return Mode::Off;
+        }
         if finding.category == Category::Secret {
             let own = if request.strict { guard.secrets.max(Mode::Block) } else { guard.secrets };
             return if guard.secrets == Mode::Off { Mode::Off } else { own };
-        }
-        if gateway.cases.is_rule_allowed(&finding.rule, &request.owner.key) {
-            return Mode::Off;
         }
         guard.mode_of(&finding.rule, mode, request.strict)
     };
