@@ -173,7 +173,7 @@ impl Gateway {
             match self.cancel_jobs_of_key(&owner.key, owner.user.as_ref()).await {
                 Ok(jobs) => stopped += jobs,
                 Err(problem) => {
-                    tracing::error!(why = problem.message, "not all jobs of who was signed out are cancelled")
+                    tracing::error!(why = problem.message, "not all jobs of who was signed out are cancelled");
                 }
             }
         }

@@ -69,9 +69,7 @@ fn is_tidy(source: &str) -> bool {
 /// A text of one word a line as one line.
 pub(super) fn one_line(text: &Text) -> Option<Text> {
     let source = text.as_str();
-    if source.split('\n').nth(LINES_MIN - 1).is_none() {
-        return None;
-    }
+    source.split('\n').nth(LINES_MIN - 1)?;
     let lines = source.split('\n').count();
     let short = source.split('\n').filter(|line| line.split_ascii_whitespace().nth(1).is_none()).count();
     if short * 5 <= lines * 4 {
