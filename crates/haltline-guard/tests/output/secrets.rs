@@ -273,7 +273,7 @@ fn a_discord_token_is_replaced_from_its_beginning() {
         assert_eq!(stream(&rules, Channel::Text, characters(&text)).text, wanted);
     }
     // What begins like a word leaves with it.
-    let text = format!("a Mypaq{}", &secret[4..]);
+    let text = format!("a Mypaq{}", &secret[5..]);
     let wanted = "a Mypaq[REDACTED:discord_bot]";
     assert_eq!(stream(&rules, Channel::Text, characters(&text)).text, wanted);
     assert_eq!(rules.whole(Channel::Text, &text).text.as_deref(), Some(wanted));
