@@ -21,8 +21,9 @@ function requestIds(page) {
 real("an answer, with its tokens and its cost", async ({ page, app, gateway, shot }) => {
   const ids = requestIds(page);
   await page.goto(app.url);
-  await ask(page, "Hello");
-  await page.getByText(/^Thinking… \d\.\d s$/).waitFor();
+  // Looked for in each frame and from before the question: the model thinks for 700 ms, and locators look every 500.
+  const thinking = page.waitForFunction(() => /^Thinking… \d\.\d s$/.test(document.querySelector('[data-testid="progress"]')?.innerText ?? ""), null, { timeout: 15_000 });
+  await Promise.all([thinking, ask(page, "Hello")]);
   await some(page);
   await shot("writing");
   await whole(page, SAID);
