@@ -86,9 +86,10 @@ pub(super) async fn ask(
     };
     let (label, cost) = match delivered {
         Err(why) => {
-            // The line settles what the model may have cost, and records it.
+            // The line settles what the model may have cost, and records it. How much is not known
+            // here, so the request has no more of it to spend.
             stop.cancel();
-            (Err(why), NanoUsd::ZERO)
+            (Err(why), most.unwrap_or(NanoUsd::ZERO))
         }
         Ok(Delivery::Whole { notes, body }) => (read(&body), notes.cost.unwrap_or(NanoUsd::ZERO)),
         Ok(Delivery::Problem { notes, problem }) => (Err(refused(&problem)), notes.cost.unwrap_or(NanoUsd::ZERO)),

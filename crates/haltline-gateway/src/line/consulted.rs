@@ -117,7 +117,7 @@ async fn asked(
     flagged: bool,
 ) -> Vec<Consultation> {
     let Some(identity) = trip.identity.clone() else { return Vec::new() };
-    let left = request.max_cost.map(|most| most.checked_sub(trip.cost()).unwrap_or_default());
+    let left = request.max_cost.map(|most| trip.left_of(most));
     let asker = Asker { identity, subjects: request.subjects.clone(), max_cost: left, cut: trip.cut.clone() };
     trip.guard.looked = true;
     let all = gateway.consult(&asker, ask, flagged).await;

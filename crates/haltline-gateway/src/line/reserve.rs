@@ -98,9 +98,7 @@ async fn obtain(
         id: AttemptId { request: trip.id, number },
         own: Own { key: request.is_key_itself, user: !request.speaks_for_any },
     };
-    let left = request.max_cost.map(|most| {
-        most.checked_sub(trip.cost()).and_then(|left| left.checked_sub(trip.guard_cost)).unwrap_or(NanoUsd::ZERO)
-    });
+    let left = request.max_cost.map(|most| trip.left_of(most));
     if left.is_some_and(|most| quoted.quote.ceiling.usd > most) {
         let room = Room { usd: left, tokens: None };
         tighten(gateway, live, request, routed, measured, quoted, room, trip).await;

@@ -177,6 +177,12 @@ impl Trip {
             .fold(NanoUsd::ZERO, |sum, attempt| sum.checked_add(attempt.cost).unwrap_or(NanoUsd::new(i64::MAX)))
     }
 
+    /// What is left of `most`, the most that the request may cost, its guards included.
+    pub(crate) fn left_of(&self, most: NanoUsd) -> NanoUsd {
+        let left = most.checked_sub(self.cost()).and_then(|left| left.checked_sub(self.guard_cost));
+        left.unwrap_or(NanoUsd::ZERO).max(NanoUsd::ZERO)
+    }
+
     /// The facts for the client.
     pub(crate) fn notes(&self) -> Notes {
         let endpoint = self

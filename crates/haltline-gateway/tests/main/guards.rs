@@ -530,10 +530,13 @@ fn a_judge_that_gives_no_label_has_no_opinion() {
 #[test]
 fn a_judge_that_hangs_is_stopped_and_settled_by_the_line() {
     let services = Arc::new(Services::default());
-    let world = world(&services, [ServiceSettings { deadline: Duration::from_millis(100), ..judge() }]);
+    let most = Some(NanoUsd::DOLLAR);
+    let hasty = ServiceSettings { deadline: Duration::from_millis(100), cost_at_most: most, ..judge() };
+    let world = world(&services, [hasty]);
     world.provider.always(Act::Hang);
     let node = world.start();
     let one = only(consult(&node, &["hello"]));
+    assert_eq!(one.cost, NanoUsd::DOLLAR, "what is not known yet is not there to be spent again");
     assert_eq!(one.consulted, error(ConsultError::Fault(GuardFaultKind::Timeout), OnError::Allow));
     node.until("nothing is held", || node.account().1 == NanoUsd::ZERO);
     assert!(node.account().0 > NanoUsd::ZERO, "it was sent, so it may have cost money");
